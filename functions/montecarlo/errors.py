@@ -1,0 +1,24 @@
+"""The errors a run can end in. A class's name is the error's name in Step Functions, so the state machines can match it.
+
+Imports nothing.
+"""
+
+
+class MonteCarloError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class InvalidInput(MonteCarloError):
+    """The run's request, its parameters or its mapping cannot be used. Never retried."""
+
+
+class InvalidPortfolio(MonteCarloError):
+    """The portfolio cannot be used: missing, unreadable, empty, or with too many bad rows. Never retried."""
+
+
+class IncompleteRun(MonteCarloError):
+    """A planned chunk is missing, twice there, or does not add up, so nothing is published. Never retried."""
+
+
+class SlowDown(MonteCarloError):
+    """Storage asked for a pause or failed in passing. Retried with backoff."""
