@@ -1,0 +1,38 @@
+"""Entry point of the embedded AWS process: patch MiniStack, then serve until told to stop.
+
+Settings come from the environment, set by `local.server`; they are MiniStack's own (GATEWAY_PORT, BIND_HOST,
+S3_DATA_DIR, ...) and:
+
+    MONTECARLO_WORKERS    processes per Lambda function (default: number of CPUs)
+    MONTECARLO_WATCHED    "1": standard input is a pipe held by the parent, and its end means that the parent has gone
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from ministack.app import main
+
+from local.embedded_aws import cloudformation, lambda_functions, step_functions
+
+
+def stop_when_parent_ends() -> None:
+    """Ask this process to stop as soon as the parent has closed standard input, be it by exiting or by being killed."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    lambda_functions.patch()
+    step_functions.patch()
+    cloudformation.patch()
+    if os.environ.get("MONTECARLO_WATCHED") == "1":
+        stop_when_parent_ends()
+    sys.argv = ["ministack"]
+    main()

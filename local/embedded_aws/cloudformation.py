@@ -1,0 +1,47 @@
+"""What MiniStack's CloudFormation leaves out for nested stacks. Imports MiniStack only."""
+
+from typing import Any
+
+from ministack.services.cloudformation import _stacks, engine, provisioners
+
+_parse_template: Any = engine._parse_template
+_update_resource: Any = provisioners._update_resource
+
+
+def patch() -> None:
+    """Install the replacements."""
+    engine._parse_template = parse_nested_template
+    provisioners._update_resource = update_nested_resource
+
+
+def parse_nested_template(body: str) -> Any:
+    """Parse a nested stack's template and expand its SAM resources.
+
+    AWS expands `Transform: AWS::Serverless-2016-10-31` in nested stacks too; MiniStack does so in root stacks only.
+    Root stacks keep their own reference to MiniStack's parser and are not affected.
+    """
+    template = engine._apply_transforms(_parse_template(body))
+    if isinstance(template, engine._TransformFailed):
+        raise ValueError(template.error)
+    return template
+
+
+def update_nested_resource(
+    resource_type: str,
+    physical_id: str,
+    old: Any,
+    new: Any,
+    stack: str,
+    logical_id: str | None = None,
+    attributes: Any = None,
+) -> Any:
+    """Update a resource and keep the attributes that the update does not mention.
+
+    On AWS `!GetAtt` of an unchanged resource has its value after an update. MiniStack updates nested resources
+    without handing over their attributes, so that an ARN would come out empty.
+    """
+    known = ((_stacks.get(stack) or {}).get("_resources", {}).get(logical_id) or {}).get("Attributes") or {}
+    physical_id, changed = _update_resource(
+        resource_type, physical_id, old, new, stack, logical_id, attributes or known
+    )
+    return physical_id, {**known, **(changed or {})}

@@ -1,0 +1,192 @@
+"""Python Lambda functions on AWS's own runtime client (awslambdaric).
+
+MiniStack's Python worker loses the names of exceptions and kills its process at every error. MiniStack also has a
+Runtime API server, meant for custom runtimes, which is what awslambdaric speaks to in the real service; here both are
+put together. The functions then report their errors, log and import as on AWS. Imports MiniStack and the standard
+library only.
+"""
+
+import collections
+import contextlib
+import contextvars
+import os
+import pathlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
+"""Processes per function. A chunk keeps one CPU busy and may take 1 GB: more of them than CPUs would only cost memory."""
+
+BOOTSTRAP = '#!/bin/sh\nexec "$LAMBDA_INTERPRETER" -m awslambdaric "$_HANDLER"\n'
+
+_code_dir: Any = lambda_svc._provided_runtime_code_dir
+_worker_env: Any = lambda_svc._provided_worker_env
+_worker_class_for: Any = lambda_runtime._worker_class_for
+_execute_warm: Any = lambda_svc._execute_function_warm
+_throttle_response: Any = lambda_svc._throttle_response
+_peak_memory_mb: Any = lambda_svc._probe_peak_memory_mb
+
+_invoked_worker: contextvars.ContextVar["PythonWorker | None"] = contextvars.ContextVar("invoked_worker", default=None)
+
+
+def patch() -> None:
+    """Install the replacements."""
+    lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap
+    lambda_svc._provided_worker_env = worker_environment
+    lambda_svc._execute_function_warm = execute_when_a_worker_is_free
+    lambda_svc._throttle_response = throttle_response
+    lambda_svc._probe_peak_memory_mb = peak_memory_mb
+    lambda_runtime._worker_class_for = worker_class_for
+
+
+def is_python(config: Any) -> bool:
+    """Whether a function's configuration names a Python runtime."""
+    return str(config.get("Runtime", "")).startswith("python")
+
+
+class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # MiniStack is untyped
+    """An execution environment: one awslambdaric process, used again and again as AWS uses a warm environment."""
+
+    peak_memory_mb = 0
+
+    def _build_handler_class(self, *args: Any) -> Any:
+        handler = super()._build_handler_class(*args)
+        handler.disable_nagle_algorithm = True  # Nagle's algorithm and delayed ACKs would add 40 ms to each invocation
+        return handler
+
+    def _drain_stderr_bounded(
+        self, first_line_wait: float = 0.002, idle_confirm: float = 0.001, hard_cap: float = 0.05
+    ) -> Any:
+        """Collect log lines without a wait of 50 ms; a line that comes later joins the next invocation's log."""
+        return super()._drain_stderr_bounded(first_line_wait, idle_confirm, hard_cap)
+
+    def _await_init(self, init_timeout: float | None = None) -> None:
+        """Fail as AWS does when a handler cannot be imported: with Runtime.ImportModuleError or the like."""
+        try:
+            super()._await_init(init_timeout)
+        except RuntimeError as error:
+            report = self._init_error
+            if not isinstance(report, dict):
+                raise
+            message, name = report.get("errorMessage", str(error)), report.get("errorType", "Runtime.Unknown")
+            raise lambda_runtime.ProvidedRuntimeError(message, name) from error
+
+    def invoke(self, event: Any, request_id: str, **context: Any) -> Any:
+        _invoked_worker.set(self)
+        self._forget_peak_memory()
+        result = super().invoke(event, request_id, **context)
+        self.peak_memory_mb = self._peak_memory_mb()
+        return result
+
+    def _forget_peak_memory(self) -> None:
+        """Let the kernel's high-water mark start afresh, so that it is this invocation's (Linux; nothing elsewhere)."""
+        with contextlib.suppress(OSError, AttributeError):
+            pathlib.Path(f"/proc/{self._proc.pid}/clear_refs").write_text("5")
+
+    def _peak_memory_mb(self) -> int:
+        """High-water mark of the process's resident memory in MB, or 0 where the system does not tell."""
+        with contextlib.suppress(OSError, AttributeError):
+            for line in pathlib.Path(f"/proc/{self._proc.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) // 1024
+        return 0
+
+
+def worker_class_for(config: Any) -> Any:
+    """Choose the kind of execution environment for a function."""
+    return PythonWorker if is_python(config) else _worker_class_for(config)
+
+
+def peak_memory_mb(function: Any) -> Any:
+    """The "Max Memory Used" of the REPORT log line: this invocation's own; MiniStack has the largest of all."""
+    worker = _invoked_worker.get()
+    return worker.peak_memory_mb if worker is not None else _peak_memory_mb(function)
+
+
+def code_dir_with_bootstrap(code_zip: bytes) -> str:
+    """Unpack a deployment package, and add the `bootstrap` that MiniStack's Runtime API starts."""
+    directory: str = _code_dir(code_zip)
+    with lambda_svc._provided_code_lock:  # no process may be forked while the file is open for writing (ETXTBSY)
+        bootstrap = pathlib.Path(directory, "bootstrap")
+        if not bootstrap.exists():
+            bootstrap.write_text(BOOTSTRAP)
+            bootstrap.chmod(0o755)
+    return directory
+
+
+def worker_environment(config: Any, code_dir: str, port: int) -> Any:
+    """Environment variables of an execution environment.
+
+    A layer stored in the emulator is put on the path as /opt/python is. A layer that is not, such as the managed
+    layers of AWS (numpy, pyarrow, Powertools), stands for packages that the interpreter itself must have, so that
+    templates need no change.
+    """
+    environment = _worker_env(config, code_dir, port)
+    if not is_python(config):
+        return environment
+    layer_zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
+    layers = [os.path.join(_code_dir(content), "python") for content in layer_zips if content]
+    environment.update(
+        PYTHONPATH=os.pathsep.join([code_dir, *layers]),
+        LAMBDA_INTERPRETER=os.environ.get("LAMBDA_PYTHON", sys.executable),
+        AWS_LAMBDA_LOG_GROUP_NAME=f"/aws/lambda/{config['FunctionName']}",
+        AWS_EXECUTION_ENV=f"AWS_Lambda_{config['Runtime']}",
+        TZ=":UTC",
+        # Workers share the CPUs: one thread each, as a function of 1,769 MB has one vCPU.
+        OPENBLAS_NUM_THREADS="1",
+        OMP_NUM_THREADS="1",
+    )
+    return environment
+
+
+class WorkerSlots:
+    """Bounds how many invocations of each function run at once; the others wait.
+
+    AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue.
+    """
+
+    def __init__(self, per_function: int) -> None:
+        self._free: dict[str, threading.BoundedSemaphore] = collections.defaultdict(
+            lambda: threading.BoundedSemaphore(per_function)
+        )
+        self._lock = threading.Lock()
+        self._held: contextvars.ContextVar[str | None] = contextvars.ContextVar("held_slot", default=None)
+
+    @contextlib.contextmanager
+    def hold(self, function_name: str) -> Iterator[None]:
+        """Wait for a free slot of the function. Within the block, holding it again is free."""
+        if self._held.get() == function_name:
+            yield
+            return
+        with self._lock:
+            free = self._free[function_name]
+        with free:
+            token = self._held.set(function_name)
+            try:
+                yield
+            finally:
+                self._held.reset(token)
+
+
+slots = WorkerSlots(WORKERS)
+
+
+def execute_when_a_worker_is_free(function: Any, event: Any, request_id: str) -> Any:
+    """Invoke a Python function in its turn."""
+    config = function.get("config") or function
+    if not is_python(config):
+        return _execute_warm(function, event, request_id)
+    with slots.hold(config["FunctionName"]):
+        return lambda_svc._execute_function_provided_warm(function, event, request_id)
+
+
+def throttle_response(*args: Any, **kwargs: Any) -> Any:
+    """Name a throttled invocation's error as Step Functions does, so that state machines can retry on it."""
+    response = _throttle_response(*args, **kwargs)
+    response["body"]["errorType"] = "Lambda.TooManyRequestsException"
+    return response
