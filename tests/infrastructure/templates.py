@@ -1,0 +1,72 @@
+"""Reads the templates and the state machines for the tests beside it. Needs PyYAML, nothing else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = (
+    "template.yaml",
+    "cloudformation/storage.yaml",
+    "cloudformation/datagen.yaml",
+    "cloudformation/dataproc.yaml",
+    "cloudformation/monitoring.yaml",
+)
+STATE_MACHINES = ("datagen", "dataproc")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms spelled out: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
+
+
+def _short_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        if name == "GetAtt":
+            value = value.split(".", 1)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def template(path: str) -> dict[str, Any]:
+    """One template as CloudFormation reads it."""
+    loaded: dict[str, Any] = yaml.load((ROOT / path).read_text(), Loader=_Loader)
+    return loaded
+
+
+def resources(path: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The resources of one type in a template, by logical id."""
+    return {name: body for name, body in template(path)["Resources"].items() if body["Type"] == kind}
+
+
+def state_machine(name: str) -> dict[str, Any]:
+    """A state machine as written, with its ${Placeholders}."""
+    loaded: dict[str, Any] = json.loads((ROOT / "statemachine" / f"{name}.asl.json").read_text())
+    return loaded
+
+
+def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every state of a state machine, those inside Map states included."""
+    for name, state in machine["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from states(state["ItemProcessor"])
+
+
+def values(tree: Any) -> Iterator[Any]:
+    """Every node below and including `tree`."""
+    yield tree
+    if isinstance(tree, dict | list):
+        for child in tree.values() if isinstance(tree, dict) else tree:
+            yield from values(child)

@@ -1,0 +1,116 @@
+"""The state machines keep to what AWS and the embedded engine both run, and to how this project treats failures."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.templates import STATE_MACHINES, resources, state_machine, states, template, values
+
+FINAL_ERRORS = {"InvalidInput", "InvalidPortfolio", "IncompleteRun"}
+TRANSIENT_ERRORS = {
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "SlowDown",
+}
+FOREIGN_FIELDS = {"Assign", "Arguments", "Output", "QueryLanguage", "ItemBatcher", "WriterConfig"}
+
+ALL_STATES = [
+    pytest.param(state, id=f"{machine}.{name}")
+    for machine in STATE_MACHINES
+    for name, state in states(state_machine(machine))
+]
+WORKING = [param for param in ALL_STATES if param.values[0]["Type"] == "Task"]  # type: ignore[index]
+
+
+def distributed_maps() -> list[dict[str, Any]]:
+    return [
+        state
+        for name in STATE_MACHINES
+        for _, state in states(state_machine(name))
+        if state["Type"] == "Map" and state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    ]
+
+
+@pytest.mark.parametrize("state", ALL_STATES)
+def test_every_state_says_what_it_is_for(state: dict[str, Any]) -> None:
+    assert state["Comment"]
+
+
+@pytest.mark.parametrize("state", ALL_STATES)
+def test_no_field_is_outside_the_common_dialect(state: dict[str, Any]) -> None:
+    assert not FOREIGN_FIELDS & {key for node in values(state) if isinstance(node, dict) for key in node}
+
+
+@pytest.mark.parametrize("state", WORKING)
+def test_a_task_is_bounded_and_retries_what_passes_but_no_final_error(state: dict[str, Any]) -> None:
+    # Above the functions' 900 s, so that a function's own time-out is what is reported.
+    assert state["TimeoutSeconds"] > 900
+    retried = {error for retrier in state["Retry"] for error in retrier["ErrorEquals"]}
+    assert retried >= TRANSIENT_ERRORS
+    assert not retried & (FINAL_ERRORS | {"States.ALL", "States.TaskFailed"})
+    for retrier in state["Retry"]:
+        assert retrier["JitterStrategy"] == "FULL"
+        assert retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"] <= 60
+
+
+def test_all_tasks_retry_alike() -> None:
+    retries = [
+        state["Retry"] for name in STATE_MACHINES for _, state in states(state_machine(name)) if "Retry" in state
+    ]
+    assert all(retry == retries[0] for retry in retries)
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_an_execution_ends_some_day(name: str) -> None:
+    assert state_machine(name)["TimeoutSeconds"] == 24 * 3600
+
+
+def test_distributed_maps_tolerate_nothing_and_hand_on_nothing_large() -> None:
+    labels = []
+    for state in distributed_maps():
+        assert state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "STANDARD"
+        assert state["ToleratedFailurePercentage"] == 0
+        assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
+        assert state["ResultWriter"]["Resource"].endswith(":s3:putObject")
+        assert state["ResultPath"] is None
+        assert re.fullmatch("[A-Za-z]{1,40}", state["Label"])
+        labels.append(state["Label"])
+    assert labels == ["Parts", "Chunks"]
+
+
+def test_dataproc_records_every_failure_before_it_fails() -> None:
+    machine = state_machine("dataproc")["States"]
+    for name in ("Plan", "Groups", "Aggregate"):
+        assert machine[name]["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "RecordFailure"}
+        ]
+    assert machine["RecordFailure"]["Next"] == "Fail"
+    assert machine["RecordFailure"]["Catch"][0]["Next"] == "FailUnrecorded"
+    assert (machine["Fail"]["ErrorPath"], machine["Fail"]["CausePath"]) == ("$.error", "$.cause")
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_the_template_fills_every_placeholder_and_may_invoke_every_function(name: str) -> None:
+    path = f"cloudformation/{name}.yaml"
+    machine = resources(path, "AWS::Serverless::StateMachine")["StateMachine"]["Properties"]
+    given = machine["DefinitionSubstitutions"]
+    text = str(state_machine(name))
+    assert set(given) == set(re.findall(r"\$\{(\w+)\}", text))
+
+    used = sorted(value["Fn::GetAtt"] for value in given.values() if "Fn::GetAtt" in value)
+    statements = machine["Policies"][0]["Statement"]
+    (invoke,) = [statement for statement in statements if statement["Action"] == "lambda:InvokeFunction"]
+    assert sorted(target["Fn::GetAtt"] for target in invoke["Resource"]) == used
+    assert sorted(logical for logical, _ in used) == sorted(resources(path, "AWS::Serverless::Function"))
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_a_function_bears_the_name_of_its_state(name: str) -> None:
+    tasks = {state for state, body in states(state_machine(name)) if body["Type"] == "Task"}
+    functions = {
+        key for key, body in template(f"cloudformation/{name}.yaml")["Resources"].items() if "Handler" in str(body)
+    }
+    assert functions == tasks

@@ -1,0 +1,165 @@
+"""What the linters cannot know: the templates agree with each other, with the code, and with what was promised."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.templates import ROOT, STATE_MACHINES, TEMPLATES, resources, template, values
+
+PHYSICAL_NAMES = {
+    "AlarmName",
+    "BucketName",
+    "DashboardName",
+    "FunctionName",
+    "ManagedPolicyName",
+    "Name",
+    "RoleName",
+    "StateMachineName",
+}
+
+FUNCTIONS = [
+    pytest.param(logical, body, id=f"{name}.{logical}")
+    for name in STATE_MACHINES
+    for logical, body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").items()
+]
+
+
+def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
+    """A function's policy statements, the conditional ones as if their condition held."""
+    return [
+        statement["Fn::If"][1] if "Fn::If" in statement else statement
+        for statement in function["Properties"]["Policies"][0]["Statement"]
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES)
+def test_two_stacks_can_live_side_by_side(path: str) -> None:
+    """No physical name is given, but log groups named after their own stack."""
+    for logical, body in template(path)["Resources"].items():
+        assert not PHYSICAL_NAMES & set(body.get("Properties", {})), logical
+        name = body.get("Properties", {}).get("LogGroupName")
+        assert name is None or "${AWS::StackName}" in name["Fn::Sub"], logical
+
+
+def test_the_console_form_has_a_label_and_a_group_for_every_parameter() -> None:
+    root = template("template.yaml")
+    form = root["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(root["Parameters"])
+    assert set(form["ParameterLabels"]) == set(root["Parameters"])
+    for name, parameter in root["Parameters"].items():
+        assert "Default" in parameter, name
+        assert parameter["Description"], name
+
+
+def test_the_root_hands_each_nested_template_all_its_parameters_with_the_same_defaults() -> None:
+    root = template("template.yaml")
+    for logical, body in root["Resources"].items():
+        nested = template(body["Properties"]["Location"])["Parameters"]
+        given = body["Properties"]["Parameters"]
+        assert set(given) == set(nested), logical
+        for name, value in given.items():
+            if "Default" in nested[name] and set(value) == {"Ref"}:
+                assert nested[name]["Default"] == root["Parameters"][value["Ref"]]["Default"], f"{logical}.{name}"
+
+
+def test_every_root_parameter_is_used() -> None:
+    root = template("template.yaml")
+    used = {
+        node["Ref"]
+        for node in values([root["Resources"], root["Conditions"]])
+        if isinstance(node, dict) and "Ref" in node
+    }
+    used |= set(re.findall(r"\$\{(\w+)\}", str(root["Resources"])))
+    assert set(root["Parameters"]) <= used
+
+
+def test_the_layer_table_has_every_region_once_and_makes_the_published_arns() -> None:
+    root = template("template.yaml")
+    table = root["Mappings"]["SdkForPandasLayer"]
+    assert len(table) == 30
+    for region, row in table.items():
+        assert re.fullmatch(r"\d{12}", row["Account"]), region
+        assert re.fullmatch(r"\d+", row["Version"]), region
+    assert table["us-east-1"] == {"Account": "336392948345", "Version": "14"}
+    assert table["ca-west-1"] == {"Account": "941713567376", "Version": "3"}
+    assert table["cn-north-1"] == {"Account": "406640652441", "Version": "10"}
+
+    for stack in ("DataGen", "DataProc"):
+        given = root["Resources"][stack]["Properties"]["Parameters"]
+        pattern, _ = given["LayerArn"]["Fn::If"][1]["Fn::Sub"]
+        assert pattern == (
+            "arn:${AWS::Partition}:lambda:${AWS::Region}:${Account}:layer:AWSSDKPandas-Python313${Suffix}:${Version}"
+        )
+    generated, simulated = (root["Resources"][stack]["Properties"]["Parameters"] for stack in ("DataGen", "DataProc"))
+    for name in ("LayerArn", "PowertoolsLayerArn"):
+        assert generated[name] == simulated[name]
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_layers_are_list_elements_that_may_be_absent(name: str) -> None:
+    """`sam local invoke` rejects a whole list under Fn::If."""
+    layers = template(f"cloudformation/{name}.yaml")["Globals"]["Function"]["Layers"]
+    assert [list(layer) for layer in layers] == [["Fn::If"], ["Fn::If"]]
+    assert all(layer["Fn::If"][2] == {"Ref": "AWS::NoValue"} for layer in layers)
+
+
+@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
+def test_a_function_its_handler_and_its_event_share_one_name(logical: str, function: dict[str, Any]) -> None:
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", logical).lower()
+    assert function["Properties"]["Handler"] == f"{snake}.handler"
+    assert (ROOT / "functions" / f"{snake}.py").is_file()
+    assert (ROOT / "events" / f"{snake}.json").is_file()
+
+
+@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
+def test_a_function_needs_no_build_and_logs_to_a_group_with_retention(logical: str, function: dict[str, Any]) -> None:
+    assert function["Metadata"] == {"SkipBuild": True}
+    assert function["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": f"{logical}Logs"}
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_every_log_group_expires(name: str) -> None:
+    groups = resources(f"cloudformation/{name}.yaml", "AWS::Logs::LogGroup")
+    assert groups
+    assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+
+
+@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
+def test_a_function_touches_only_its_prefixes_and_portfolios_are_input(logical: str, function: dict[str, Any]) -> None:
+    writer_of = "portfolios" if logical in {"PlanParts", "GeneratePart", "WriteManifest"} else "runs"
+    data, portfolio = (
+        f"arn:${{AWS::Partition}}:s3:::${{{name}}}" for name in ("DataBucketName", "PortfolioBucketName")
+    )
+    for statement in statements(function):
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        targets = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        arns = {target["Fn::Sub"] for target in targets}
+        if "s3:PutObject" in actions:
+            assert arns == {f"{data}/{writer_of}/*"}
+        assert set(actions) <= {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+        assert arns <= {data, f"{data}/portfolios/*", f"{data}/runs/*", portfolio, f"{portfolio}/*"}
+
+
+@pytest.mark.parametrize("name", STATE_MACHINES)
+def test_only_log_delivery_is_allowed_on_everything(name: str) -> None:
+    wide = [
+        action
+        for node in values(template(f"cloudformation/{name}.yaml"))
+        if isinstance(node, dict) and node.get("Effect") == "Allow" and node["Resource"] == "*"
+        for action in node["Action"]
+    ]
+    assert wide
+    assert all(action.startswith("logs:") for action in wide)
+
+
+def test_the_bucket_is_private_encrypted_and_kept() -> None:
+    storage = template("cloudformation/storage.yaml")["Resources"]
+    bucket = storage["DataBucket"]
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["Properties"]["BucketEncryption"]
+    (statement,) = storage["DataBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -1,0 +1,47 @@
+"""The public checkers find nothing: cfn-lint, `sam validate`, checkov, asl-validator.
+
+Each is looked for on PATH, or where an environment variable says (CFN_LINT, SAM, CHECKOV, ASL_VALIDATOR), as some need
+virtual environments of their own. A tool that is absent is a skip that names it.
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.infrastructure.templates import ROOT, STATE_MACHINES
+
+OFFLINE = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def tool(variable: str, name: str) -> str:
+    """The path of a tool that runs. Skips the test where there is none."""
+    path = shutil.which(os.environ.get(variable, name))
+    if path is None or subprocess.run([path, "--version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{name} is not installed: put it on PATH or its path into {variable}")
+    return path
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | OFFLINE, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_cfn_lint_has_no_warning() -> None:
+    run(tool("CFN_LINT", "cfn-lint"))
+
+
+def test_sam_validates_the_root() -> None:
+    run(tool("SAM", "sam"), "validate", "--lint")
+
+
+def test_checkov_finds_nothing_but_the_justified_skips() -> None:
+    run(tool("CHECKOV", "checkov"), "--config-file", ".checkov.yaml")
+
+
+def test_asl_validator_accepts_the_state_machines() -> None:
+    paths = [part for name in STATE_MACHINES for part in ("--json-path", f"statemachine/{name}.asl.json")]
+    run(tool("ASL_VALIDATOR", "asl-validator"), *paths)
