@@ -1,7 +1,7 @@
 """The public checkers find nothing: cfn-lint, `sam validate`, checkov, asl-validator.
 
-Each is looked for on PATH, or where an environment variable says (CFN_LINT, SAM, CHECKOV, ASL_VALIDATOR), as some need
-virtual environments of their own. A tool that is absent is a skip that names it.
+Each is looked for where an environment variable says (CFN_LINT, SAM, CHECKOV, ASL_VALIDATOR), in the project's own
+environments, and on PATH. A tool that is absent is a skip that names it.
 """
 
 import os
@@ -17,7 +17,8 @@ OFFLINE = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
 
 def tool(variable: str, name: str) -> str:
     """The path of a tool that runs. Skips the test where there is none."""
-    path = shutil.which(os.environ.get(variable, name))
+    own = [str(ROOT / place) for place in (".venv-sam/bin", ".venv-checkov/bin", "node_modules/.bin")]
+    path = shutil.which(os.environ.get(variable, name), path=os.pathsep.join([*own, os.environ.get("PATH", "")]))
     if path is None or subprocess.run([path, "--version"], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{name} is not installed: put it on PATH or its path into {variable}")
     return path
