@@ -336,8 +336,8 @@ def read_rows(
     for. A single bad row becomes a reject. Raises InvalidPortfolio if the file cannot be read, lacks a column, or has
     fewer rows than asked for.
 
-    rows_before: the rows cut off in front, if `file` is only a part of the file `name` (a CSV's header and a range of its
-    bytes); rows are numbered as in the whole file.
+    rows_before: the rows cut off in front, if `file` is only a part of the file `name` (a CSV's header and a range of
+    its bytes); rows are numbered as in the whole file.
     """
     if format == "parquet":
         parquet = _open_parquet(file, name)

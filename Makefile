@@ -1,0 +1,42 @@
+# `make run` and `make test` need Python 3.11 or newer and nothing else; both set everything up on first use.
+PYTHON ?= python3
+VENV := .venv
+SAM_VENV := .venv-sam
+BIN := $(VENV)/bin
+
+.PHONY: run test lint clean setup
+
+run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
+	@$(BIN)/montecarlo run \
+	  $(if $(LOANS),--loans $(LOANS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
+	  $(if $(PORTFOLIO),--portfolio "$(PORTFOLIO)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(OUT),--out "$(OUT)")
+
+test: setup $(VENV)/.test lint  ## everything that CI checks
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(VENV)/.local $(SAM_VENV)/.sam
+
+$(VENV)/.local: pyproject.toml
+	@echo "Setting up $(VENV) (first use only) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.local
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,test]'
+	@touch $@
+
+$(SAM_VENV)/.sam: local/sam-requirements.txt
+	@echo "Setting up $(SAM_VENV) (first use only) ..."
+	@test -d $(SAM_VENV) || $(PYTHON) -m venv $(SAM_VENV)
+	@$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement local/sam-requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(SAM_VENV) .montecarlo build

@@ -1,0 +1,110 @@
+"""One chunk from its rows to its sums: read, check, value, simulate, write."""
+
+import io
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from montecarlo import kernel, layout
+from montecarlo.credit import Obligors, obligors
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.partial import Counts, Partial
+from montecarlo.plan import Plan
+from montecarlo.planning import Slice
+from montecarlo.portfolio import Loans, RawRows, gather, read_rows, rejects_table, validate
+from montecarlo.scenarios import ScenarioTable
+from montecarlo.storage import NoSuchObject, Store
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One item of a group's chunks.json."""
+
+    run: str
+    group: int
+    number: int
+    slices: tuple[Slice, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        slices = [piece.to_json() for piece in self.slices]
+        return {"run": self.run, "group": self.group, "chunk": self.number, "slices": slices}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        slices = tuple(Slice.from_json(piece) for piece in value["slices"])
+        return cls(value["run"], value["group"], value["chunk"], slices)
+
+
+def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store: Store) -> Partial:
+    """Simulate a chunk and write its partial, its loans and its rejects under the keys that the plan fixed.
+
+    The partial is written last: where it is, the rest is too.
+    """
+    rows = gather([read_slice(piece, portfolio, plan) for piece in chunk.slices])
+    loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
+    valued = obligors(loans, plan.parameters, plan.cases, table)
+
+    started = time.perf_counter()
+    simulation = kernel.simulate(valued, table, plan.seed)
+    seconds = time.perf_counter() - started
+
+    partial = Partial.of_chunk(
+        plan.digest,
+        (chunk.group, chunk.number),
+        valued,
+        simulation,
+        Counts(read=len(loans) + len(rejects), simulated=len(loans), rejected=len(rejects)),
+        dict(Counter(f"{reject.column}: {reject.reason}" for reject in rejects)),
+    )
+    partial.kernel_seconds = seconds
+    if rejects:
+        store.put(layout.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
+    loan_results = to_parquet(loans_table(loans, valued, simulation, plan))
+    store.put(layout.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
+    store.put(layout.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
+    return partial
+
+
+def read_slice(piece: Slice, portfolio: Store, plan: Plan) -> RawRows:
+    """The rows of one slice, numbered as in their file. Raises InvalidPortfolio if the object is gone or unreadable."""
+    try:
+        if piece.bytes is None or piece.rows is None:
+            return read_rows(portfolio.open(piece.key, piece.size), piece.key, piece.format, plan.columns, piece.rows)
+        header = portfolio.get_range(piece.key, *(piece.header or (0, 0)))
+        body = portfolio.get_range(piece.key, *piece.bytes)
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} It was there when the run was planned.") from None
+    return read_rows(io.BytesIO(header + body), piece.key, piece.format, plan.columns, rows_before=piece.rows[0])
+
+
+def loans_table(loans: Loans, valued: Obligors, simulation: kernel.Simulation, plan: Plan) -> pa.Table:
+    """Results loan by loan, amounts in currency units: exposure, loss given default, and per case the loan's PD, its expected
+    loss, and how often it defaulted in the simulation."""
+    segments = pa.array(list(plan.parameters.segments))
+    columns: dict[str, Any] = {
+        "AccountID": loans.account_id,
+        "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment.astype(np.int8)), segments),
+        "Exposure": valued.exposure / 100,
+        "LossAtDefault": valued.loss / 100,
+    }
+    expected = valued.expected_loss()
+    for c, case in enumerate(plan.cases):
+        columns[f"PD_{case.name}"] = np.where(valued.certain, 1.0, valued.pd[c] / 2.0**32)
+        columns[f"ExpectedLoss_{case.name}"] = expected[c] / (100 << 16)
+        columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**kernel.WEIGHT_BITS
+    return pa.table(columns)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Snappy Parquet, the one codec that every reader and the managed layer have."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="snappy")
+    return buffer.getvalue()
+
+

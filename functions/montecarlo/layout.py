@@ -1,0 +1,70 @@
+"""Where everything lies in the bucket. Keys depend on the plan alone, so a retry overwrites itself. Imports nothing."""
+
+from collections.abc import Callable
+
+
+def portfolio(name: str) -> str:
+    """The prefix of a generated portfolio."""
+    return f"portfolios/{name}/"
+
+
+def portfolio_parts(name: str) -> str:
+    return f"{portfolio(name)}parts.json"
+
+
+def portfolio_part(name: str, part: int, suffix: str) -> str:
+    return f"{portfolio(name)}part-{part:05d}.{suffix}"
+
+
+def portfolio_manifest(name: str) -> str:
+    return f"{portfolio(name)}manifest.json"
+
+
+def _in_run(name: str) -> Callable[[str], str]:
+    return lambda run: f"runs/{run}/{name}"
+
+
+plan = _in_run("plan.json")
+scenarios = _in_run("scenarios.npz")
+result = _in_run("result.json")
+report = _in_run("report.html")
+losses = _in_run("losses.parquet")
+segments = _in_run("segments.parquet")
+rejects = _in_run("rejects/")
+loans = _in_run("loans/")
+failure = _in_run("failure.json")
+groups = _in_run("groups/")
+
+
+def group(run: str, number: int) -> str:
+    """The prefix of one group of a run."""
+    return f"{groups(run)}{number:05d}/"
+
+
+def group_objects(run: str, number: int) -> str:
+    return f"{group(run, number)}objects.json"
+
+
+def group_chunks(run: str, number: int) -> str:
+    return f"{group(run, number)}chunks.json"
+
+
+def group_partial(run: str, number: int) -> str:
+    return f"{group(run, number)}partial.npz"
+
+
+def map_results(run: str, number: int) -> str:
+    """The prefix under which the Distributed Map's ResultWriter records each child."""
+    return f"{group(run, number)}map/"
+
+
+def chunk_partial(run: str, number: int, chunk: int) -> str:
+    return f"{group(run, number)}chunk-{chunk:06d}.npz"
+
+
+def chunk_rejects(run: str, number: int, chunk: int) -> str:
+    return f"runs/{run}/rejects/{number:05d}-{chunk:06d}.parquet"
+
+
+def chunk_loans(run: str, number: int, chunk: int) -> str:
+    return f"runs/{run}/loans/{number:05d}-{chunk:06d}.parquet"

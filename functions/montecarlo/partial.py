@@ -1,0 +1,157 @@
+"""What one chunk, one group or the whole run adds up to. Partials are added in any order with the same result.
+
+Imports nothing that touches AWS.
+"""
+
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from montecarlo.credit import Obligors
+from montecarlo.errors import IncompleteRun
+from montecarlo.kernel import REGIONS, Simulation
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass
+class Counts:
+    """Rows of the portfolio and what became of them."""
+
+    read: int = 0
+    simulated: int = 0
+    rejected: int = 0
+    not_sampled: int = 0
+
+    def balanced(self) -> bool:
+        """Whether no row was dropped in silence."""
+        return self.read == self.simulated + self.rejected + self.not_sampled
+
+
+@dataclass(eq=False)
+class Breakdown:
+    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios.
+
+    losses: int64 (C, B, S), cents. loans: int64 (B,). exposure: int64 (B,), cents. expected_loss: int64 (C, B), 2**-16
+    cents.
+    """
+
+    losses: Ints
+    loans: Ints
+    exposure: Ints
+    expected_loss: Ints
+
+    @classmethod
+    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: Obligors, losses: Ints) -> Self:
+        """Sums of `loans` by `part`, the index of each loan's part (N,)."""
+
+        def total(values: Ints) -> Ints:
+            sums = np.zeros(parts, dtype=np.int64)
+            np.add.at(sums, part, values)
+            return sums
+
+        expected = loans.expected_loss()
+        return cls(
+            losses=losses,
+            loans=np.bincount(part, minlength=parts).astype(np.int64),
+            exposure=total(loans.exposure),
+            expected_loss=np.array([total(case) for case in expected]).reshape(len(expected), parts),
+        )
+
+    def add(self, other: Self) -> None:
+        self.losses += other.losses
+        self.loans += other.loans
+        self.exposure += other.exposure
+        self.expected_loss += other.expected_loss
+
+
+@dataclass(eq=False)
+class Partial:
+    """The sums over some chunks of one plan.
+
+    `plan` is the SHA-256 of the plan that they belong to; `chunks` are the (group, chunk) numbers that were added.
+    """
+
+    plan: str
+    chunks: list[tuple[int, int]]
+    counts: Counts
+    segments: Breakdown
+    regions: Breakdown
+    pd_sum: Ints
+    """int64 (C,): the sum of the loans' PDs as fractions of 2**32."""
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    kernel_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+    @classmethod
+    def of_chunk(
+        cls, plan: str, chunk: tuple[int, int], loans: Obligors, simulation: Simulation, counts: Counts, reasons: dict[str, int]
+    ) -> Self:
+        sectors = simulation.by_segment.shape[1]
+        return cls(
+            plan=plan,
+            chunks=[chunk],
+            counts=counts,
+            segments=Breakdown.of(loans.sector, sectors, loans, simulation.by_segment),
+            regions=Breakdown.of(loans.region, REGIONS, loans, simulation.by_region),
+            pd_sum=np.where(loans.certain, np.int64(1 << 32), loans.pd).sum(axis=1, dtype=np.int64),
+            rejected_by_reason=reasons,
+        )
+
+    def add(self, other: Self) -> None:
+        """Add `other` to this one. Raises IncompleteRun if it belongs to another plan or holds a chunk that is here already."""
+        if other.plan != self.plan:
+            raise IncompleteRun(f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name.")
+        if twice := set(self.chunks) & set(other.chunks):
+            raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
+        self.chunks += other.chunks
+        for name, count in asdict(other.counts).items():
+            setattr(self.counts, name, getattr(self.counts, name) + count)
+        self.segments.add(other.segments)
+        self.regions.add(other.regions)
+        self.pd_sum += other.pd_sum
+        for reason, count in other.rejected_by_reason.items():
+            self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
+        self.kernel_seconds += other.kernel_seconds
+        self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
+
+    def to_bytes(self) -> bytes:
+        """A NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
+        meta = {
+            "plan": self.plan,
+            "chunks": sorted(self.chunks),
+            "counts": asdict(self.counts),
+            "rejected_by_reason": self.rejected_by_reason,
+            "kernel_seconds": self.kernel_seconds,
+            "peak_memory_mb": self.peak_memory_mb,
+        }
+        arrays: dict[str, Any] = {"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), "pd_sum": self.pd_sum}
+        for kind in ("segments", "regions"):
+            arrays |= {f"{kind}.{name}": array for name, array in vars(getattr(self, kind)).items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Reverse of `to_bytes`."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            meta = json.loads(file["meta"].tobytes())
+            kinds = {
+                kind: Breakdown(**{name.split(".")[1]: file[name] for name in file.files if name.startswith(f"{kind}.")})
+                for kind in ("segments", "regions")
+            }
+            return cls(
+                plan=meta["plan"],
+                chunks=[(group, chunk) for group, chunk in meta["chunks"]],
+                counts=Counts(**meta["counts"]),
+                pd_sum=file["pd_sum"],
+                rejected_by_reason=meta["rejected_by_reason"],
+                kernel_seconds=meta["kernel_seconds"],
+                peak_memory_mb=meta["peak_memory_mb"],
+                **kinds,
+            )

@@ -1,0 +1,123 @@
+"""What a user may ask of a run, checked before anything is spent. Imports nothing that touches AWS."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import date
+from typing import Any
+
+from montecarlo.errors import InvalidInput
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+# Allowed range of each number, ends included, and whether it must be whole.
+_NUMBERS: dict[str, tuple[float, float, bool]] = {
+    "scenarios": (1, 1_000_000, True),
+    "seed": (0, 2**63 - 1, True),
+    "fed_rate": (-5, 30, False),
+    "chunk_loans": (1, 10_000_000, True),
+    "max_concurrency": (1, 10_000, True),
+    "max_rejected_share": (0, 1, False),
+    "loans": (1, 10_000_000_000, True),
+    "part_loans": (1, 10_000_000, True),
+}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One simulation. `portfolio` is a prefix, a file or a manifest in S3; `fed_rate` is in % a year."""
+
+    run: str
+    portfolio: str = "portfolios/default/"
+    scenarios: int = 10_000
+    seed: int = 42
+    fed_rate: float = 8.0
+    chunk_loans: int = 50_000
+    max_concurrency: int = 1_000
+    max_rejected_share: float = 0.001
+    mapping: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+    as_of: str | None = None
+
+
+@dataclass(frozen=True)
+class DatagenRequest:
+    """One portfolio to generate: `loans` loans as of the date `as_of`, in files of `part_loans`."""
+
+    name: str = "default"
+    loans: int = 500_000
+    seed: int = 42
+    format: str = "parquet"
+    part_loans: int = 50_000
+    max_concurrency: int = 40
+    as_of: str = "2026-01-01"
+
+
+def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunRequest:
+    """`given` over the stack's `defaults` over the built-in ones, checked. Raises InvalidInput that names the field, its value and what is allowed."""
+    values = _complete(given, defaults, RunRequest)
+    _check_name("run", values["run"])
+    _check_text("portfolio", values["portfolio"])
+    for name in ("mapping", "parameters"):
+        if values[name] is not None and not isinstance(values[name], Mapping):
+            raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
+    if values["as_of"] is not None:
+        _check_date("as_of", values["as_of"])
+    return RunRequest(**values)
+
+
+def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:
+    """`given` over the stack's `defaults` over the built-in ones, checked. Raises InvalidInput that names the field, its value and what is allowed."""
+    values = _complete(given, defaults, DatagenRequest)
+    _check_name("name", values["name"])
+    if values["format"] not in ("parquet", "csv"):
+        raise InvalidInput(f"format must be parquet or csv, not {values['format']!r}.")
+    _check_date("as_of", values["as_of"])
+    return DatagenRequest(**values)
+
+
+def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    names = [field.name for field in fields(kind)]
+    built_in = {field.name: None if field.default is MISSING else field.default for field in fields(kind)}
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
+    for name in given:
+        if name not in names:
+            raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
+    values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
+    for name, value in values.items():
+        if name in _NUMBERS:
+            values[name] = _number(name, value)
+    return values
+
+
+def _first(*values: Any) -> Any:
+    """The first value that was given."""
+    return next((value for value in values if value is not None), None)
+
+
+def _number(name: str, value: Any) -> float | int:
+    low, high, whole = _NUMBERS[name]
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+        raise InvalidInput(f"{name} must be {kind} from {low:,.12g} to {high:,.12g}, not {value!r}.")
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {value:,.12g}, but must be {kind} from {low:,.12g} to {high:,.12g}.")
+    return int(value) if whole else float(value)
+
+
+def _check_name(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise InvalidInput(f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not {value!r}.")
+
+
+def _check_text(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"{field} must be a text, not {value!r}.")
+
+
+def _check_date(field: str, value: Any) -> None:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{field} must be a date such as 2026-01-31, not {value!r}.") from None

@@ -1,0 +1,180 @@
+"""From the run's sums to what is published: result.json, the report, and the tables beside them.
+
+Nothing is published unless every planned chunk is there exactly once and every row is accounted for.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from montecarlo import layout
+from montecarlo.chunk import to_parquet
+from montecarlo.errors import IncompleteRun, InvalidPortfolio
+from montecarlo.group import add_up
+from montecarlo.kernel import REGIONS
+from montecarlo.measures import Estimate, Measures, Sample, independent_error, tail_share
+from montecarlo.partial import Breakdown, Partial
+from montecarlo.plan import Plan
+from montecarlo.report import Distribution, render
+from montecarlo.scenarios import ScenarioTable
+from montecarlo.storage import Store
+
+SCHEMA = 1
+CONTRIBUTION_LEVEL = 99.0
+
+REGION_NAMES = [*(str(digit) for digit in range(REGIONS - 1)), "unknown"]
+
+
+def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[str, str]) -> dict[str, Any]:
+    """Add up the groups, check that the run is whole, and publish. Returns result.json.
+
+    Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were rejected
+    or none is left.
+    """
+    total = add_up(plan, (layout.group_partial(plan.run, group) for group in range(plan.groups)), store)
+    _check_complete(plan, total, store)
+    _check_rejects(plan, total, store)
+    result = build(plan, total, table, versions)
+    losses = total.segments.losses.sum(axis=1)
+
+    distributions = {
+        case.name: Distribution(losses[c], table.weights) for c, case in enumerate(plan.cases)
+    }
+    store.put(layout.losses(plan.run), to_parquet(losses_table(plan, losses, table)))
+    store.put(layout.segments(plan.run), to_parquet(segments_table(result)))
+    store.put(layout.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
+    # Last, as its presence says that the run is complete.
+    store.put(layout.result(plan.run), json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(), "application/json")
+    return result
+
+
+def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[str, str]) -> dict[str, Any]:
+    """result.json, schema 1: amounts in currency units rounded to cents."""
+    cases = {}
+    for c, case in enumerate(plan.cases):
+        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, independent_error)
+        cases[case.name] = {
+            "fed_rate": case.fed_rate,
+            "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
+            "analytic_el": _money(int(total.segments.expected_loss[c].sum()) / (1 << 16)),
+            **_case(sample.measures()),
+            "segments": _parts(total.segments, c, sample, list(plan.parameters.segments)),
+            "regions": _parts(total.regions, c, sample, REGION_NAMES),
+        }
+    return {
+        "schema": SCHEMA,
+        "run": plan.run,
+        "seed": plan.seed,
+        "scenarios": plan.scenarios,
+        "parameters": plan.parameters.to_json(),
+        "versions": {"montecarlo": plan.version, "model": plan.model, **versions},
+        "portfolio": {
+            "source": plan.portfolio,
+            "as_of": plan.as_of.isoformat(),
+            "segments": _holdings(total.segments, list(plan.parameters.segments)),
+            "regions": _holdings(total.regions, REGION_NAMES),
+        },
+        "loans": asdict(total.counts),
+        "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
+        "exposure": _money(int(total.segments.exposure.sum())),
+        "cases": cases,
+        "timings": {"kernel_seconds": round(total.kernel_seconds, 3), "peak_memory_mb": round(total.peak_memory_mb)},
+    }
+
+
+def losses_table(plan: Plan, losses: np.ndarray[Any, Any], table: ScenarioTable) -> pa.Table:
+    """The loss distribution, one row a scenario: its weight and each case's loss in cents. losses: int64 (C, S)."""
+    cases = {f"{case.name}_cents": losses[c] for c, case in enumerate(plan.cases)}
+    return pa.table({"scenario": np.arange(plan.scenarios, dtype=np.int32), "weight": table.weights, **cases})
+
+
+def segments_table(result: Mapping[str, Any]) -> pa.Table:
+    """Holdings, expected loss and tail contribution by segment and by region, one row for each part and case."""
+    rows = [
+        {"kind": kind, "part": part, "case": case, **result["portfolio"][kind][part], **figures}
+        for kind in ("segments", "regions")
+        for case, values in result["cases"].items()
+        for part, figures in values[kind].items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def _check_complete(plan: Plan, total: Partial, store: Store) -> None:
+    planned = {
+        (group, chunk["chunk"])
+        for group in range(plan.groups)
+        for chunk in store.get_json(layout.group_chunks(plan.run, group))
+    }
+    if missing := planned - set(total.chunks):
+        raise IncompleteRun(f"{len(missing)} of {len(planned)} chunks are missing, the first {min(missing)} (group, chunk).")
+    if extra := set(total.chunks) - planned:
+        raise IncompleteRun(f"{len(extra)} chunks were never planned, the first {min(extra)} (group, chunk).")
+    if not total.counts.balanced():
+        raise IncompleteRun(f"rows do not add up: {total.counts}.")
+
+
+def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
+    counts = total.counts
+    where = store.url(layout.rejects(plan.run))
+    if counts.rejected > plan.max_rejected_share * counts.read:
+        top = max(total.rejected_by_reason.items(), key=lambda item: item[1])
+        raise InvalidPortfolio(
+            f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share {plan.max_rejected_share:.3%} "
+            f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
+        )
+    if not counts.simulated:
+        raise InvalidPortfolio(f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}.")
+
+
+def _case(measures: Measures) -> dict[str, Any]:
+    """The measures of one case in the shape of result.json: values, standard errors and intervals side by side."""
+    single = {"el": measures.el, "ul": measures.ul}
+    by_level = {"var": measures.var, "es": measures.es, "economic_capital": measures.economic_capital}
+
+    def shape(value: Any) -> dict[str, Any]:
+        leaves = {name: value(estimate) for name, estimate in single.items()}
+        return leaves | {name: {f"{level:g}": value(e) for level, e in levels.items()} for name, levels in by_level.items()}
+
+    def money(figure: Any) -> Any:
+        return lambda estimate: _money(figure(estimate))
+
+    def interval(estimate: Estimate) -> list[float | None]:
+        return [_money(estimate.low), _money(estimate.high)]
+
+    return {
+        **shape(money(lambda e: e.value)),
+        "worst": _money(measures.worst),
+        "standard_error": shape(money(lambda e: e.standard_error)),
+        "interval_95": shape(interval),
+    }
+
+
+def _parts(breakdown: Breakdown, case: int, sample: Sample, names: list[str]) -> dict[str, Any]:
+    """Expected loss and Euler contribution to ES of each part that holds a loan."""
+    contributions = tail_share(sample.losses, sample.weights, breakdown.losses[case], CONTRIBUTION_LEVEL / 100)
+    return {
+        name: {
+            "el": _money(int(breakdown.expected_loss[case, part]) / (1 << 16)),
+            f"es_{CONTRIBUTION_LEVEL:g}_contribution": _money(contributions[part]),
+        }
+        for part, name in enumerate(names)
+        if breakdown.loans[part]
+    }
+
+
+def _holdings(breakdown: Breakdown, names: list[str]) -> dict[str, Any]:
+    return {
+        name: {"loans": int(breakdown.loans[part]), "exposure": _money(int(breakdown.exposure[part]))}
+        for part, name in enumerate(names)
+        if breakdown.loans[part]
+    }
+
+
+def _money(cents: float) -> float | None:
+    """Cents as currency units, rounded to cents; None where there is no number."""
+    return None if math.isnan(cents) else round(cents / 100, 2)

@@ -1,0 +1,98 @@
+"""What a handler needs of its surroundings: environment, logger, stores. The only module that reads the environment."""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache, wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from montecarlo.errors import InvalidInput
+from montecarlo.plan import Plan, read, read_scenarios
+from montecarlo.scenarios import ScenarioTable
+from montecarlo.storage import Store
+
+logger = Logger()
+
+
+@cache
+def data_store() -> Store:
+    """The stack's own bucket: portfolios and runs."""
+    return Store(os.environ["DATA_BUCKET"])
+
+
+def portfolio_store(source: str) -> tuple[Store, str]:
+    """The store and key of a portfolio: a key of the data bucket, or s3://bucket/key of it or of the portfolio bucket."""
+    own, other = os.environ["DATA_BUCKET"], os.environ.get("PORTFOLIO_BUCKET", "")
+    if not source.startswith("s3://"):
+        return data_store(), source
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    if bucket == own:
+        return data_store(), key
+    if bucket != other:
+        raise InvalidInput(
+            f"portfolio {source} lies in bucket {bucket}, which this stack may not read: set its parameter PortfolioBucketName to {bucket}."
+        )
+    return Store(bucket), key
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process ever held, in MB (for a warm function: since it started)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    """The stack's defaults of a request's fields, from DEFAULT_<NAME>; numbers as numbers."""
+    return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
+
+
+def _typed(text: str) -> float | int | str | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text or None
+
+
+_scenarios: dict[str, ScenarioTable] = {}
+
+
+def planned_run(run: str) -> tuple[Plan, ScenarioTable]:
+    """The plan of a run and its scenarios. A warm worker keeps the scenarios for its next chunk."""
+    plan = read(data_store(), run)
+    if plan.scenarios_digest not in _scenarios:
+        _scenarios.clear()  # one table at a time: memory is sized for one
+        _scenarios[plan.scenarios_digest] = read_scenarios(data_store(), plan)
+    return plan, _scenarios[plan.scenarios_digest]
+
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+_LOGGED = ("run", "group", "chunk", "name", "part", "execution")
+
+
+def logged(handler: Handler) -> Handler:
+    """Log what a function got, did and took; errors with their stack. Never the loans themselves."""
+
+    @wraps(handler)
+    def wrapped(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        logger.structure_logs(append=True, request_id=getattr(context, "aws_request_id", None))
+        known = {f"event_{name}": event[name] for name in _LOGGED if name in event}
+        started = time.perf_counter()
+        try:
+            result = handler(event, context)
+        except Exception as error:
+            logger.exception("failed", extra={**known, "error": type(error).__name__})
+            raise
+        seconds = round(time.perf_counter() - started, 3)
+        logger.info("done", extra={**known, "seconds": seconds, "peak_memory_mb": round(peak_memory_mb())})
+        return result
+
+    return wrapped

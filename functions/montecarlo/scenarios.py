@@ -1,0 +1,136 @@
+"""The scenarios of a run, as the one table of integers that the planner draws and every worker reads.
+
+All floating-point work on scenarios happens here, once, in the planner: factors, weights, correlations, rate shocks. What
+the workers get is integers (and weights they only scale), so no CPU can disagree. Imports nothing that touches AWS.
+
+The model, per loan of sector k (Vasicek 2002; Gupton, Finger and Bhatia 1997):
+    X = sqrt(rho_k) * Z_k + sqrt(1 - rho_k) * eps,     Z_k = sqrt(w) * G + sqrt(1 - w) * eta_k,
+and it defaults where X < Phi^-1(PD), that is, with conditional probability
+    p(z) = Phi((Phi^-1(PD) - sqrt(rho_k) * z) / sqrt(1 - rho_k)) = Phi(scale_k * Phi^-1(PD) - loading_k * z).
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from statistics import NormalDist
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from montecarlo import normal
+from montecarlo.parameters import Parameters
+
+BANDS_PER_LOGIT = 8
+"""Width of a score band: 1/8 logit, a factor of 1.13 in PD. `pd_of_bands` keeps the expected loss exact to second order."""
+
+LOWEST_BAND = -16 * BANDS_PER_LOGIT
+HIGHEST_BAND = 8 * BANDS_PER_LOGIT
+
+_FACTOR_LIMIT = 20.0  # keeps loading * z within int32 for every allowed correlation; 20 sigma is never drawn
+_FACTOR_STREAM = 2  # highest counter word of the factors' Philox streams; loans' streams have 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One economic case: a Fed rate in % a year, and further probits added to every loan's Phi^-1(PD), by segment."""
+
+    name: str
+    fed_rate: float
+    probit_shift: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioTable:
+    """What a worker needs of the scenarios. K sectors, S scenarios, C cases, fixed point Q24 (see `normal`).
+
+    factors: int32 (K, S), sector factors Z. weights: float64 (S,), summing to about 1. phi: uint32, `normal.table()`.
+    band_probit: int32, Phi^-1 of each score band's PD. scale, loading: int64 (K,). shift: int64 (C, K), added to Phi^-1(PD).
+    """
+
+    factors: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float64]
+    phi: npt.NDArray[np.uint32]
+    band_probit: npt.NDArray[np.int32]
+    scale: npt.NDArray[np.int64]
+    loading: npt.NDArray[np.int64]
+    shift: npt.NDArray[np.int64]
+
+    @property
+    def scenarios(self) -> int:
+        return self.weights.size
+
+    @property
+    def cases(self) -> int:
+        return len(self.shift)
+
+    def digest(self) -> str:
+        """SHA-256 over names, types, shapes and values: equal if and only if the table is."""
+        digest = hashlib.sha256()
+        for field in fields(self):
+            array: npt.NDArray[np.generic] = getattr(self, field.name)
+            digest.update(f"{field.name}:{array.dtype.str}:{array.shape};".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The table as a NumPy .npz file."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Reverse of `to_bytes`."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return cls(**{field.name: file[field.name] for field in fields(cls)})
+
+
+def draw(parameters: Parameters, cases: Sequence[Case], scenarios: int, seed: int) -> ScenarioTable:
+    """The table of `scenarios` plain Monte Carlo scenarios, each of weight 1 / scenarios."""
+    segments = list(parameters.segments.values())
+    rho = np.array([segment.asset_correlation for segment in segments])
+    normals = independent_normals(len(segments) + 1, scenarios, seed)
+    factors = sector_factors(normals, parameters.global_factor_share)
+    return ScenarioTable(
+        factors=normal.to_fixed(np.clip(factors, -_FACTOR_LIMIT, _FACTOR_LIMIT)).astype(np.int32),
+        weights=np.full(scenarios, 1 / scenarios),
+        phi=normal.table(),
+        band_probit=_band_probits(),
+        scale=normal.to_fixed(1 / np.sqrt(1 - rho)),
+        loading=normal.to_fixed(np.sqrt(rho / (1 - rho))),
+        shift=normal.to_fixed([[_shift(parameters, case, name) for name in parameters.segments] for case in cases]),
+    )
+
+
+def independent_normals(factors: int, scenarios: int, seed: int) -> npt.NDArray[np.float64]:
+    """Standard normals of shape (factors, scenarios): factor f is its own Philox stream, scenario s its s-th word.
+
+    A stream's values do not depend on how many scenarios or factors are drawn.
+    """
+    inverse = NormalDist().inv_cdf
+    streams = (np.random.Philox(key=[seed, 0], counter=[0, f, 0, _FACTOR_STREAM]) for f in range(factors))
+    return np.array([[inverse(((word >> 11) + 0.5) * 2.0**-53) for word in s.random_raw(scenarios).tolist()] for s in streams])
+
+
+def sector_factors(normals: npt.NDArray[np.float64], global_share: float) -> npt.NDArray[np.float64]:
+    """Z of shape (K, S) from independent normals of shape (K + 1, S), the first of which is the global factor."""
+    return np.asarray(np.sqrt(global_share) * normals[0] + np.sqrt(1 - global_share) * normals[1:])
+
+
+def _shift(parameters: Parameters, case: Case, segment: str) -> float:
+    rise = case.fed_rate - parameters.base_fed_rate
+    return parameters.segments[segment].rate_sensitivity * rise + case.probit_shift.get(segment, 0.0)
+
+
+def pd_of_bands() -> npt.NDArray[np.float64]:
+    """The PD of each score band: the logistic function averaged over the band, so that narrow bands leave the mean PD."""
+    edges = np.arange(LOWEST_BAND, HIGHEST_BAND + 2) / BANDS_PER_LOGIT
+    integral = np.logaddexp(0, edges)  # the antiderivative of the logistic function
+    return np.asarray(np.diff(integral) * BANDS_PER_LOGIT)
+
+
+def _band_probits() -> npt.NDArray[np.int32]:
+    inverse = NormalDist().inv_cdf
+    return normal.to_fixed([inverse(pd) for pd in pd_of_bands().tolist()]).astype(np.int32)

@@ -1,0 +1,151 @@
+"""S3, and the only module of the package that imports boto3. Everything is read and written through a `Store`."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from montecarlo.errors import InvalidInput, MonteCarloError, SlowDown
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "RequestTimeTooSkewed", "503", "500"}
+_ABSENT = {"NoSuchKey", "404", "NotFound"}
+_REFUSED = {"AccessDenied", "403", "AllAccessDisabled", "NoSuchBucket", "PermanentRedirect", "KMS.AccessDeniedException"}
+_READ_AHEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a listing."""
+
+    key: str
+    size: int
+
+
+class NoSuchObject(MonteCarloError):
+    """There is no object under the key. Callers turn it into an error that says what was wanted."""
+
+
+def client() -> "S3Client":
+    """An S3 client with the retries and connections that a function needs."""
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32))
+
+
+class Store:
+    """One bucket. Raises SlowDown where a retry may help, InvalidInput where access is refused, NoSuchObject."""
+
+    def __init__(self, bucket: str, s3: "S3Client | None" = None) -> None:
+        self.bucket = bucket
+        self._s3 = s3 or client()
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects under a prefix, in the order of their keys."""
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(entry["Key"], entry["Size"])
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, prefix)
+
+    def get(self, key: str) -> bytes:
+        return self._get(key)
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:
+        """Bytes start up to, not including, stop; fewer where the object ends before."""
+        return self._get(key, Range=f"bytes={start}-{stop - 1}") if stop > start else b""
+
+    def stream(self, key: str, block: int = 8 << 20) -> Iterator[bytes]:
+        """The object's bytes in blocks of up to `block`."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+            while data := body.read(block):
+                yield data
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, key)
+
+    def size(self, key: str) -> int:
+        try:
+            return self._s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, key)
+
+    def open(self, key: str, size: int | None = None) -> io.BufferedReader:
+        """A seekable file that reads ranges as they are asked for, with read-ahead."""
+        return io.BufferedReader(_RangeReader(self, key, self.size(key) if size is None else size), _READ_AHEAD)
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        try:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, key)
+
+    def get_json(self, key: str) -> Any:
+        return json.loads(self.get(key))
+
+    def put_json(self, key: str, value: Any, indent: int | None = None) -> None:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        self.put(key, text.encode(), "application/json")
+
+    def delete(self, key: str) -> None:
+        try:
+            self._s3.delete_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, key)
+
+    def _get(self, key: str, **extra: Any) -> bytes:
+        try:
+            return self._s3.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
+        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._translate(error, key)
+
+    def _translate(self, error: Exception, key: str) -> NoReturn:
+        where = self.url(key)
+        if not isinstance(error, ClientError):  # connections that broke, time-outs
+            raise SlowDown(f"{where}: {error}") from error
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _ABSENT:
+            raise NoSuchObject(f"{where} does not exist.") from error
+        if code in _REFUSED:
+            raise InvalidInput(
+                f"{where} cannot be reached: {error}. Check the bucket's name, its policy and the PortfolioBucketName parameter."
+            ) from error
+        if code in _TRANSIENT:
+            raise SlowDown(f"{where}: {error}") from error
+        raise error
+
+
+class _RangeReader(io.RawIOBase):
+    """An S3 object as a raw file, one range request per read."""
+
+    def __init__(self, store: Store, key: str, size: int) -> None:
+        self._store, self._key, self._size, self._at = store, key, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._at + len(buffer), self._size)
+        data = self._store.get_range(self._key, self._at, stop)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,15 @@
+"""PlanParts: deal a portfolio to be generated out to files."""
+
+from typing import Any
+
+from montecarlo import datagen_run
+from montecarlo.request import DatagenRequest, datagen_request
+from montecarlo.runtime import data_store, defaults, logged
+
+
+@logged
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """{"request": the execution's input, "execution": its name} -> {"name", "max_concurrency", "parts_key"}."""
+    request = datagen_request(event["request"], defaults(DatagenRequest))
+    parts_key = datagen_run.plan_parts(request, data_store())
+    return {"name": request.name, "max_concurrency": request.max_concurrency, "parts_key": parts_key}

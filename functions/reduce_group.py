@@ -1,0 +1,14 @@
+"""ReduceGroup: add up one group's chunks."""
+
+from typing import Any
+
+from montecarlo import group, plan
+from montecarlo.runtime import data_store, logged
+
+
+@logged
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """{"run", "group"} -> {"group", "chunks", "loans"}."""
+    planned = plan.read(data_store(), event["run"])
+    total = group.reduce(planned, event["group"], data_store())
+    return {"group": event["group"], "chunks": len(total.chunks), "loans": total.counts.simulated}

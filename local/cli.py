@@ -1,0 +1,283 @@
+"""The `montecarlo` command: run a simulation on the embedded AWS, or keep that AWS up for other tools.
+
+It deploys the project's own template and starts its own state machines; it never calls a handler itself.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from local import server
+from local.deployment import DeploymentError, Stack, deploy, find, functions
+from local.execution import Execution, RunFailed
+from montecarlo import layout
+from montecarlo.errors import MonteCarloError
+from montecarlo.portfolio import format_of
+from montecarlo.report import format_table
+
+PROJECT = Path(__file__).resolve().parent.parent
+STATE = PROJECT / ".montecarlo"
+"""Where `up` keeps its server's data, and where `run` puts a temporary one's."""
+
+DEFAULT_LOANS = 100_000
+UPLOADED = "uploaded"
+
+
+class UsageError(Exception):
+    """The command line cannot be carried out as given."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script. Exit status: 0 done, 1 the run failed, 2 the command was wrong, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+        return 0
+    except RunFailed as failed:
+        print(f"\nThe run {failed.status}: {failed.error}\n{failed.cause}", file=sys.stderr)
+        return 1
+    except (UsageError, DeploymentError, server.ServerError, MonteCarloError) as error:
+        print(f"montecarlo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nmontecarlo: interrupted; everything that was started has been stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="montecarlo", description="Monte Carlo simulation of loan portfolios.")
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    run = commands.add_parser("run", help="simulate a portfolio on the embedded AWS and write the results to a folder")
+    source = run.add_mutually_exclusive_group()
+    source.add_argument("--loans", type=int, help=f"generate a portfolio of so many loans (default {DEFAULT_LOANS:,})")
+    source.add_argument("--portfolio", type=Path, help="simulate this CSV or Parquet file, or the files of this folder")
+    run.add_argument("--mapping", type=Path, help="JSON file that says where your files keep the columns")
+    run.add_argument("--parameters", type=Path, help="JSON file with model parameters that replace the defaults")
+    run.add_argument("--scenarios", type=int, help="scenarios (default 10,000)")
+    run.add_argument("--seed", type=int, help="random seed (default 42)")
+    run.add_argument("--fed-rate", type=float, help="Federal Funds rate of the stressed case in %% (default 8)")
+    run.add_argument("--chunk-loans", type=int, help="loans in a chunk (default 50,000); does not change the results")
+    run.add_argument("--concurrency", type=int, help="chunks at the same time; does not change the results")
+    run.add_argument("--max-rejected-share", type=float, help="share of bad rows from which the run fails (default 0.001)")
+    run.add_argument("--as-of", help="the portfolio's reporting date, such as 2026-01-31")
+    run.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default out)")
+    run.set_defaults(command=_run)
+
+    up = commands.add_parser("up", help="start the embedded AWS and keep it running")
+    up.add_argument("--port", type=int, help=f"port on this computer (default {server.PREFERRED_PORT} if it is free)")
+    up.set_defaults(command=_up)
+
+    down = commands.add_parser("down", help="stop the embedded AWS and delete what it holds")
+    down.set_defaults(command=_down)
+
+    invoke = commands.add_parser("invoke", help="run one function on one event on the embedded AWS that is up")
+    invoke.add_argument("function", help="the function's name, such as SimulateChunk or simulate_chunk")
+    invoke.add_argument("event", type=Path, help="JSON file with the event, such as events/simulate_chunk.json")
+    invoke.set_defaults(command=_invoke)
+    return parser
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# run
+
+
+def _run(options: argparse.Namespace) -> None:
+    request = _request(options)  # before anything is started, so that a wrong file costs no time
+    files = _portfolio_files(options.portfolio) if options.portfolio else []
+    out = _out_folder(options.out)
+    run = datetime.now(UTC).strftime("run-%Y%m%d-%H%M%S-%f")[:-3]
+    with _embedded_aws() as aws:
+        started = time.monotonic()
+        stack = _deploy(aws)
+        states = stack.client("stepfunctions")
+        if files:
+            request["portfolio"] = _upload(stack, files, run)
+        else:
+            request["portfolio"] = _generate(stack, states, options.loans or DEFAULT_LOANS, options.seed, run)
+        deployed = time.monotonic()
+        execution = Execution.start(states, stack.outputs["DataProcStateMachineArn"], run, {"run": run, **request})
+        try:
+            _wait(execution, "Simulating")
+        finally:
+            _download(stack, f"runs/{run}/", out)
+        seconds = time.monotonic() - deployed
+        _say(f"Simulated in {seconds:.1f} s (set-up {deployed - started:.1f} s before).\n")
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    print(format_table(result))
+    print(f"\nReport:  {out / 'report.html'}\nResults: {out / 'result.json'}, loans/, losses.parquet, segments.parquet", end="")
+    print(f", rejects/ ({result['loans']['rejected']:,} rows)" if result["loans"]["rejected"] else "")
+
+
+def _request(options: argparse.Namespace) -> dict[str, Any]:
+    """The execution's input: what was given on the command line; everything else is the stack's default."""
+    given = {
+        "scenarios": options.scenarios,
+        "seed": options.seed,
+        "fed_rate": options.fed_rate,
+        "chunk_loans": options.chunk_loans,
+        "max_concurrency": options.concurrency,
+        "max_rejected_share": options.max_rejected_share,
+        "as_of": options.as_of,
+        "mapping": _json_file(options.mapping, "mapping"),
+        "parameters": _json_file(options.parameters, "parameters"),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _json_file(path: Path | None, what: str) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the {what} file {path} cannot be read as JSON: {error}") from None
+
+
+def _portfolio_files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise UsageError(f"there is no portfolio at {path}.")
+    files = sorted(item for item in path.rglob("*") if item.is_file() and format_of(item.name)) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path} holds no file that ends in .csv, .csv.gz or .parquet.")
+    if not format_of(files[0].name):
+        raise UsageError(f"{path}: the name must end in .csv, .csv.gz or .parquet.")
+    return files
+
+
+def _out_folder(path: Path) -> Path:
+    """An empty folder for the results. What an earlier run left there is replaced; anything else is left alone."""
+    if path.is_dir() and any(path.iterdir()):
+        if not any((path / name).exists() for name in ("plan.json", "failure.json")):
+            raise UsageError(f"{path} holds files that are no earlier run's results; choose another folder with --out.")
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _deploy(aws: server.Server) -> Stack:
+    _say("Deploying template.yaml with SAM ...")
+    return deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log")
+
+
+def _generate(stack: Stack, states: Any, loans: int, seed: int | None, run: str) -> str:
+    request = {"loans": loans} | ({} if seed is None else {"seed": seed})
+    execution = Execution.start(states, stack.outputs["DataGenStateMachineArn"], run, request)
+    manifest: str = _wait(execution, f"Generating {loans:,} loans")["manifest"]
+    return manifest
+
+
+def _upload(stack: Stack, files: Sequence[Path], run: str) -> str:
+    prefix = layout.portfolio(f"{UPLOADED}-{run}")
+    s3 = stack.client("s3")
+    for number, file in enumerate(tqdm(files, "Uploading", unit=" files", leave=False)):
+        key = f"{prefix}{number:05d}-{file.name}" if len(files) > 1 else f"{prefix}{file.name}"
+        s3.upload_file(str(file), stack.bucket, key)
+    return prefix
+
+
+def _wait(execution: Execution, title: str) -> dict[str, Any]:
+    with tqdm(desc=title, unit=" chunks", bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]") as bar:
+
+        def show(done: int, known: int) -> None:
+            bar.total, bar.n = known or None, done
+            bar.refresh()
+
+        try:
+            return execution.wait(show)
+        except KeyboardInterrupt:
+            execution.stop("interrupted by the user")
+            raise
+
+
+def _download(stack: Stack, prefix: str, out: Path) -> None:
+    """Everything of the run but the chunks' partial sums."""
+    s3 = stack.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            name = item["Key"].removeprefix(prefix)
+            if not name.startswith("groups/") and name != "scenarios.npz":
+                target = out / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                s3.download_file(stack.bucket, item["Key"], str(target))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# up, down, invoke
+
+
+def _up(options: argparse.Namespace) -> None:
+    running = server.find_running(STATE / "up")
+    if running is None:
+        port = options.port or server.free_port(server.PREFERRED_PORT)
+        running = server.start(STATE / "up", port, detached=True)
+    print("The embedded AWS is up. To point the AWS CLI, SAM or Terraform at it:\n")
+    for name, value in running.environment.items():
+        print(f"export {name}={value}")
+    print("\n`montecarlo down` stops it and deletes what it holds.")
+
+
+def _down(options: argparse.Namespace) -> None:
+    running = server.find_running(STATE / "up")
+    if running:
+        running.stop()
+    shutil.rmtree(STATE / "up", ignore_errors=True)
+    print("The embedded AWS is stopped." if running else "No embedded AWS was running.")
+
+
+def _invoke(options: argparse.Namespace) -> None:
+    event = _json_file(options.event, "event")
+    running = server.find_running(STATE / "up")
+    if running is None:
+        raise UsageError("no embedded AWS is running: start one with `montecarlo up`.")
+    stack = find(running.environment) or _deploy(running)
+    names = dict(functions(stack))
+    wanted = options.function.replace("_", "").lower()
+    physical = next((value for name, value in names.items() if name.lower() == wanted), None)
+    if physical is None:
+        raise UsageError(f"there is no function {options.function}; there are {', '.join(sorted(names))}.")
+    answer = stack.client("lambda").invoke(FunctionName=physical, Payload=json.dumps(event).encode())
+    payload = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        raise RunFailed("FAILED", payload.get("errorType", "unknown"), payload.get("errorMessage", json.dumps(payload)))
+    print(json.dumps(payload, indent=1))
+
+
+@contextlib.contextmanager
+def _embedded_aws() -> Iterator[server.Server]:
+    """The one that is up, or one that lives only as long as this run."""
+    running = server.find_running(STATE / "up")
+    if running:
+        _say(f"Using the embedded AWS at {running.endpoint}.")
+        yield running
+        return
+    STATE.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=STATE))
+    _say("Starting the embedded AWS ...")
+    try:
+        started = server.start(folder)
+        try:
+            yield started
+        finally:
+            started.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
