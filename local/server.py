@@ -1,9 +1,10 @@
 """Start, find and stop the embedded AWS (`local.embedded_aws`) as a child process. Imports the standard library only.
 
-Everything listens on 127.0.0.1. The data directory holds S3's objects (`s3/`), scratch files (`tmp/`, emptied at each
-start), the log (`embedded-aws.log`) and `server.json`, by which another process finds a running server. Objects
-survive any end of the process, a SIGKILL included; stacks, functions, state machines and logs live in memory and end
-with it.
+Everything listens on 127.0.0.1. The data directory holds S3's objects (`s3/`), the other services' state (`state/`),
+scratch files (`tmp/`, emptied at each start), the log (`embedded-aws.log`) and `server.json`, by which another
+process finds a running server. After any end of the process, a SIGKILL included, the next start on the directory
+brings back all objects and what was deployed. Executions and logs since the last deployment come back only after an
+orderly stop, Map Runs and their children never; what was running is then FAILED with States.ServiceRestart.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ HOST = "127.0.0.1"
 PREFERRED_PORT = 4566
 ACCOUNT_ID = "123456789012"
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 5.0
 
 STATE_FILE = "server.json"
 LOG_FILE = "embedded-aws.log"
@@ -79,8 +80,7 @@ def start(data_dir: Path, port: int | None = None, *, detached: bool = False) ->
 
     Raises:
         ServerError: it is already running on this directory, the port is taken, or it did not come up; the message
-        ends with
-            the last lines of its log.
+            ends with the last lines of its log.
     """
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,8 @@ def process_environment(data_dir: Path, port: int, region: str, *, watched: bool
         "MINISTACK_WORKER_THREADS": "256",
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(data_dir / "s3"),
-        "PERSIST_STATE": "0",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(data_dir / "state"),
         "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unlimited: invocations queue for a worker and are never throttled
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",

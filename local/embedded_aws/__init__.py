@@ -6,8 +6,10 @@ AWS_ENDPOINT_URL. It lacks a few things; each module here restores those of one 
 behaviour of AWS it restores:
 
     lambda_functions   Python functions on AWS's own runtime client, queued when all workers are busy
-    step_functions     Distributed Map, retries, stopping and time-outs, payload limit
+    step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
+    distributed_map    Map Runs and their ResultWriter
     cloudformation     SAM in nested stacks, updates of nested stacks
+    persistence        stacks that survive a SIGKILL
 
 MiniStack is pinned exactly because the patches reach into its private functions; it carries no types, so that what
 comes from it is `Any`. These modules import MiniStack and the standard library only, never the product's own code.

@@ -14,16 +14,20 @@ import threading
 
 from ministack.app import main
 
-from local.embedded_aws import cloudformation, lambda_functions, step_functions
+from local.embedded_aws import cloudformation, lambda_functions, persistence, step_functions
 
 
-def stop_when_parent_ends() -> None:
-    """Ask this process to stop as soon as the parent has closed standard input, be it by exiting or by being killed."""
+def end_with_parent() -> None:
+    """End this process and its Lambda workers as soon as the parent has closed standard input, however it ended.
+
+    At once and without ceremony, since an execution under way could hold up an orderly end; S3's objects are on disk
+    already.
+    """
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()
 
@@ -32,7 +36,8 @@ if __name__ == "__main__":
     lambda_functions.patch()
     step_functions.patch()
     cloudformation.patch()
+    persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":
-        stop_when_parent_ends()
+        end_with_parent()
     sys.argv = ["ministack"]
     main()

@@ -7,7 +7,6 @@ standard library only.
 """
 
 import contextvars
-import copy
 import itertools
 import json
 import threading
@@ -120,18 +119,13 @@ class MapRun:
         child.update(status="RUNNING", startDate=engine.now_iso())
         engine._executions[child["executionArn"]] = child
         self._count("pending", "running")
-        context = copy.deepcopy(self.context)
         data = json.loads(child["input"])
-        context["Execution"] = {
-            "Id": child["executionArn"],
-            "Input": data,
-            "Name": child["name"],
-            "StartTime": child["startDate"],
-        }
         try:
             with enter(Scope(self.scope)):
                 states, start_at = self.processor.get("States", {}), self.processor.get("StartAt")
-                self.results[index] = engine._run_sub_machine(states, start_at, data, child, context)
+                self.results[index] = engine._run_sub_machine(
+                    states, start_at, data, child, self._child_context(child, data)
+                )
             child.update(status="SUCCEEDED", output=json.dumps(self.results[index]))
         except engine._ExecutionError as error:
             child.update(status="ABORTED" if error.error == STOPPED else "FAILED", error=error.error, cause=error.cause)
@@ -159,6 +153,16 @@ class MapRun:
             "testCase": self.parent.get("testCase"),
             "mockAttempts": {},
         }
+
+    def _child_context(self, child: Any, data: Any) -> dict[str, Any]:
+        """The context object (`$$`) of a child: the execution it names is the child, as on AWS."""
+        execution = {
+            "Id": child["executionArn"],
+            "Input": data,
+            "Name": child["name"],
+            "StartTime": child["startDate"],
+        }
+        return {**self.context, "Execution": execution, "variables": {}}
 
     def _child_input(self, index: int) -> Any:
         selector = self.state.get("ItemSelector") or self.state.get("Parameters")

@@ -20,7 +20,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
-"""Processes per function. A chunk keeps one CPU busy and may take 1 GB: more of them than CPUs would only cost memory."""
+"""Processes per function. A chunk keeps a CPU busy and may take 1 GB: more of them than CPUs would only cost memory."""
 
 BOOTSTRAP = '#!/bin/sh\nexec "$LAMBDA_INTERPRETER" -m awslambdaric "$_HANDLER"\n'
 

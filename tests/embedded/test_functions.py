@@ -2,8 +2,11 @@
 
 import io
 import json
+import sys
 import zipfile
 from typing import Any
+
+import pytest
 
 from tests.embedded.application import Application, Aws, deploy
 
@@ -32,6 +35,7 @@ def test_a_handler_that_cannot_be_imported_says_so(application: Application, aws
     assert json.load(invoke(aws, "no-handler", {})["Payload"])["errorType"] == "Runtime.ImportModuleError"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_report_line_has_this_invocations_peak_memory(application: Application, aws: Aws) -> None:
     large = reported_memory(aws, application.outputs["ChunkArn"], {"allocate_mb": 200})
     small = reported_memory(aws, application.outputs["ChunkArn"], {"allocate_mb": 1})

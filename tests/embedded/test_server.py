@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import server
-from tests.embedded.application import Aws
+from tests.embedded.application import Application, Aws, deploy, upload
 
 
 @pytest.fixture
@@ -37,6 +37,26 @@ def test_objects_survive_a_kill(data_dir: Path) -> None:
         assert (answer["Body"].read(), answer["ContentType"]) == (b"234", "application/json")
     finally:
         second.stop()
+
+
+def test_a_deployed_application_survives_a_kill(data_dir: Path) -> None:
+    first = Aws(server.start(data_dir))
+    upload(first)
+    outputs = deploy(first)
+    deadline = time.monotonic() + 10
+    while len(list((data_dir / "state").glob("*.json"))) < 10 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # for the last of the files
+    os.killpg(first.server.pid, signal.SIGKILL)
+    first.server.stop()
+
+    second = Aws(server.start(data_dir))
+    try:
+        end = Application(second, outputs).run([{"name": "a", "chunks": [{"value": 3}, {"value": 4}]}])
+        assert end["status"] == "SUCCEEDED", end
+        assert deploy(second, Greeting="welcome back") == outputs
+    finally:
+        second.server.stop()
 
 
 def test_a_large_file_is_uploaded_in_parts_and_read_in_ranges(aws: Aws, tmp_path: Path) -> None:
@@ -88,6 +108,7 @@ def test_a_server_that_does_not_come_up_shows_its_log(data_dir: Path, monkeypatc
     assert server.find_running(data_dir) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")
 def test_only_this_computer_can_reach_it(aws: Aws) -> None:
     ports = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
     listening = [address for address in ports if address.endswith(f":{aws.server.port:04X}")]
@@ -98,7 +119,7 @@ def test_the_server_ends_with_its_parent(data_dir: Path) -> None:
     program = f"""
 import pathlib, time
 from local import server
-from tests.embedded.application import Aws
+from tests.embedded.application import Application, Aws, deploy, upload
 print(server.start(pathlib.Path({str(data_dir)!r})).pid, flush=True)
 time.sleep(60)
 """
