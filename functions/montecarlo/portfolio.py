@@ -394,13 +394,25 @@ def _reading(name: str) -> Iterator[None]:
     except MemoryError:
         raise
     except (pa.ArrowException, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        _explain_codec(name, error)
         cause = "a row is longer than 1 MiB, or a quote is never closed" if "straddling" in str(error) else error
         raise InvalidPortfolio(f"{name} cannot be read: {cause}. Correct the file or write it again.") from error
     except OSError as error:
         # Arrow raises plain OSError for a damaged file; a lost connection comes as a subclass or with an errno.
         if type(error) is not OSError or error.errno is not None:
             raise
+        _explain_codec(name, error)
         raise InvalidPortfolio(f"{name} cannot be read: {error}. Correct the file or write it again.") from error
+
+
+def _explain_codec(name: str, error: Exception) -> None:
+    """Arrow says "Support for codec 'zstd' not built" where its build lacks one."""
+    # Not looked up beforehand: asking pyarrow for a column's codec aborts the process if the footer is damaged.
+    if missing := re.search(r"codec '?(\w+)", str(error), re.IGNORECASE):
+        raise InvalidPortfolio(
+            f"{name} is compressed with {missing[1]}, which this installation of Arrow cannot read. "
+            "Write it with Snappy, or deploy with a layer that has the codec (parameter LayerArn)."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -501,30 +513,10 @@ def _read_parquet(
     _check_length(name, rows, metadata.num_rows)
     ends = np.cumsum([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)], dtype=np.int64)
     groups = [i for i in range(len(ends)) if ends[i] > start and ends[i] - metadata.row_group(i).num_rows < stop]
-    for group in groups:
-        _check_codecs(metadata.row_group(group), name, set(columns))
     with _reading(name):
         table = parquet.read_row_groups(groups, columns=columns, use_threads=False)
     skipped = ends[groups[0] - 1] if groups and groups[0] else 0
     return table.slice(start - skipped, stop - start), np.arange(start + 1, stop + 1)
-
-
-def _check_codecs(group: pq.RowGroupMetaData, name: str, columns: set[str]) -> None:
-    for index in range(group.num_columns):
-        chunk = group.column(index)
-        codec = chunk.compression.lower()
-        if chunk.path_in_schema.split(".")[0] in columns and codec != "uncompressed" and not _has_codec(codec):
-            raise InvalidPortfolio(
-                f"{name} is compressed with {codec}, which this installation of Arrow cannot read. "
-                "Write it with Snappy, or deploy with a layer that has the codec (parameter LayerArn)."
-            )
-
-
-def _has_codec(codec: str) -> bool:
-    try:
-        return bool(pa.Codec.is_available(codec))
-    except ValueError:  # not even a name that Arrow knows, such as lzo
-        return False
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -609,6 +601,8 @@ def _from_source(source: Source, table: pa.Table, number: Ints) -> pa.Array:
 
 
 def _as_text(array: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(array.type):
+        array = pc.cast(array, pa.timestamp(array.type.unit))  # UTC: needs no time zone database
     return array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
 
 
@@ -871,13 +865,15 @@ def _per_distinct(text: pa.Array, function: Callable[[str], Any], missing: Any) 
 
 def _rejects(raw: RawRows, checks: _Checks) -> list[Reject]:
     faulty = np.flatnonzero(checks.fault)
-    columns = {name: raw.table[name].take(pa.array(faulty)) for name in raw.table.column_names} if len(faulty) else {}
+    if not len(faulty):
+        return []
+    taken = raw.table.take(pa.array(faulty))
+    columns = {name: _as_text(taken[name]).to_pylist() for name in taken.column_names}
     rejects = []
     for i, row in enumerate(faulty):
         column, reason = checks.faults[checks.fault[row]]
-        value = columns[column][i].as_py() if column in columns else None
-        text = "" if value is None else str(value)[:_MAX_VALUE]
-        rejects.append(Reject(raw.files[raw.file_index[row]], int(raw.row[row]), column, text, reason))
+        value = (columns[column][i] if column in columns else None) or ""
+        rejects.append(Reject(raw.files[raw.file_index[row]], int(raw.row[row]), column, value[:_MAX_VALUE], reason))
     return rejects
 
 
