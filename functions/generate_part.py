@@ -8,6 +8,8 @@ from montecarlo.runtime import data_store, logged
 
 @logged
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """{"name", "part", "first", "count", "seed", "format", "as_of"}, an item of parts.json -> {"part", "key", "loans"}."""
+    """{"name", "part", "first", "count", "seed", "format", "as_of"}, an item of parts.json -> {"part", "key",
+    "loans"}.
+    """
     part = datagen_run.Part(**event)
     return {"part": part.part, "key": datagen_run.generate_part(part, data_store()), "loans": part.count}

@@ -8,7 +8,9 @@ from montecarlo.runtime import data_store, logged
 
 @logged
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """{"request", "execution", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the execution to fail with."""
+    """{"request", "execution", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the execution to fail
+    with.
+    """
     request = event["request"] if isinstance(event["request"], dict) else {}
     run = request.get("run") or event["execution"]
     return failure.record(data_store(), run, event["failure"])

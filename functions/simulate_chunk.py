@@ -13,4 +13,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     plan, table = planned_run(work.run)
     portfolio, _ = portfolio_store(plan.portfolio)
     partial = chunk.run(work, plan, table, portfolio, data_store())
-    return {"group": work.group, "chunk": work.number, "loans": partial.counts.simulated, "rejected": partial.counts.rejected}
+    return {
+        "group": work.group,
+        "chunk": work.number,
+        "loans": partial.counts.simulated,
+        "rejected": partial.counts.rejected,
+    }

@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fed-rate", type=float, help="Federal Funds rate of the stressed case in %% (default 8)")
     run.add_argument("--chunk-loans", type=int, help="loans in a chunk (default 50,000); does not change the results")
     run.add_argument("--concurrency", type=int, help="chunks at the same time; does not change the results")
-    run.add_argument("--max-rejected-share", type=float, help="share of bad rows from which the run fails (default 0.001)")
+    run.add_argument(
+        "--max-rejected-share", type=float, help="share of bad rows from which the run fails (default 0.001)"
+    )
     run.add_argument("--as-of", help="the portfolio's reporting date, such as 2026-01-31")
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default out)")
     run.set_defaults(command=_run)
@@ -116,7 +118,10 @@ def _run(options: argparse.Namespace) -> None:
         _say(f"Simulated in {seconds:.1f} s (set-up {deployed - started:.1f} s before).\n")
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     print(format_table(result))
-    print(f"\nReport:  {out / 'report.html'}\nResults: {out / 'result.json'}, loans/, losses.parquet, segments.parquet", end="")
+    print(
+        f"\nReport:  {out / 'report.html'}\nResults: {out / 'result.json'}, loans/, losses.parquet, segments.parquet",
+        end="",
+    )
     print(f", rejects/ ({result['loans']['rejected']:,} rows)" if result["loans"]["rejected"] else "")
 
 
@@ -148,7 +153,9 @@ def _json_file(path: Path | None, what: str) -> Any:
 def _portfolio_files(path: Path) -> list[Path]:
     if not path.exists():
         raise UsageError(f"there is no portfolio at {path}.")
-    files = sorted(item for item in path.rglob("*") if item.is_file() and format_of(item.name)) if path.is_dir() else [path]
+    files = (
+        sorted(item for item in path.rglob("*") if item.is_file() and format_of(item.name)) if path.is_dir() else [path]
+    )
     if not files:
         raise UsageError(f"{path} holds no file that ends in .csv, .csv.gz or .parquet.")
     if not format_of(files[0].name):
@@ -188,7 +195,9 @@ def _upload(stack: Stack, files: Sequence[Path], run: str) -> str:
 
 
 def _wait(execution: Execution, title: str) -> dict[str, Any]:
-    with tqdm(desc=title, unit=" chunks", bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]") as bar:
+    with tqdm(
+        desc=title, unit=" chunks", bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+    ) as bar:
 
         def show(done: int, known: int) -> None:
             bar.total, bar.n = known or None, done

@@ -1,4 +1,6 @@
-"""Runs a state machine through the ordinary Step Functions API and watches its Map Runs. Imports boto3's clients only."""
+"""Runs a state machine through the ordinary Step Functions API and watches its Map Runs. Imports boto3's clients
+only.
+"""
 
 import json
 import time
@@ -35,7 +37,7 @@ class Execution:
         started = client.start_execution(stateMachineArn=state_machine, name=name, input=json.dumps(request))
         return cls(client, started["executionArn"])
 
-    def wait(self, progress: Progress = lambda done, known: None) -> dict[str, Any]:
+    def wait(self, progress: Progress) -> dict[str, Any]:
         """Wait for the end and return the output. Raises RunFailed with what the execution says."""
         while True:
             progress(*self._items())
@@ -58,7 +60,10 @@ class Execution:
             for run in self.client.list_map_runs(executionArn=self.arn)["mapRuns"]:
                 children = self.client.list_executions(mapRunArn=run["mapRunArn"], statusFilter="FAILED")["executions"]
                 if children:
-                    state = {**self.client.describe_execution(executionArn=children[0]["executionArn"]), "status": state["status"]}
+                    state = {
+                        **self.client.describe_execution(executionArn=children[0]["executionArn"]),
+                        "status": state["status"],
+                    }
                     break
         return RunFailed(state["status"], state.get("error", "unknown"), _message(state.get("cause", "")))
 

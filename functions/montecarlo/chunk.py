@@ -60,7 +60,7 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
         valued,
         simulation,
         Counts(read=len(loans) + len(rejects), simulated=len(loans), rejected=len(rejects)),
-        dict(Counter(f"{reject.column}: {reject.reason}" for reject in rejects)),
+        dict(Counter(reject.reason for reject in rejects)),
     )
     partial.kernel_seconds = seconds
     if rejects:
@@ -84,8 +84,10 @@ def read_slice(piece: Slice, portfolio: Store, plan: Plan) -> RawRows:
 
 
 def loans_table(loans: Loans, valued: Obligors, simulation: kernel.Simulation, plan: Plan) -> pa.Table:
-    """Results loan by loan, amounts in currency units: exposure, loss given default, and per case the loan's PD, its expected
-    loss, and how often it defaulted in the simulation."""
+    """Results loan by loan: exposure, loss at default and, per case, PD, expected loss and simulated default frequency.
+
+    Amounts in currency units.
+    """
     segments = pa.array(list(plan.parameters.segments))
     columns: dict[str, Any] = {
         "AccountID": loans.account_id,
@@ -106,5 +108,3 @@ def to_parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="snappy")
     return buffer.getvalue()
-
-

@@ -1,7 +1,7 @@
 """From a loan's columns to what the kernel simulates: threshold, exposure and loss in each case.
 
-Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, each its own NumPy operation, which IEEE 754
-fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
+Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, each its own NumPy operation, which IEEE
+754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from montecarlo.portfolio import Loans
 from montecarlo.scenarios import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, Case, ScenarioTable
 
 MAX_CHUNK_LOSS = 1 << 46
-"""Cents that one chunk may lose in all (700 billion currency units): below it every sum is exact in int64 and double."""
+"""Cents that one chunk may lose (700 billion currency units): below it every sum is exact in int64 and double."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,8 +27,8 @@ class Obligors:
     """N loans as the kernel takes them, in C cases. Probabilities are uint32 fractions of 2**32, probits Q24.
 
     key: uint64 (N,). sector, region: int16 (N,). alpha: int32 (C, N), Phi^-1(PD) * scale of the sector.
-    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. loss: int64 (N,),
-    cents lost at default.
+    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. loss: int64
+    (N,), cents lost at default.
     """
 
     key: npt.NDArray[np.uint64]
@@ -52,7 +52,7 @@ class Obligors:
 
 
 def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table: ScenarioTable) -> Obligors:
-    """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk's loans could lose 700 billion or more."""
+    """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk could lose MAX_CHUNK_LOSS or more."""
     segments = list(parameters.segments.values())
     sector = loans.segment.astype(np.int64)
     exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
@@ -61,8 +61,8 @@ def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table:
     loss_cents = np.rint(exposure_cents * lgd)
     if float(loss_cents.sum()) >= MAX_CHUNK_LOSS:
         raise InvalidPortfolio(
-            f"{loss_cents.sum() / 100:,.0f} could be lost in one chunk of {len(loans)} loans, more than {MAX_CHUNK_LOSS / 100:,.0f}: "
-            "check the unit of the amounts, or lower chunk_loans."
+            f"{loss_cents.sum() / 100:,.0f} could be lost in one chunk of {len(loans)} loans, more than "
+            f"{MAX_CHUNK_LOSS / 100:,.0f}: check the unit of the amounts, or lower chunk_loans."
         )
 
     brought = ~np.isnan(loans.pd)
@@ -110,13 +110,14 @@ def balance(loans: Loans) -> Floats:
 def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     """The monthly payment, shape (N,), after the loan's rate rose by `rise` percentage points (0 for a fixed rate).
 
-    The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that fees in
-    the payment stay in it. The rate does not fall below zero.
+    The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that
+    fees in the payment stay in it. The rate does not fall below zero.
     """
     months = np.maximum(loans.term - loans.age, 1)
     after = np.maximum(loans.rate + rise, 0.0)
     ratio = _annuity(after / 1200, months) / _annuity(loans.rate / 1200, months)
-    # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall below base.
+    # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall
+    # below base.
     ratio = np.where(after >= loans.rate, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
     return loans.payment * ratio
 
@@ -133,7 +134,7 @@ def score(loans: Loans, payment: Floats, card: Scorecard) -> Floats:
 
 
 def doublings(ratio: Floats) -> Floats:
-    """log2, linear between powers of two (at most 0.09 below log2): monotone, and exact on every CPU, which log is not."""
+    """log2 made linear between powers of two (at most 0.09 below it): monotone, and exact on every CPU."""
     mantissa, exponent = np.frexp(ratio)
     return np.asarray(exponent + 2 * (mantissa - 1))
 

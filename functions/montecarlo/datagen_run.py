@@ -29,7 +29,7 @@ class Part:
 
 
 def plan_parts(request: DatagenRequest, store: Store) -> str:
-    """Write the parts as JSON and return their key. Removes what a portfolio of the same name had, so that none of it stays."""
+    """Write the parts as JSON and return their key. What a portfolio of the same name had is removed first."""
     for item in list(store.list(layout.portfolio(request.name))):
         store.delete(item.key)
     starts = range(0, request.loans, request.part_loans)
@@ -59,11 +59,13 @@ def generate_part(part: Part, store: Store) -> str:
 
 
 def write_manifest(name: str, parts_key: str, store: Store) -> tuple[str, int]:
-    """Write the portfolio's manifest; returns its key and the number of loans. Raises IncompleteRun if a part is missing."""
+    """Write the manifest; returns its key and the number of loans. Raises IncompleteRun if a part is missing."""
     parts = [Part(**entry) for entry in store.get_json(parts_key)]
     sizes = {item.key: item.size for item in store.list(layout.portfolio(name))}
     if missing := [part.key for part in parts if part.key not in sizes]:
-        raise IncompleteRun(f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}.")
+        raise IncompleteRun(
+            f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}."
+        )
     objects = [InputObject(part.key, sizes[part.key], part.count) for part in parts]
     key = layout.portfolio_manifest(name)
     store.put_json(key, manifest(objects, parts[0].as_of, name=name, seed=parts[0].seed), indent=1)

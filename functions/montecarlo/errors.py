@@ -1,4 +1,5 @@
-"""The errors a run can end in. A class's name is the error's name in Step Functions, so the state machines can match it.
+"""The errors a run can end in. A class's name is the error's name in Step Functions, so the state machines can match
+it.
 
 Imports nothing.
 """

@@ -1,18 +1,23 @@
-"""Why a run failed, in words for its user: the chunk and its error, rather than "the tolerated failures were exceeded"."""
+"""Why a run failed, in words for its user: the chunk and its error, rather than "the tolerated failures were
+exceeded".
+"""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from montecarlo import layout
-from montecarlo.storage import NoSuchObject, Store
+from montecarlo.storage import Store
 
 MAX_CAUSE = 8_000
 """Characters of a cause that are kept; Step Functions allows 32,768 bytes."""
 
 
 def record(store: Store, run: str, failure: Mapping[str, Any]) -> dict[str, str]:
-    """Write failure.json and return {"run", "error", "cause"} of the first failed chunk, or else of the failure itself."""
+    """Write failure.json and return {"run", "error", "cause"} of the first failed chunk, or else of the failure
+    itself.
+    """
     error, cause = str(failure.get("Error", "Unknown")), str(failure.get("Cause", ""))
     where = ""
     if child := _first_failed_child(store, run) if error == "States.ExceedToleratedFailureThreshold" else None:
@@ -24,16 +29,18 @@ def record(store: Store, run: str, failure: Mapping[str, Any]) -> dict[str, str]
 
 
 def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:
-    """The first entry of the FAILED files that the Distributed Maps' ResultWriter left."""
-    for item in store.list(layout.groups(run)):
-        if "/map/" in item.key and "FAILED_" in item.key.rsplit("/", 1)[1]:
-            try:
-                children = store.get_json(item.key)
-            except NoSuchObject:
-                continue
-            if children:
-                first: Mapping[str, Any] = children[0]
-                return first
+    """The child that failed, from the FAILED files which the Distributed Maps' ResultWriter left.
+
+    They hold what failed, timed out, or was aborted because another child failed; and an earlier attempt at the run may
+    have left its own.
+    """
+    written = [item for item in store.list(layout.groups(run)) if re.search(r"/map/.*/FAILED_\d+\.json$", item.key)]
+    for item in sorted(written, key=lambda item: item.modified, reverse=True):
+        children: list[Mapping[str, Any]] = store.get_json(item.key)
+        for status in ("FAILED", "TIMED_OUT"):
+            for child in children:
+                if child.get("Status") == status:
+                    return child
     return None
 
 

@@ -18,7 +18,7 @@ READERS = 16
 
 
 def plan_chunks(plan: Plan, group: int, portfolio: Store, store: Store) -> list[Chunk]:
-    """Cut the group's objects into chunks and write them as chunks.json. Raises InvalidPortfolio for an unreadable object."""
+    """Cut the group's objects into chunks and write chunks.json. Raises InvalidPortfolio for an unreadable object."""
     objects = [InputObject(**entry) for entry in store.get_json(layout.group_objects(plan.run, group))]
     with ThreadPoolExecutor(READERS) as pool:
         slices = [piece for pieces in pool.map(lambda item: cut(item, portfolio, plan), objects) for piece in pieces]
@@ -35,15 +35,21 @@ def cut(item: InputObject, portfolio: Store, plan: Plan) -> list[Slice]:
             return [Slice(item.key, item.size, item.format)]
         if item.format == "csv":
             return csv_slices(item, portfolio.stream(item.key), plan.chunk_loans)
-        rows = item.rows if item.rows is not None else count_rows(portfolio.open(item.key, item.size), item.key, item.format)
+        rows = (
+            item.rows
+            if item.rows is not None
+            else count_rows(portfolio.open(item.key, item.size), item.key, item.format)
+        )
         return row_slices(item, rows, plan.chunk_loans)
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} It was there when the run was planned.") from None
 
 
 def reduce(plan: Plan, group: int, store: Store) -> Partial:
-    """Add up the group's chunks and write the sum. Memory does not grow with their number. Raises IncompleteRun if one is
-    missing."""
+    """Add up the group's chunks and write the sum. Raises IncompleteRun if one is missing.
+
+    Memory does not grow with their number.
+    """
     chunks = store.get_json(layout.group_chunks(plan.run, group))
     keys = [layout.chunk_partial(plan.run, group, chunk["chunk"]) for chunk in chunks]
     total = add_up(plan, keys, store)
@@ -57,7 +63,9 @@ def add_up(plan: Plan, keys: Iterable[str], store: Store) -> Partial:
     for data in _read_ahead(keys, lambda key: _get(store, key)):
         partial = Partial.from_bytes(data)
         if partial.plan != plan.digest:
-            raise IncompleteRun(f"chunks {partial.chunks[:3]} of run {plan.run} were made for another plan; use a new run name.")
+            raise IncompleteRun(
+                f"chunks {partial.chunks[:3]} of run {plan.run} were made for another plan; use a new run name."
+            )
         if total is None:
             total = partial
         else:

@@ -1,10 +1,10 @@
 """The simulation itself: which loans default in which scenario, and what is lost. Integers in, integers out.
 
 Whether loan i defaults in scenario s is a pure function of (seed, loan key, s): byte s of the stream
-numpy.random.Philox(key=[seed, key]).random_raw is compared with the top byte of the 32-bit threshold; on a tie, 24 bits of
-SplitMix64 over (seed, key, s) are compared with the threshold's low 24 bits. So a trial defaults with probability
-T / 2**32 exactly as if 32 bits were drawn, at the cost of one byte. The same bits serve all cases: a case with the higher
-threshold defaults wherever the lower one does.
+numpy.random.Philox(key=[seed, key]).random_raw is compared with the top byte of the 32-bit threshold; on a tie, 24
+bits of SplitMix64 over (seed, key, s) are compared with the threshold's low 24 bits. So a trial defaults with
+probability T / 2**32 exactly as if 32 bits were drawn, at the cost of one byte. The same bits serve all cases: a case
+with the higher threshold defaults wherever the lower one does.
 
 Loans are independent of each other, so any split of a portfolio gives the same sums. Imports NumPy only.
 
@@ -34,8 +34,11 @@ U64 = np.uint64
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """Losses in cents: by_segment int64 (C, K, S), by_region int64 (C, REGIONS, S). frequency: int64 (C, N), each loan's
-    weighted default frequency in 2**-WEIGHT_BITS."""
+    """Losses in cents, and how often each loan defaulted.
+
+    by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). frequency: int64 (C, N), the weight of the scenarios
+    in which the loan defaults, in 2**-WEIGHT_BITS.
+    """
 
     by_segment: npt.NDArray[np.int64]
     by_region: npt.NDArray[np.int64]

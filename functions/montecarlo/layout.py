@@ -55,7 +55,7 @@ def group_partial(run: str, number: int) -> str:
 
 def map_results(run: str, number: int) -> str:
     """The prefix under which the Distributed Map's ResultWriter records each child."""
-    return f"{group(run, number)}map/"
+    return f"{group(run, number)}map"
 
 
 def chunk_partial(run: str, number: int, chunk: int) -> str:

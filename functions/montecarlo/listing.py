@@ -25,8 +25,9 @@ class Listing:
 def find_objects(store: Store, source: str) -> Listing:
     """The objects of `source`, a key or a prefix of the store.
 
-    A prefix with a manifest.json is what the manifest says. Raises InvalidPortfolio where nothing is found, or where the
-    prefix holds something that is no portfolio file (names that start with '_' or '.' are passed over, as Spark and Hive do).
+    A prefix with a manifest.json is what the manifest says. Raises InvalidPortfolio where nothing is found, or where
+    the prefix holds something that is no portfolio file (names that start with '_' or '.' are passed over, as Spark
+    and Hive do).
     """
     if source.endswith("manifest.json"):
         return _from_manifest(store, source)
@@ -44,7 +45,13 @@ def find_objects(store: Store, source: str) -> Listing:
 def manifest(objects: list[InputObject], as_of: str, **more: Any) -> dict[str, Any]:
     """The manifest of a portfolio: its objects with their sizes and rows, and its reporting date."""
     rows = [{"key": item.key, "size": item.size, "rows": item.rows} for item in objects]
-    return {"schema": MANIFEST_SCHEMA, "as_of": as_of, "loans": sum(item.rows or 0 for item in objects), **more, "objects": rows}
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "as_of": as_of,
+        "loans": sum(item.rows or 0 for item in objects),
+        **more,
+        "objects": rows,
+    }
 
 
 def _from_manifest(store: Store, key: str) -> Listing:
@@ -59,7 +66,8 @@ def _from_manifest(store: Store, key: str) -> Listing:
         raise InvalidPortfolio(f"{error} It was given as the portfolio's manifest.") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidPortfolio(
-            f'{store.url(key)} is no portfolio manifest: {error!r}. It must have "objects", a list of {{"key", "size", "rows"}}.'
+            f"{store.url(key)} is no portfolio manifest: {error!r}. "
+            'It must have "objects", a list of {"key": ..., "size": ..., "rows": ...}.'
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Risk measures of a simulated loss distribution, with standard errors and 95 % intervals. Imports NumPy only.
 
-Definitions (McNeil, Frey and Embrechts 2015): VaR at level a is inf{x : F(x) >= a}, never interpolated; ES at level a is
-VaR + E[(L - VaR)+] / (1 - a); UL is the standard deviation of losses; economic capital is VaR - EL.
+Definitions (McNeil, Frey and Embrechts 2015): VaR at level a is inf{x : F(x) >= a}, never interpolated; ES at level a
+is VaR + E[(L - VaR)+] / (1 - a); UL is the standard deviation of losses; economic capital is VaR - EL.
 
 Sums are taken with `math.fsum`, which rounds once, so that the CPU's vector width cannot show in the last digit.
 """
@@ -53,8 +53,8 @@ class Measures:
 class Sample:
     """Losses int64 (S,) in cents with the weights (S,) of their scenarios.
 
-    `error_of_sum` estimates the standard error of a sum of terms that the scenarios contribute; it knows how the scenarios
-    were drawn.
+    `error_of_sum` estimates the standard error of a sum of terms that the scenarios contribute; it knows how the
+    scenarios were drawn.
     """
 
     def __init__(self, losses: Ints, weights: Floats, error_of_sum: Callable[[Floats], float]) -> None:
@@ -87,7 +87,9 @@ class Sample:
             es={level: self._es(level / 100) for level in ES_LEVELS},
             # VaR and EL are positively correlated, so adding their variances errs on the safe side.
             economic_capital={
-                level: Estimate.normal(var[level].value - mean, math.hypot(var[level].standard_error, el.standard_error))
+                level: Estimate.normal(
+                    var[level].value - mean, math.hypot(var[level].standard_error, el.standard_error)
+                )
                 for level in CAPITAL_LEVELS
             },
             worst=float(self._sorted[-1]),
@@ -101,7 +103,7 @@ class Sample:
         return Estimate.normal(deviation, error)
 
     def _var(self, level: float) -> Estimate:
-        """The interval is where the distribution function, give or take 1.96 of its standard errors at VaR, crosses the level."""
+        """VaR; its interval is where F plus or minus 1.96 of its standard errors at VaR crosses the level."""
         value = self.quantile(level)
         exceed = (self.losses > value).astype(np.float64)
         half = Z_95 * self.error_of_sum(self.weights * (exceed - (1 - level)))
@@ -126,8 +128,8 @@ def independent_error(terms: Floats) -> float:
 def tail_share(losses: Ints, weights: Floats, parts: Ints, level: float) -> Floats:
     """Euler contributions of P parts to ES at `level` (0..1), shape (P,); they add up to ES.
 
-    parts: int64 (P, S), the parts' losses, adding up to `losses`. Part p contributes E[L_p | tail], with the scenarios at VaR
-    itself taken at the share that makes the tail weigh exactly 1 - level (Tasche 1999).
+    parts: int64 (P, S), the parts' losses, adding up to `losses`. Part p contributes E[L_p | tail], with the scenarios
+    at VaR itself taken at the share that makes the tail weigh exactly 1 - level (Tasche 1999).
     """
     var = Sample(losses, weights, independent_error).quantile(level)
     beyond = losses > var

@@ -89,7 +89,13 @@ class Partial:
 
     @classmethod
     def of_chunk(
-        cls, plan: str, chunk: tuple[int, int], loans: Obligors, simulation: Simulation, counts: Counts, reasons: dict[str, int]
+        cls,
+        plan: str,
+        chunk: tuple[int, int],
+        loans: Obligors,
+        simulation: Simulation,
+        counts: Counts,
+        reasons: dict[str, int],
     ) -> Self:
         sectors = simulation.by_segment.shape[1]
         return cls(
@@ -103,9 +109,11 @@ class Partial:
         )
 
     def add(self, other: Self) -> None:
-        """Add `other` to this one. Raises IncompleteRun if it belongs to another plan or holds a chunk that is here already."""
+        """Add `other` to this one. Raises IncompleteRun if it is of another plan or holds a chunk that is here."""
         if other.plan != self.plan:
-            raise IncompleteRun(f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name.")
+            raise IncompleteRun(
+                f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name."
+            )
         if twice := set(self.chunks) & set(other.chunks):
             raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
         self.chunks += other.chunks
@@ -129,7 +137,10 @@ class Partial:
             "kernel_seconds": self.kernel_seconds,
             "peak_memory_mb": self.peak_memory_mb,
         }
-        arrays: dict[str, Any] = {"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), "pd_sum": self.pd_sum}
+        arrays: dict[str, Any] = {
+            "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
+            "pd_sum": self.pd_sum,
+        }
         for kind in ("segments", "regions"):
             arrays |= {f"{kind}.{name}": array for name, array in vars(getattr(self, kind)).items()}
         buffer = io.BytesIO()
@@ -142,7 +153,9 @@ class Partial:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
             kinds = {
-                kind: Breakdown(**{name.split(".")[1]: file[name] for name in file.files if name.startswith(f"{kind}.")})
+                kind: Breakdown(
+                    **{name.split(".")[1]: file[name] for name in file.files if name.startswith(f"{kind}.")}
+                )
                 for kind in ("segments", "regions")
             }
             return cls(

@@ -68,14 +68,17 @@ class Plan:
 def make(request: RunRequest, store: Store, portfolio: Store, source: str, today: date) -> Plan:
     """Check the request, draw the scenarios, deal the portfolio out to groups, and write all three. Returns the plan.
 
-    The reporting date is the request's, the mapping's, the manifest's, or `today`, in this order. Raises InvalidInput where
-    a run of this name was planned differently, InvalidPortfolio where the portfolio is not there or lacks a column.
+    The reporting date is the request's, the mapping's, the manifest's, or `today`, in this order. Raises InvalidInput
+    where a run of this name was planned differently, InvalidPortfolio where the portfolio is not there or lacks a
+    column.
     """
     parameters = load(request.parameters)
     columns = ColumnMapping.parse(request.mapping)
     listing = find_objects(portfolio, source)
     if columns.numbers_rows and len(listing.objects) > 1:
-        raise InvalidInput("mapping: AccountID by row_number works for one file only; name a column that identifies the loan.")
+        raise InvalidInput(
+            "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
+        )
     check_first_object(portfolio, listing.objects[0], columns)
 
     as_of = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or today
@@ -118,12 +121,14 @@ def read_scenarios(store: Store, plan: Plan) -> ScenarioTable:
     """The plan's scenarios. Raises IncompleteRun if they are not those that were planned."""
     table = ScenarioTable.from_bytes(store.get(layout.scenarios(plan.run)))
     if table.digest() != plan.scenarios_digest:
-        raise IncompleteRun(f"{layout.scenarios(plan.run)} was changed since the plan was made; start the run under a new name.")
+        raise IncompleteRun(
+            f"{layout.scenarios(plan.run)} was changed since the plan was made; start the run under a new name."
+        )
     return table
 
 
 def check_first_object(portfolio: Store, item: InputObject, columns: ColumnMapping) -> None:
-    """Read the first object's columns, so that a portfolio that cannot be used fails in seconds and not in every worker."""
+    """Read the first object's columns, so that an unusable portfolio fails here and not in every worker."""
     try:
         check_columns(column_names(portfolio.open(item.key, item.size), item.key, item.format), item.key, columns)
     except NoSuchObject as error:

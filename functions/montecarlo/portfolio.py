@@ -12,6 +12,7 @@ Imports numpy and pyarrow only. Works on binary file objects, knows nothing of w
 """
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -395,7 +396,11 @@ def _reading(name: str) -> Iterator[None]:
         raise
     except (pa.ArrowException, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         _explain_codec(name, error)
-        cause = "a row is longer than 1 MiB, or a quote is never closed" if "straddling" in str(error) else error
+        cause = (
+            "a row is longer than 1 MiB, or a quote is never closed"
+            if "straddling" in str(error)
+            else str(error).rstrip(".")
+        )
         raise InvalidPortfolio(f"{name} cannot be read: {cause}. Correct the file or write it again.") from error
     except OSError as error:
         # Arrow raises plain OSError for a damaged file; a lost connection comes as a subclass or with an errno.
@@ -437,6 +442,11 @@ def _open_csv(
 
     file.seek(0)
     stream = gzip.GzipFile(fileobj=file) if format == "csv.gz" else file
+    header = stream.readline()
+    if header.endswith(b"\n"):
+        stream.seek(0)
+    else:  # Arrow calls a header without a line break an empty file
+        stream = io.BytesIO(header + stream.read() + b"\n")
     return pa_csv.open_csv(
         stream,
         # One thread: only then does Arrow number the ragged rows.

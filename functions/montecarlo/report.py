@@ -113,7 +113,9 @@ def format_table(result: Mapping[str, Any]) -> str:
     counts = f"Loans: {loan_equation(result)}"
     amounts = f"Amounts in {unit.name}; exposure {money_or_missing(number(result.get('exposure')))}."
     run = f"Run {result.get('run', '')}: {count(result.get('scenarios'))} scenarios, seed {result.get('seed', MISSING)}"
-    lines = [textwrap.shorten(terminal_text(line), TERMINAL_COLUMNS, placeholder=" …") for line in (run, amounts, counts)]
+    lines = [
+        textwrap.shorten(terminal_text(line), TERMINAL_COLUMNS, placeholder=" …") for line in (run, amounts, counts)
+    ]
     return "\n".join([lines[0], "", "\n\n".join(blocks), "", *lines[1:], ""])
 
 
@@ -351,7 +353,9 @@ def record_entry(key: str, value: Any) -> tuple[str, str]:
     if known is not None and key.endswith("_seconds"):
         return humanise(key.removesuffix("_seconds")), duration(known)
     if known is not None and key.endswith("_usd"):
-        return humanise(key.removesuffix("_usd")), f"US$ {known:,.2f}" if known >= 1 or known == 0 else f"US$ {known:.2g}"
+        return humanise(
+            key.removesuffix("_usd")
+        ), f"US$ {known:,.2f}" if known >= 1 or known == 0 else f"US$ {known:.2g}"
     if known is not None:
         return humanise(key), f"{known:,.0f}" if known.is_integer() else f"{known:,.6g}"
     return humanise(key), value if isinstance(value, str) else json.dumps(value, default=str)
@@ -397,7 +401,10 @@ def text_block(columns: Sequence[Sequence[str]]) -> str:
     lines = []
     for row, cells in enumerate(zip(*columns, strict=True)):
         label, *values = (cell[:20] if row == 0 else cell for cell in cells)
-        lines.append(label.ljust(widths[0]) + "".join(value.rjust(width) for value, width in zip(values, widths[1:], strict=True)))
+        lines.append(
+            label.ljust(widths[0])
+            + "".join(value.rjust(width) for value, width in zip(values, widths[1:], strict=True))
+        )
         if row == 0:
             lines.append("-" * sum(widths))
     return "\n".join(line.rstrip() for line in lines)
@@ -442,7 +449,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot
     """A table whose first column names the row. Cells may be text or a ready <td>."""
 
     def row(cells: Sequence[str]) -> Html:
-        rest = (value if isinstance(value, Html) and value.startswith("<td") else tag("td", value) for value in cells[1:])
+        rest = (
+            value if isinstance(value, Html) and value.startswith("<td") else tag("td", value) for value in cells[1:]
+        )
         return tag("tr", tag("th", cells[0], scope="row"), *rest)
 
     return tag(
@@ -527,7 +536,9 @@ def measures_section(result: Mapping[str, Any]) -> Html:
     for case in cases:
         head += [case.label] if case is cases[0] else [case.label, "Change"]
     caption = f"Amounts in {unit.name}. Small figures: 95 % interval of the simulation; for a change, the difference."
-    return section("Measures", table(caption, head, (list(cells(measure)) for measure in measures)), further_table(cases))
+    return section(
+        "Measures", table(caption, head, (list(cells(measure)) for measure in measures)), further_table(cases)
+    )
 
 
 def change_cell(measure: Measure, reference: Case, case: Case, unit: Unit) -> Html:
@@ -544,9 +555,7 @@ def further_table(cases: Sequence[Case]) -> Html:
     names = list(dict.fromkeys(name for by_name in figures for name in by_name))
     if not names:
         return Html()
-    rows = [
-        [name, *(f"{by_name[name]:,.6g}" if name in by_name else MISSING for by_name in figures)] for name in names
-    ]
+    rows = [[name, *(f"{by_name[name]:,.6g}" if name in by_name else MISSING for by_name in figures)] for name in names]
     return tag(
         "details",
         tag("summary", "Further figures of this run"),
@@ -633,7 +642,9 @@ def loans_section(result: Mapping[str, Any]) -> Html:
     total = sum_or_none(parts)
     notes: list[Html] = [tag("p", loan_equation(result), class_="equation")]
     if read is not None and total is not None and read != total:
-        notes.append(tag("p", f"These counts do not add up: they differ by {count(abs(read - total))}.", class_="warning"))
+        notes.append(
+            tag("p", f"These counts do not add up: they differ by {count(abs(read - total))}.", class_="warning")
+        )
     if number(loans.get("not_sampled")):
         notes.append(tag("p", "The run simulated a sample of the loans; amounts are scaled up to the whole portfolio."))
     reasons = mapping(result, "rejected_by_reason")
@@ -669,7 +680,12 @@ def record_section(result: Mapping[str, Any]) -> Html:
         else Html()
     )
     note = tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit.")
-    return section("Run record", tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"), note, listing)
+    return section(
+        "Run record",
+        tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"),
+        note,
+        listing,
+    )
 
 
 DEFINITIONS = (
@@ -680,7 +696,10 @@ DEFINITIONS = (
         "The smallest loss x with F(x) ≥ α, inf{x : F(x) ≥ α}, where F is the distribution of the simulated losses: with"
         " probability α the loss is no larger. It is always a simulated loss, never interpolated.",
     ),
-    ("Expected shortfall (ES)", "The mean loss over the worst 1 − α of the distribution: how bad it is once it is that bad."),
+    (
+        "Expected shortfall (ES)",
+        "The mean loss over the worst 1 − α of the distribution: how bad it is once it is that bad.",
+    ),
     ("Economic capital", "VaR − EL at the same level: the capital to hold beyond what EL already covers."),
     (
         "95 % interval",
@@ -755,7 +774,9 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     unit = next((unit for unit in UNITS if unit.size <= largest * (1 + 1e-9)), UNITS[-1])
     step = (values[1] - values[0] if len(values) > 1 else largest or 1.0) / unit.size
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return [f"{CURRENCY}{value / unit.size:,.{decimals}f}{unit.suffix}" if value else f"{CURRENCY}0" for value in values]
+    return [
+        f"{CURRENCY}{value / unit.size:,.{decimals}f}{unit.suffix}" if value else f"{CURRENCY}0" for value in values
+    ]
 
 
 def svg(name: str, title: str, description: str, height: float, *children: Html) -> Html:
@@ -838,7 +859,10 @@ def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
     grid: list[Html] = []
     for value in ticks(0.0, tallest, 5):
         y = frame.y(value / tallest)
-        grid += [line(frame.left, y, frame.right, y, "grid"), text_at(frame.left - 8, y + 4, f"{100 * value:.3g} %", "end")]
+        grid += [
+            line(frame.left, y, frame.right, y, "grid"),
+            text_at(frame.left - 8, y + 4, f"{100 * value:.3g} %", "end"),
+        ]
     areas: list[Html] = []
     labels: list[Html] = []
     for lane, (curve, height, marked) in enumerate(zip(curves, heights, marks, strict=True)):
@@ -852,7 +876,9 @@ def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
         ]
         y = 14.0 + 18 * lane
         texts = [f"{name} {money(amount)}" for name, amount in marked]
-        centres = place([frame.x(amount) for _, amount in marked], [7.2 * len(text) for text in texts], frame.left, frame.right)
+        centres = place(
+            [frame.x(amount) for _, amount in marked], [7.2 * len(text) for text in texts], frame.left, frame.right
+        )
         for (name, amount), text, centre in zip(marked, texts, centres, strict=True):
             kind = "mean" if name == "EL" else "tail"
             labels += [
@@ -868,7 +894,9 @@ def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
         *grid,
         *areas,
         *labels,
-        text_at(frame.left, frame.bottom + 40, f"Height: probability of a loss in a band {width} wide", "start", "title"),
+        text_at(
+            frame.left, frame.bottom + 40, f"Height: probability of a loss in a band {width} wide", "start", "title"
+        ),
         amount_axis(frame, "Loss"),
     )
     beyond = max(float(curve.probabilities[curve.amounts > high].sum()) for curve in curves)
@@ -900,7 +928,10 @@ def exceedance_chart(curves: Sequence[Curve]) -> Html:
     grid: list[Html] = []
     for decade in range(decades + 1):
         y = frame.y(1 - decade / decades)
-        grid += [line(frame.left, y, frame.right, y, "grid"), text_at(frame.left - 8, y + 4, f"{100 * 10.0**-decade:g} %", "end")]
+        grid += [
+            line(frame.left, y, frame.right, y, "grid"),
+            text_at(frame.left - 8, y + 4, f"{100 * 10.0**-decade:g} %", "end"),
+        ]
     paths: list[Html] = []
     for curve, tail in zip(curves, tails, strict=True):
         points = [(frame.x(float(curve.amounts[i])), frame.y(height(float(tail[i])))) for i in thinned(tail, floor)]
@@ -948,9 +979,13 @@ def value_at_risk_points(curves: Sequence[Curve], frame: Frame, height: Callable
                 text = f"VaR {measure.path[1]} % {money(amount)}"
                 width = 7.2 * len(text)
                 if curve is curves[-1]:
-                    drawn.append(text_at(min(x + 10, frame.right - width), y - 8, text, "start", f"label {curve.case.style}"))
+                    drawn.append(
+                        text_at(min(x + 10, frame.right - width), y - 8, text, "start", f"label {curve.case.style}")
+                    )
                 elif curve is curves[0]:
-                    drawn.append(text_at(max(x - 10, frame.left + width), y + 18, text, "end", f"label {curve.case.style}"))
+                    drawn.append(
+                        text_at(max(x - 10, frame.left + width), y + 18, text, "end", f"label {curve.case.style}")
+                    )
     return drawn
 
 
@@ -976,7 +1011,9 @@ def distribution_section(curves: Sequence[Curve]) -> Html:
     if not curves:
         return Html()
     chart, beyond = distribution_chart(curves)
-    left_out = f" Losses beyond the right edge ({percent(beyond)} of the probability at most) are not drawn." if beyond else ""
+    left_out = (
+        f" Losses beyond the right edge ({percent(beyond)} of the probability at most) are not drawn." if beyond else ""
+    )
     cases = [curve.case for curve in curves]
     return section(
         "Loss distribution",
@@ -984,14 +1021,20 @@ def distribution_section(curves: Sequence[Curve]) -> Html:
             "figure",
             legend(cases),
             tag("div", chart, class_="wide"),
-            tag("figcaption", f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}"),
+            tag(
+                "figcaption",
+                f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}",
+            ),
         ),
         tag("h3", "Exceedance curve"),
         tag(
             "figure",
             legend(cases),
             tag("div", exceedance_chart(curves), class_="wide"),
-            tag("figcaption", "How likely a loss larger than the one on the axis is. Points: value at risk at each level."),
+            tag(
+                "figcaption",
+                "How likely a loss larger than the one on the axis is. Points: value at risk at each level.",
+            ),
         ),
     )
 

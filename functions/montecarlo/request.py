@@ -33,7 +33,7 @@ class RunRequest:
     seed: int = 42
     fed_rate: float = 8.0
     chunk_loans: int = 50_000
-    max_concurrency: int = 1_000
+    max_concurrency: int = 500
     max_rejected_share: float = 0.001
     mapping: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
@@ -54,7 +54,10 @@ class DatagenRequest:
 
 
 def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunRequest:
-    """`given` over the stack's `defaults` over the built-in ones, checked. Raises InvalidInput that names the field, its value and what is allowed."""
+    """`given` over the stack's `defaults` over the built-in ones, checked.
+
+    Raises InvalidInput that names the field, its value and what is allowed.
+    """
     values = _complete(given, defaults, RunRequest)
     _check_name("run", values["run"])
     _check_text("portfolio", values["portfolio"])
@@ -67,7 +70,10 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
 
 
 def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:
-    """`given` over the stack's `defaults` over the built-in ones, checked. Raises InvalidInput that names the field, its value and what is allowed."""
+    """`given` over the stack's `defaults` over the built-in ones, checked.
+
+    Raises InvalidInput that names the field, its value and what is allowed.
+    """
     values = _complete(given, defaults, DatagenRequest)
     _check_name("name", values["name"])
     if values["format"] not in ("parquet", "csv"):
@@ -82,7 +88,7 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
     if not isinstance(given, Mapping):
         raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
     for name in given:
-        if name not in names:
+        if name not in names and name != "Comment":  # the Step Functions console fills a Comment in
             raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
     values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
     for name, value in values.items():
@@ -108,7 +114,9 @@ def _number(name: str, value: Any) -> float | int:
 
 def _check_name(field: str, value: Any) -> None:
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise InvalidInput(f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not {value!r}.")
+        raise InvalidInput(
+            f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not {value!r}."
+        )
 
 
 def _check_text(field: str, value: Any) -> None:

@@ -33,8 +33,8 @@ REGION_NAMES = [*(str(digit) for digit in range(REGIONS - 1)), "unknown"]
 def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[str, str]) -> dict[str, Any]:
     """Add up the groups, check that the run is whole, and publish. Returns result.json.
 
-    Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were rejected
-    or none is left.
+    Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
+    rejected or none is left.
     """
     total = add_up(plan, (layout.group_partial(plan.run, group) for group in range(plan.groups)), store)
     _check_complete(plan, total, store)
@@ -42,14 +42,16 @@ def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[
     result = build(plan, total, table, versions)
     losses = total.segments.losses.sum(axis=1)
 
-    distributions = {
-        case.name: Distribution(losses[c], table.weights) for c, case in enumerate(plan.cases)
-    }
+    distributions = {case.name: Distribution(losses[c], table.weights) for c, case in enumerate(plan.cases)}
     store.put(layout.losses(plan.run), to_parquet(losses_table(plan, losses, table)))
     store.put(layout.segments(plan.run), to_parquet(segments_table(result)))
     store.put(layout.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
     # Last, as its presence says that the run is complete.
-    store.put(layout.result(plan.run), json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(), "application/json")
+    store.put(
+        layout.result(plan.run),
+        json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(),
+        "application/json",
+    )
     return result
 
 
@@ -111,7 +113,9 @@ def _check_complete(plan: Plan, total: Partial, store: Store) -> None:
         for chunk in store.get_json(layout.group_chunks(plan.run, group))
     }
     if missing := planned - set(total.chunks):
-        raise IncompleteRun(f"{len(missing)} of {len(planned)} chunks are missing, the first {min(missing)} (group, chunk).")
+        raise IncompleteRun(
+            f"{len(missing)} of {len(planned)} chunks are missing, the first {min(missing)} (group, chunk)."
+        )
     if extra := set(total.chunks) - planned:
         raise IncompleteRun(f"{len(extra)} chunks were never planned, the first {min(extra)} (group, chunk).")
     if not total.counts.balanced():
@@ -124,11 +128,14 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
     if counts.rejected > plan.max_rejected_share * counts.read:
         top = max(total.rejected_by_reason.items(), key=lambda item: item[1])
         raise InvalidPortfolio(
-            f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share {plan.max_rejected_share:.3%} "
+            f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share "
+            f"{plan.max_rejected_share:.3%} "
             f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
         )
     if not counts.simulated:
-        raise InvalidPortfolio(f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}.")
+        raise InvalidPortfolio(
+            f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
+        )
 
 
 def _case(measures: Measures) -> dict[str, Any]:
@@ -138,7 +145,9 @@ def _case(measures: Measures) -> dict[str, Any]:
 
     def shape(value: Any) -> dict[str, Any]:
         leaves = {name: value(estimate) for name, estimate in single.items()}
-        return leaves | {name: {f"{level:g}": value(e) for level, e in levels.items()} for name, levels in by_level.items()}
+        return leaves | {
+            name: {f"{level:g}": value(e) for level, e in levels.items()} for name, levels in by_level.items()
+        }
 
     def money(figure: Any) -> Any:
         return lambda estimate: _money(figure(estimate))

@@ -26,7 +26,7 @@ def data_store() -> Store:
 
 
 def portfolio_store(source: str) -> tuple[Store, str]:
-    """The store and key of a portfolio: a key of the data bucket, or s3://bucket/key of it or of the portfolio bucket."""
+    """The store and key of a portfolio, given as a key of the data bucket or as s3://bucket/key."""
     own, other = os.environ["DATA_BUCKET"], os.environ.get("PORTFOLIO_BUCKET", "")
     if not source.startswith("s3://"):
         return data_store(), source
@@ -35,7 +35,8 @@ def portfolio_store(source: str) -> tuple[Store, str]:
         return data_store(), key
     if bucket != other:
         raise InvalidInput(
-            f"portfolio {source} lies in bucket {bucket}, which this stack may not read: set its parameter PortfolioBucketName to {bucket}."
+            f"portfolio {source} lies in bucket {bucket}, which this stack may not read: set its parameter "
+            f"PortfolioBucketName to {bucket}."
         )
     return Store(bucket), key
 

@@ -1,7 +1,8 @@
 """The scenarios of a run, as the one table of integers that the planner draws and every worker reads.
 
-All floating-point work on scenarios happens here, once, in the planner: factors, weights, correlations, rate shocks. What
-the workers get is integers (and weights they only scale), so no CPU can disagree. Imports nothing that touches AWS.
+All floating-point work on scenarios happens here, once, in the planner: factors, weights, correlations, rate shocks.
+What the workers get is integers (and weights they only scale), so no CPU can disagree. Imports nothing that touches
+AWS.
 
 The model, per loan of sector k (Vasicek 2002; Gupton, Finger and Bhatia 1997):
     X = sqrt(rho_k) * Z_k + sqrt(1 - rho_k) * eps,     Z_k = sqrt(w) * G + sqrt(1 - w) * eta_k,
@@ -23,7 +24,9 @@ from montecarlo import normal
 from montecarlo.parameters import Parameters
 
 BANDS_PER_LOGIT = 8
-"""Width of a score band: 1/8 logit, a factor of 1.13 in PD. `pd_of_bands` keeps the expected loss exact to second order."""
+"""Width of a score band: 1/8 logit, a factor of 1.13 in PD. `pd_of_bands` keeps the expected loss exact to second
+order.
+"""
 
 LOWEST_BAND = -16 * BANDS_PER_LOGIT
 HIGHEST_BAND = 8 * BANDS_PER_LOGIT
@@ -46,7 +49,8 @@ class ScenarioTable:
     """What a worker needs of the scenarios. K sectors, S scenarios, C cases, fixed point Q24 (see `normal`).
 
     factors: int32 (K, S), sector factors Z. weights: float64 (S,), summing to about 1. phi: uint32, `normal.table()`.
-    band_probit: int32, Phi^-1 of each score band's PD. scale, loading: int64 (K,). shift: int64 (C, K), added to Phi^-1(PD).
+    band_probit: int32, Phi^-1 of each score band's PD. scale, loading: int64 (K,). shift: int64 (C, K), added to
+    Phi^-1(PD).
     """
 
     factors: npt.NDArray[np.int32]
@@ -111,7 +115,9 @@ def independent_normals(factors: int, scenarios: int, seed: int) -> npt.NDArray[
     """
     inverse = NormalDist().inv_cdf
     streams = (np.random.Philox(key=[seed, 0], counter=[0, f, 0, _FACTOR_STREAM]) for f in range(factors))
-    return np.array([[inverse(((word >> 11) + 0.5) * 2.0**-53) for word in s.random_raw(scenarios).tolist()] for s in streams])
+    return np.array(
+        [[inverse(((word >> 11) + 0.5) * 2.0**-53) for word in s.random_raw(scenarios).tolist()] for s in streams]
+    )
 
 
 def sector_factors(normals: npt.NDArray[np.float64], global_share: float) -> npt.NDArray[np.float64]:
@@ -125,7 +131,7 @@ def _shift(parameters: Parameters, case: Case, segment: str) -> float:
 
 
 def pd_of_bands() -> npt.NDArray[np.float64]:
-    """The PD of each score band: the logistic function averaged over the band, so that narrow bands leave the mean PD."""
+    """The PD of each score band: the logistic function averaged over it, which keeps a portfolio's mean PD."""
     edges = np.arange(LOWEST_BAND, HIGHEST_BAND + 2) / BANDS_PER_LOGIT
     integral = np.logaddexp(0, edges)  # the antiderivative of the logistic function
     return np.asarray(np.diff(integral) * BANDS_PER_LOGIT)

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
@@ -15,9 +16,25 @@ from montecarlo.errors import InvalidInput, MonteCarloError, SlowDown
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "RequestTimeTooSkewed", "503", "500"}
+_TRANSIENT = {
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "Throttling",
+    "RequestTimeTooSkewed",
+    "503",
+    "500",
+}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-_REFUSED = {"AccessDenied", "403", "AllAccessDisabled", "NoSuchBucket", "PermanentRedirect", "KMS.AccessDeniedException"}
+_REFUSED = {
+    "AccessDenied",
+    "403",
+    "AllAccessDisabled",
+    "NoSuchBucket",
+    "PermanentRedirect",
+    "KMS.AccessDeniedException",
+}
 _READ_AHEAD = 1 << 20
 
 
@@ -27,6 +44,7 @@ class StoredObject:
 
     key: str
     size: int
+    modified: datetime
 
 
 class NoSuchObject(MonteCarloError):
@@ -35,7 +53,9 @@ class NoSuchObject(MonteCarloError):
 
 def client() -> "S3Client":
     """An S3 client with the retries and connections that a function needs."""
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32))
+    return boto3.client(
+        "s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32)
+    )
 
 
 class Store:
@@ -53,7 +73,7 @@ class Store:
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"])
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, prefix)
 
@@ -79,9 +99,9 @@ class Store:
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
-    def open(self, key: str, size: int | None = None) -> io.BufferedReader:
+    def open(self, key: str, size: int = 0) -> io.BufferedReader:
         """A seekable file that reads ranges as they are asked for, with read-ahead."""
-        return io.BufferedReader(_RangeReader(self, key, self.size(key) if size is None else size), _READ_AHEAD)
+        return io.BufferedReader(_RangeReader(self, key, size or self.size(key)), _READ_AHEAD)
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         try:
@@ -117,7 +137,8 @@ class Store:
             raise NoSuchObject(f"{where} does not exist.") from error
         if code in _REFUSED:
             raise InvalidInput(
-                f"{where} cannot be reached: {error}. Check the bucket's name, its policy and the PortfolioBucketName parameter."
+                f"{where} cannot be reached: {error}. Check the bucket's name, its policy and the PortfolioBucketName "
+                f"parameter."
             ) from error
         if code in _TRANSIENT:
             raise SlowDown(f"{where}: {error}") from error

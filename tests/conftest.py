@@ -1,0 +1,6 @@
+"""Settings of every test: the machine may be slow and shared, so no property test has a deadline."""
+
+from hypothesis import settings
+
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")

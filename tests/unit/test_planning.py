@@ -1,0 +1,128 @@
+"""Groups, chunks and slices: no row lost, none twice, for any files."""
+
+import io
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.planning import (
+    MAX_CHUNKS_PER_GROUP,
+    MAX_ROW_BYTES,
+    InputObject,
+    Slice,
+    csv_slices,
+    make_groups,
+    pack,
+    row_slices,
+)
+from montecarlo.portfolio import Mapping, read_rows
+
+CELL = st.one_of(
+    st.from_regex(r"[a-z 0-9.\"']{1,8}", fullmatch=True).filter(lambda text: not text.startswith('"')),
+    st.from_regex(r'"([a-z,\n\r ]|""){0,8}"', fullmatch=True),
+)
+objects = st.lists(
+    st.builds(
+        InputObject,
+        st.from_regex(r"[a-z]{1,5}\.csv", fullmatch=True),
+        st.integers(1, 10**9),
+        st.none() | st.integers(0, 10**7),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(objects, st.integers(1, 10**6))
+def test_every_object_is_in_one_group_in_order(items: list[InputObject], chunk_loans: int) -> None:
+    groups = make_groups(items, chunk_loans)
+    assert [item for group in groups for item in group] == items
+    assert all(groups)
+
+
+def test_groups_are_balanced_and_not_more_than_can_run_at_once() -> None:
+    groups = make_groups([InputObject(f"{i}.csv", 60_000, 1_000) for i in range(4_000)], 100)
+    assert len(groups) == 40
+    assert {len(group) for group in groups} == {100}
+
+
+def test_more_groups_than_can_run_at_once_rather_than_too_many_chunks_in_one() -> None:
+    groups = make_groups([InputObject(f"{i}.csv", 1, 1_000) for i in range(50 * MAX_CHUNKS_PER_GROUP // 100)], 10)
+    assert len(groups) == 50
+
+
+@given(st.integers(0, 10**5), st.integers(1, 10**4))
+def test_rows_are_cut_without_gap_or_overlap(rows: int, chunk_loans: int) -> None:
+    pieces = row_slices(InputObject("a.parquet", 1), rows, chunk_loans)
+    edges = [piece.rows for piece in pieces if piece.rows]
+    assert sum(stop - start for start, stop in edges) == rows
+    assert all(before[1] == after[0] for before, after in pairwise(edges))
+    assert all(0 < stop - start <= chunk_loans for start, stop in edges)
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(50, 120))
+def test_chunks_take_every_slice_once_and_are_never_too_large(sizes: list[int], chunk_loans: int) -> None:
+    slices = [Slice(f"{i}.parquet", 1, "parquet", rows=(0, rows)) for i, rows in enumerate(sizes)]
+    chunks = pack(slices, chunk_loans)
+    assert [piece for chunk in chunks for piece in chunk] == slices
+    assert all(0 < sum(piece.estimated_rows for piece in chunk) <= chunk_loans for chunk in chunks)
+
+
+@given(
+    rows=st.lists(st.lists(CELL, min_size=2, max_size=2), max_size=12),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    blank=st.lists(st.integers(0, 12), max_size=3),
+    trailing=st.booleans(),
+    chunk_loans=st.integers(1, 5),
+    block=st.integers(1, 200),
+)
+def test_csv_slices_hold_the_rows_that_the_reader_finds(
+    rows: list[list[str]], line_end: str, blank: list[int], trailing: bool, chunk_loans: int, block: int
+) -> None:
+    lines = ["AccountID,PD,EAD", *(",".join(["x", *row]) for row in rows)]
+    for place in blank:
+        lines.insert(min(place, len(lines) - 1) + 1, "")
+    data = (line_end.join(lines) + (line_end if trailing else "")).encode()
+    item = InputObject("a.csv", len(data))
+    pieces = csv_slices(item, [data[i : i + block] for i in range(0, len(data), block)], chunk_loans)
+
+    def read(text: bytes, first: int = 0) -> list[tuple[int, dict[str, object]]]:
+        raw = read_rows(io.BytesIO(text), "a.csv", "csv", Mapping(), rows_before=first)
+        assert not raw.rejects
+        return list(zip(raw.row.tolist(), raw.table.to_pylist(), strict=True))
+
+    found = []
+    for piece in pieces:
+        assert piece.rows and piece.bytes and piece.header
+        part = read(data[slice(*piece.header)] + data[slice(*piece.bytes)], piece.rows[0])
+        assert len(part) == piece.rows[1] - piece.rows[0] <= chunk_loans
+        found += part
+    assert found == read(data)
+
+
+def test_a_file_with_a_header_only_has_no_slice() -> None:
+    for data in (b"AccountID,PD\n", b"AccountID,PD", b""):
+        assert csv_slices(InputObject("a.csv", len(data)), [data], 10) == []
+
+
+def test_a_quote_that_is_never_closed_is_named_with_its_place() -> None:
+    with pytest.raises(InvalidPortfolio, match=r"a\.csv: the double quote at byte 10 is never closed"):
+        csv_slices(InputObject("a.csv", 1), [b'A,B\n1,2\n3,"4\n5,6\n'], 10)
+
+
+def test_a_row_longer_than_the_reader_takes_is_refused() -> None:
+    with pytest.raises(InvalidPortfolio, match="the row that begins at byte 4 is longer"):
+        csv_slices(InputObject("a.csv", 1), [b"A,B\n", b'1,"' + b"x\n" * MAX_ROW_BYTES], 10)
+
+
+def test_an_object_of_another_kind_is_named() -> None:
+    with pytest.raises(InvalidPortfolio, match=r"notes\.txt: the name must end in \.csv, \.csv\.gz or \.parquet"):
+        _ = InputObject("notes.txt", 1).format
+
+
+def test_slices_survive_json() -> None:
+    piece = Slice("a b+ü.csv", 10, "csv", rows=(5, 9), bytes=(100, 200), header=(0, 20))
+    assert Slice.from_json(piece.to_json()) == piece
