@@ -4,7 +4,7 @@ VENV := .venv
 SAM_VENV := .venv-sam
 BIN := $(VENV)/bin
 
-.PHONY: run test lint clean setup
+.PHONY: run test lint console clean setup
 
 run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
 	@$(BIN)/montecarlo run \
@@ -18,6 +18,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+console: $(VENV)/.local  ## make cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
+	$(BIN)/python -m local.console
 
 setup: $(VENV)/.local $(SAM_VENV)/.sam
 
