@@ -1,0 +1,77 @@
+data "aws_partition" "current" {}
+
+locals {
+  bucket     = "arn:${data.aws_partition.current.partition}:s3:::${var.data_bucket}"
+  portfolios = "${local.bucket}/portfolios/*"
+
+  # Readers may list the bucket, too: without that, S3 answers a missing object with 403, and a deleted file would look
+  # like a missing permission.
+  list = { actions = ["s3:ListBucket"], resources = [local.bucket] }
+
+  functions = {
+    PlanParts = {
+      description = "Says which loans go into which part"
+      memory_size = 512
+      # A portfolio generated anew replaces the one of its name: its old parts go, or they would be read too.
+      allow = [local.list, { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.portfolios] }]
+    }
+    GeneratePart = {
+      description = "Writes one part of the portfolio"
+      memory_size = 1769
+      allow       = [{ actions = ["s3:PutObject"], resources = [local.portfolios] }]
+    }
+    WriteManifest = {
+      description = "Checks that every part is there and lists them"
+      memory_size = 1769
+      allow       = [local.list, { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.portfolios] }]
+    }
+  }
+}
+
+module "function" {
+  source   = "../function"
+  for_each = local.functions
+
+  name        = each.key
+  description = each.value.description
+  memory_size = each.value.memory_size
+  allow       = each.value.allow
+  common      = var.common
+  environment = {
+    DATA_BUCKET   = var.data_bucket
+    DEFAULT_LOANS = var.loans
+    DEFAULT_SEED  = var.seed
+  }
+}
+
+module "state_machine" {
+  source             = "../state_machine"
+  stack_name         = var.common.stack_name
+  name               = "datagen"
+  log_retention_days = var.common.log_retention_days
+  function_arns      = [for name in keys(local.functions) : module.function[name].arn]
+
+  definition = templatefile("${path.module}/../../../statemachine/datagen.asl.json", {
+    PlanPartsFunctionArn     = module.function["PlanParts"].arn
+    GenerateTaskArn          = module.function["GeneratePart"].arn
+    WriteManifestFunctionArn = module.function["WriteManifest"].arn
+    DataBucket               = var.data_bucket
+    Partition                = data.aws_partition.current.partition
+  })
+
+  allow = [
+    { # ItemReader
+      actions   = ["s3:GetObject"]
+      resources = ["${local.portfolios}/parts.json"]
+    },
+    { # ResultWriter
+      actions = [
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:AbortMultipartUpload",
+      ]
+      resources = ["${local.bucket}/datagen/*"]
+    },
+  ]
+}

@@ -1,0 +1,52 @@
+variable "data_bucket" {
+  description = "Bucket that holds portfolios/ and that runs/ is written to."
+  type        = string
+}
+
+variable "portfolio_bucket_name" {
+  description = "Another bucket to read portfolios from. Empty for none."
+  type        = string
+}
+
+variable "scenarios" {
+  description = "Scenarios when the execution's input does not say."
+  type        = number
+}
+
+variable "seed" {
+  description = "Seed when the execution's input does not say."
+  type        = number
+}
+
+variable "fed_rate" {
+  description = "Federal Funds rate of the stressed case, in percent, when the execution's input does not say."
+  type        = number
+}
+
+variable "chunk_loans" {
+  description = "Loans in a chunk when the execution's input does not say."
+  type        = number
+}
+
+variable "max_concurrency" {
+  description = "Chunks simulated at once when the execution's input does not say."
+  type        = number
+}
+
+variable "simulate_memory" {
+  description = "Memory of SimulateChunk in MB."
+  type        = number
+}
+
+variable "common" {
+  description = "What all functions of a stack share."
+  type = object({
+    stack_name         = string
+    architecture       = string
+    layers             = list(string)
+    code_bucket        = string
+    code_key           = string
+    log_level          = string
+    log_retention_days = number
+  })
+}

@@ -1,0 +1,19 @@
+output "arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "handler" {
+  description = "Handler of the function."
+  value       = aws_lambda_function.this.handler
+}
+
+output "policy" {
+  description = "What the function may do, as JSON."
+  value       = aws_iam_role_policy.this.policy
+}

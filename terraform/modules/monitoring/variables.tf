@@ -1,0 +1,24 @@
+variable "stack_name" {
+  description = "Beginning of all names."
+  type        = string
+}
+
+variable "data_gen_state_machine_arn" {
+  description = "State machine that writes portfolios."
+  type        = string
+}
+
+variable "data_proc_state_machine_arn" {
+  description = "State machine that simulates portfolios."
+  type        = string
+}
+
+variable "simulate_chunk_name" {
+  description = "Name of the function that simulates a chunk."
+  type        = string
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic to tell. Empty for none."
+  type        = string
+}

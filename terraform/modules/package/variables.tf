@@ -1,0 +1,4 @@
+variable "stack_name" {
+  description = "Beginning of the bucket's name."
+  type        = string
+}

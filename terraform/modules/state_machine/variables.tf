@@ -1,0 +1,29 @@
+variable "stack_name" {
+  description = "Beginning of all names."
+  type        = string
+}
+
+variable "name" {
+  description = "datagen or dataproc."
+  type        = string
+}
+
+variable "definition" {
+  description = "The state machine in Amazon States Language, with its placeholders filled in."
+  type        = string
+}
+
+variable "function_arns" {
+  description = "Functions that the state machine calls."
+  type        = list(string)
+}
+
+variable "allow" {
+  description = "What its ItemReader and ResultWriter may do: actions on resources."
+  type        = list(object({ actions = list(string), resources = list(string) }))
+}
+
+variable "log_retention_days" {
+  description = "Days to keep logs."
+  type        = number
+}

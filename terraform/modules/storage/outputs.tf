@@ -1,0 +1,4 @@
+output "data_bucket" {
+  description = "Bucket of the portfolios and the results."
+  value       = module.bucket.name
+}
