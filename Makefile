@@ -2,16 +2,21 @@
 PYTHON ?= python3
 VENV := .venv
 SAM_VENV := .venv-sam
+CHECKOV_VENV := .venv-checkov
 BIN := $(VENV)/bin
 
-.PHONY: run test lint console clean setup
+# Development tools that the environments above cannot hold.
+CHECKOV := checkov==3.3.30
+ASL_VALIDATOR := asl-validator@4.0.0
+
+.PHONY: run test lint console clean setup tools
 
 run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
 	@$(BIN)/montecarlo run \
 	  $(if $(LOANS),--loans $(LOANS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(PORTFOLIO),--portfolio "$(PORTFOLIO)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(OUT),--out "$(OUT)")
 
-test: setup $(VENV)/.test lint  ## everything that CI checks
+test: setup $(VENV)/.test tools lint  ## everything that CI checks
 	$(BIN)/pytest
 
 lint: $(VENV)/.test
@@ -35,6 +40,20 @@ $(VENV)/.test: $(VENV)/.local
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,test]'
 	@touch $@
 
+tools: $(CHECKOV_VENV)/.checkov node_modules/.asl-validator
+
+$(CHECKOV_VENV)/.checkov: Makefile
+	@echo "Setting up $(CHECKOV_VENV) (first use only) ..."
+	@test -d $(CHECKOV_VENV) || $(PYTHON) -m venv $(CHECKOV_VENV)
+	@$(CHECKOV_VENV)/bin/pip install --quiet --disable-pip-version-check '$(CHECKOV)'
+	@touch $@
+
+node_modules/.asl-validator: Makefile
+	@mkdir -p node_modules
+	@if command -v npm > /dev/null; then npm install --silent --no-save --no-package-lock --no-audit --no-fund '$(ASL_VALIDATOR)'; \
+	  else echo "npm is missing: the tests of the state machines' syntax will be skipped"; fi
+	@touch $@
+
 $(SAM_VENV)/.sam: local/sam-requirements.txt
 	@echo "Setting up $(SAM_VENV) (first use only) ..."
 	@test -d $(SAM_VENV) || $(PYTHON) -m venv $(SAM_VENV)
@@ -42,4 +61,4 @@ $(SAM_VENV)/.sam: local/sam-requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(SAM_VENV) .montecarlo build
+	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) node_modules .montecarlo build

@@ -37,13 +37,15 @@ class Execution:
         started = client.start_execution(stateMachineArn=state_machine, name=name, input=json.dumps(request))
         return cls(client, started["executionArn"])
 
-    def wait(self, progress: Progress) -> dict[str, Any]:
+    def wait(self, progress: Progress | None = None) -> dict[str, Any]:
         """Wait for the end and return the output. Raises RunFailed with what the execution says."""
         while True:
-            progress(*self._items())
+            if progress:
+                progress(*self._items())
             state = self.client.describe_execution(executionArn=self.arn)
             if state["status"] == "SUCCEEDED":
-                progress(*self._items())
+                if progress:
+                    progress(*self._items())
                 output: dict[str, Any] = json.loads(state["output"])
                 return output
             if state["status"] != "RUNNING":

@@ -188,7 +188,7 @@ def _row_ends(text: bytes) -> Offsets:
     for cell in _QUOTED_CELL.finditer(text):
         inside[cell.start() + 1] += 1
         inside[cell.end()] -= 1
-    return breaks[np.cumsum(inside)[breaks - 1] == 0]
+    return np.asarray(breaks[np.cumsum(inside)[breaks - 1] == 0])
 
 
 def pack(slices: Iterable[Slice], chunk_loans: int) -> list[list[Slice]]:

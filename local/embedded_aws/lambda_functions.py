@@ -130,7 +130,7 @@ def worker_environment(config: Any, code_dir: str, port: int) -> Any:
     if not is_python(config):
         return environment
     layer_zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
-    layers = [os.path.join(_code_dir(content), "python") for content in layer_zips if content]
+    layers = [str(pathlib.Path(_code_dir(content), "python")) for content in layer_zips if content]
     environment.update(
         PYTHONPATH=os.pathsep.join([code_dir, *layers]),
         LAMBDA_INTERPRETER=os.environ.get("LAMBDA_PYTHON", sys.executable),

@@ -23,9 +23,14 @@ from tests.unit.pools import BASE, STRESSED, one_factor, pool, table_of
 KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
 
 
-def some(loans: Obligors, chosen: npt.ArrayLike) -> Obligors:
+def some(loans: Obligors, chosen: list[int] | npt.NDArray[np.intp]) -> Obligors:
     """The loans at these positions, in this order."""
-    return Obligors(**{field.name: np.take(getattr(loans, field.name), chosen, axis=-1) for field in fields(loans)})
+    return Obligors(
+        **{
+            field.name: np.take(getattr(loans, field.name), np.asarray(chosen, dtype=np.intp), axis=-1)
+            for field in fields(loans)
+        }
+    )
 
 
 def mixed(table: ScenarioTable, loans: int, seed: int = 1) -> Obligors:
@@ -214,7 +219,9 @@ def test_two_loans_default_together_as_often_as_the_bivariate_normal_says() -> N
 
 
 def test_vasiceks_formula_gives_the_published_table() -> None:
-    """Hull, Risk Management and Financial Institutions, table 11.4: the closed form that the pools above are held to."""
+    """Hull, Risk Management and Financial Institutions, table 11.4: the closed form that the pools above are held
+    to.
+    """
     known = KNOWN["hull_rmfi_table_11_4_wcdr_999_percent"]
     normal = NormalDist()
     for rho in (0.2, 0.4, 0.6, 0.8):

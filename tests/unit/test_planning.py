@@ -96,7 +96,9 @@ def test_csv_slices_hold_the_rows_that_the_reader_finds(
 
     found = []
     for piece in pieces:
-        assert piece.rows and piece.bytes and piece.header
+        assert piece.rows is not None
+        assert piece.bytes is not None
+        assert piece.header is not None
         part = read(data[slice(*piece.header)] + data[slice(*piece.bytes)], piece.rows[0])
         assert len(part) == piece.rows[1] - piece.rows[0] <= chunk_loans
         found += part

@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 import boto3
 import numpy as np  # of the managed layer
@@ -10,15 +11,15 @@ s3 = boto3.client("s3")
 bucket = os.environ["DATA_BUCKET"]
 
 
-class SlowDown(Exception):  # noqa: N818  # the name is the error's name in Step Functions
+class SlowDown(Exception):
     """Passes if tried again."""
 
 
-class InvalidPortfolio(Exception):  # noqa: N818  # the name is the error's name in Step Functions
+class InvalidPortfolio(Exception):
     """Never passes."""
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if "allocate_mb" in event:
         return {"bytes": np.ones(event["allocate_mb"] << 20, dtype=np.uint8).nbytes}
     time.sleep(event.get("sleep", 0))
@@ -31,9 +32,9 @@ def handler(event, context):
     return {"value": event["value"], "greeting": os.environ["GREETING"], "python_path": os.environ["PYTHONPATH"]}
 
 
-def count_attempt(event):
+def count_attempt(event: dict[str, Any]) -> int:
     """How many times this chunk has been tried, kept in S3."""
     prefix = f"runs/{event['run']}/attempts/{event['value']}/"
-    attempt = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] + 1
+    attempt: int = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] + 1
     s3.put_object(Bucket=bucket, Key=f"{prefix}{attempt}")
     return attempt

