@@ -42,7 +42,6 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:As long as log_retention_days says; results, which auditors ask for, lie in S3.
   name              = "/aws/lambda/${local.full_name}"
   retention_in_days = var.common.log_retention_days
 }
