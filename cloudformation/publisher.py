@@ -43,7 +43,7 @@ def handler(event: dict[str, Any], context: object) -> None:
             answer["PhysicalResourceId"] = f"{wanted['Bucket']}/{wanted['Key']}"
             publish(wanted)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:1000]  # an answer may have 4,096 bytes
+        reason = f"{type(error).__name__}: {error}"[:500]  # an answer may have 4,096 bytes, a character takes up to 6
         print(json.dumps({"level": "ERROR", "resource": event["LogicalResourceId"], "message": reason}))
         answer |= {"Status": "FAILED", "Reason": reason}
     reply(event["ResponseURL"], answer)
@@ -71,9 +71,10 @@ def delete(physical_id: str, wanted: Mapping[str, Any]) -> None:
     """Delete the object. One that was never put, or whose bucket has gone, is no failure."""
     bucket, _, key = physical_id.partition("/")
     if not key:  # the id is CloudFormation's own, as it got no answer when it asked for the object
-        bucket, key = wanted["Bucket"], wanted["Key"]
-    with contextlib.suppress(s3.exceptions.NoSuchBucket):
-        s3.delete_object(Bucket=bucket, Key=key)
+        bucket, key = wanted["Bucket"], wanted.get("Key", "")
+    if key:
+        with contextlib.suppress(s3.exceptions.NoSuchBucket):
+            s3.delete_object(Bucket=bucket, Key=key)
 
 
 def plain(text: str) -> str:
