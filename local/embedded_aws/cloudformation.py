@@ -1,17 +1,22 @@
-"""What MiniStack's CloudFormation leaves out for nested stacks. Imports MiniStack only."""
+"""What MiniStack's CloudFormation leaves out, for nested stacks most of all. Imports MiniStack only."""
 
 from typing import Any
 
+from ministack.services import s3
 from ministack.services.cloudformation import _stacks, engine, provisioners
 
 _parse_template: Any = engine._parse_template
 _update_resource: Any = provisioners._update_resource
+_delete_nested_stack: Any = provisioners._cfn_nested_stack_delete
+_delete_bucket: Any = provisioners._s3_delete
 
 
 def patch() -> None:
     """Install the replacements."""
     engine._parse_template = parse_nested_template
     provisioners._update_resource = update_nested_resource
+    provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]["delete"] = delete_nested_stack
+    provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
 
 
 def parse_nested_template(body: str) -> Any:
@@ -45,3 +50,21 @@ def update_nested_resource(
         resource_type, physical_id, old, new, stack, logical_id, attributes or known
     )
     return physical_id, {**known, **(changed or {})}
+
+
+def delete_nested_stack(physical_id: str, properties: Any) -> None:
+    """Delete a nested stack, but what its template says to retain; MiniStack retains it in root stacks only."""
+    stack = _stacks.get(provisioners._nested_stack_lookup_name(physical_id)) or {}
+    declared = (stack.get("_template") or {}).get("Resources", {})
+    for name, body in declared.items():
+        if body.get("DeletionPolicy") in provisioners._RETAINING_POLICIES:
+            stack.get("_resources", {}).pop(name, None)
+    _delete_nested_stack(physical_id, properties)
+
+
+def delete_bucket(physical_id: str, properties: Any) -> None:
+    """Delete a stack's bucket, unless there are objects in it: S3 refuses that, where MiniStack drops them."""
+    bucket = s3._buckets.get(physical_id)
+    if bucket and (bucket["objects"] or s3._bucket_has_versions(physical_id)):
+        raise ValueError(f"The bucket you tried to delete is not empty: {physical_id}")
+    _delete_bucket(physical_id, properties)

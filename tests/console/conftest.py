@@ -45,6 +45,10 @@ class Account:
     def buckets(self) -> set[str]:
         return {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
 
+    def keys(self, bucket: str) -> set[str]:
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return {item["Key"] for page in pages for item in page.get("Contents", [])}
+
     def inventory(self) -> set[str]:
         """What there is of everything that a stack makes: its kind and name."""
         found = {f"bucket {name}" for name in self.buckets()}
@@ -130,8 +134,7 @@ class ConsoleStack:
 
     def keys(self, output: str) -> set[str]:
         """Keys in a bucket that an output names."""
-        pages = self.account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.outputs[output])
-        return {item["Key"] for page in pages for item in page.get("Contents", [])}
+        return self.account.keys(self.outputs[output])
 
     def generate(self, **request: Any) -> str:
         """Run datagen; returns where the portfolio is."""
