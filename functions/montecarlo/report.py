@@ -1,15 +1,14 @@
 """The run's result for people: one self-contained HTML file, and a short table for the terminal.
 
-Imports numpy and the standard library only, so that it runs wherever the aggregator runs. The page needs no script, font or
-network. Names of runs, segments and reject reasons come from users: all markup is made by `tag`, which escapes every child
-and attribute that is not markup of its own making.
+Imports NumPy and the standard library only, so that it runs wherever the aggregator runs. The page needs no script,
+font or network. Names of runs, segments and reject reasons come from users: all markup is made by `tag`, which escapes
+every child and attribute that is not markup of its own making.
 """
 
 import html
 import json
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CURRENCY = "$"
+BEYOND_WORDS = 1e9  # of the unit at hand: from here on in powers of ten
 MISSING = "–"
-HISTOGRAM_BINS = 72
+HISTOGRAM_BINS = 120  # at most
 CURVE_POINTS = 300
 CASE_STYLES = 6  # colours in STYLE; further cases reuse them with another dash
 TERMINAL_COLUMNS = 100
+CASE_NAME_COLUMNS = 20
 
 ZIP_REGIONS = {
     "0": "CT MA ME NH NJ RI VT PR",
@@ -35,7 +36,6 @@ ZIP_REGIONS = {
     "7": "AR LA OK TX",
     "8": "AZ CO ID NM NV UT WY",
     "9": "AK CA HI OR WA",
-    "10": "unknown",
 }
 
 
@@ -61,7 +61,8 @@ class Distribution:
 def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> str:
     """The report as an HTML document that is also well-formed XML.
 
-    result: as in result.json, schema 1. Cases are shown in their order and compared with the first. Every key may be missing.
+    result: as in result.json, schema 1. Cases are shown in their order and compared with the first.
+        Every key may be missing.
     distributions: case name to its losses; a case without one is left out of the charts.
     """
     drawn = [
@@ -95,7 +96,7 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
 
 
 def format_table(result: Mapping[str, Any]) -> str:
-    """The measures as plain text, at most 100 columns wide: measures down, cases across, each change against the first case.
+    """The measures as plain text, at most 100 columns wide: measures down, cases and their changes across.
 
     Cases that do not fit beside the first go into further blocks below.
     """
@@ -113,13 +114,11 @@ def format_table(result: Mapping[str, Any]) -> str:
     counts = f"Loans: {loan_equation(result)}"
     amounts = f"Amounts in {unit.name}; exposure {money_or_missing(number(result.get('exposure')))}."
     run = f"Run {result.get('run', '')}: {count(result.get('scenarios'))} scenarios, seed {result.get('seed', MISSING)}"
-    lines = [
-        textwrap.shorten(terminal_text(line), TERMINAL_COLUMNS, placeholder=" …") for line in (run, amounts, counts)
-    ]
+    lines = [shortened(terminal_text(line), TERMINAL_COLUMNS) for line in (run, amounts, counts)]
     return "\n".join([lines[0], "", "\n\n".join(blocks), "", *lines[1:], ""])
 
 
-# ---- Reading the result: nothing in it is taken for granted -----------------------------------------------------------------
+# ---- Reading the result: nothing in it is taken for granted ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -177,8 +176,13 @@ class Measure:
         if before is None or after is None:
             return MISSING
         if self.kind in ("rate", "share"):
-            return f"{(after - before) * (100 if self.kind == 'share' else 1):+.2f} pp"
-        return f"{100 * (after / before - 1):+,.1f} %" if before else MISSING
+            text = f"{(after - before) * (100 if self.kind == 'share' else 1):+.2f} pp"
+        elif before:
+            change = 100 * (after / before - 1)
+            text = f"{change:+,.1f} %" if abs(change) < 1e7 else f"{change:+.1e} %"
+        else:
+            text = MISSING
+        return text.replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,8 @@ class Unit:
         return f"{CURRENCY} {self.word}".strip()
 
     def text(self, amount: float) -> str:
-        text = f"{amount / self.size:,.2f}"
+        scaled = amount / self.size
+        text = f"{scaled:,.2f}" if abs(scaled) < BEYOND_WORDS else f"{scaled:.3e}"
         return "<0.01" if amount > 0 and text == "0.00" else text.replace("-", "−")
 
 
@@ -264,7 +269,7 @@ def unit_of(cases: Sequence[Case], measures: Sequence[Measure]) -> Unit:
 
 
 def unit_for(amounts: Iterable[float | None]) -> Unit:
-    """The unit in which the largest amount has three to five digits before the point, and so the smaller ones still have some."""
+    """The unit in which the largest amount has three to five digits before the point, so that others have some."""
     largest = max((abs(amount) for amount in amounts if amount is not None), default=0.0)
     return next((unit for unit in UNITS if unit.size * 100 <= largest), UNITS[-1])
 
@@ -303,19 +308,21 @@ def sum_or_none(values: Iterable[float | None]) -> float | None:
     return total
 
 
-# ---- Figures as text --------------------------------------------------------------------------------------------------------
+# ---- Figures as text -------------------------------------------------------------------------------------------------
 
 
 def money(amount: float) -> str:
     """Three significant digits: $82.1M, $1.02B; below a thousand to the cent."""
-    rounded = abs(float(f"{amount:.3g}"))
-    unit = next((unit for unit in UNITS if unit.size <= rounded), UNITS[-1])
+    sign = "−" if amount < 0 else ""
+    size = abs(amount)
+    if size < 999.995:
+        return f"{sign}{CURRENCY}{size:.2f}"
+    rounded = float(f"{size:.3g}")
+    unit = next(unit for unit in UNITS if unit.size <= rounded)
     scaled = rounded / unit.size
-    if unit.size == 1:
-        digits = f"{abs(amount):,.2f}"
-    else:
-        digits = f"{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}"
-    return f"{'−' if amount < 0 else ''}{CURRENCY}{digits}{unit.suffix}"
+    if scaled >= BEYOND_WORDS:
+        return f"{sign}{CURRENCY}{size:.2e}"
+    return f"{sign}{CURRENCY}{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit.suffix}"
 
 
 def money_or_missing(amount: float | None) -> str:
@@ -330,7 +337,9 @@ def percent(share: float) -> str:
 
 def count(value: Any) -> str:
     known = number(value)
-    return MISSING if known is None else f"{known:,.0f}"
+    if known is None:
+        return MISSING
+    return f"{known:,.0f}" if abs(known) < 1e15 else f"{known:.3e}"
 
 
 def duration(seconds: float) -> str:
@@ -350,12 +359,13 @@ def humanise(name: str) -> str:
 def record_entry(key: str, value: Any) -> tuple[str, str]:
     """A key of the run record and its value for people; the key's ending tells the unit."""
     known = number(value)
-    if known is not None and key.endswith("_seconds"):
-        return humanise(key.removesuffix("_seconds")), duration(known)
+    if known is not None and key.endswith("_seconds") and not key.endswith("_gb_seconds"):
+        return humanise(key.removesuffix("_seconds") + "_time"), duration(known)
     if known is not None and key.endswith("_usd"):
-        return humanise(
-            key.removesuffix("_usd")
-        ), f"US$ {known:,.2f}" if known >= 1 or known == 0 else f"US$ {known:.2g}"
+        digits = f"{known:,.2f}" if abs(known) >= 1 or known == 0 else f"{known:.2g}"
+        return humanise(key.removesuffix("_usd")), f"US$ {digits}"
+    if known is not None and key.endswith("_mb"):
+        return humanise(key.removesuffix("_mb")), f"{known:,.0f} MB"
     if known is not None:
         return humanise(key), f"{known:,.0f}" if known.is_integer() else f"{known:,.6g}"
     return humanise(key), value if isinstance(value, str) else json.dumps(value, default=str)
@@ -369,7 +379,7 @@ def loan_equation(result: Mapping[str, Any]) -> str:
     )
 
 
-# ---- The terminal's table ---------------------------------------------------------------------------------------------------
+# ---- The terminal's table --------------------------------------------------------------------------------------------
 
 
 def terminal_text(text: str) -> str:
@@ -377,8 +387,12 @@ def terminal_text(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def shortened(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
 def fit_pairs(first: Sequence[Sequence[str]], others: Sequence[list[str]]) -> list[list[list[str]]]:
-    """Cuts the columns (value, change, value, change, …) into blocks that fit beside the first ones; one block at least."""
+    """Cuts the columns (value, change, value, change, …) into blocks that fit beside the first ones; one at least."""
     blocks: list[list[list[str]]] = [[]]
     for start in range(0, len(others), 2):
         pair = list(others[start : start + 2])
@@ -389,9 +403,9 @@ def fit_pairs(first: Sequence[Sequence[str]], others: Sequence[list[str]]) -> li
 
 
 def column_widths(columns: Sequence[Sequence[str]]) -> list[int]:
-    """Widths with the gap to the left; a case's name alone never widens its column beyond 20."""
+    """Widths with the gap to the left; a case's name alone never widens its column beyond CASE_NAME_COLUMNS."""
     return [
-        max([min(len(column[0]), 20), *(len(cell) for cell in column[1:])]) + (2 if index else 0)
+        max([min(len(column[0]), CASE_NAME_COLUMNS), *(len(cell) for cell in column[1:])]) + (2 if index else 0)
         for index, column in enumerate(columns)
     ]
 
@@ -400,7 +414,7 @@ def text_block(columns: Sequence[Sequence[str]]) -> str:
     widths = column_widths(columns)
     lines = []
     for row, cells in enumerate(zip(*columns, strict=True)):
-        label, *values = (cell[:20] if row == 0 else cell for cell in cells)
+        label, *values = (shortened(cell, CASE_NAME_COLUMNS) if row == 0 else cell for cell in cells)
         lines.append(
             label.ljust(widths[0])
             + "".join(value.rjust(width) for value, width in zip(values, widths[1:], strict=True))
@@ -410,7 +424,7 @@ def text_block(columns: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-# ---- Markup -----------------------------------------------------------------------------------------------------------------
+# ---- Markup ----------------------------------------------------------------------------------------------------------
 
 
 class Html(str):
@@ -426,7 +440,7 @@ def escape(text: str) -> str:
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
-    """One element. Text is escaped; `class_` stands for class, `stroke_width` for stroke-width; None leaves an attribute out."""
+    """One element, its text escaped. `class_` stands for class, `text_anchor` for text-anchor; None leaves one out."""
     words = [name]
     for key, value in attributes.items():
         if value is not None:
@@ -446,12 +460,13 @@ def cell(value: str, below: str | None = None) -> Html:
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot: Sequence[str] | None = None) -> Html:
-    """A table whose first column names the row. Cells may be text or a ready <td>."""
+    """A table whose first column names the row. Cells may be text or ready <td> and <th> elements."""
+
+    def ready(value: str) -> bool:
+        return isinstance(value, Html) and value.startswith(("<td", "<th"))
 
     def row(cells: Sequence[str]) -> Html:
-        rest = (
-            value if isinstance(value, Html) and value.startswith("<td") else tag("td", value) for value in cells[1:]
-        )
+        rest = (value if ready(value) else tag("td", value) for value in cells[1:])
         return tag("tr", tag("th", cells[0], scope="row"), *rest)
 
     return tag(
@@ -459,7 +474,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot
         tag(
             "table",
             tag("caption", caption),
-            tag("thead", tag("tr", *(tag("th", title, scope="col") for title in head))),
+            tag("thead", tag("tr", *(title if ready(title) else tag("th", title, scope="col") for title in head))),
             tag("tbody", *(row(cells) for cells in rows)),
             tag("tfoot", row(foot)) if foot else Html(),
         ),
@@ -471,7 +486,7 @@ def section(title: str, *children: str) -> Html:
     return tag("section", tag("h2", title), *children)
 
 
-# ---- The sections -----------------------------------------------------------------------------------------------------------
+# ---- The sections ----------------------------------------------------------------------------------------------------
 
 
 def headline(result: Mapping[str, Any]) -> Html:
@@ -488,15 +503,18 @@ def headline(result: Mapping[str, Any]) -> Html:
     level = tail.path[-1]
     first, *others = cases
     words: list[str] = [
-        "The portfolio" if exposure is None else f"The portfolio of {money(exposure)}",
+        "Today the portfolio" if exposure is None else f"Today the portfolio of {money(exposure)}",
         " is expected to lose ",
         strong(first, loss),
         f" and, with {level} % confidence, loses no more than ",
         strong(first, tail),
+        " (VaR)",
     ]
     for case in others:
         rate = number(case.figures.get("fed_rate"))
-        shock = f"if the Federal Funds rate goes to {rate:.2f} %" if rate is not None else f"in the case “{case.name}”"
+        shock = f"in the case “{case.name}”"
+        if rate is not None:
+            shock = f"after a shock of the Federal Funds rate to {rate:.2f} %"
         words += ["; ", shock, ", ", strong(case, loss), " and ", strong(case, tail)]
     return tag("p", *words, ".", class_="headline")
 
@@ -570,7 +588,7 @@ def breakdown_section(result: Mapping[str, Any], key: str, title: str) -> Html:
     by_case = [mapping(case.figures, key) for case in cases]
     names = list(dict.fromkeys(str(name) for group in (holdings, *by_case) for name in group))
     if key == "regions":
-        names.sort(key=lambda name: number_from(name) if number_from(name) is not None else math.inf)
+        names.sort(key=lambda name: int(name) if name in ZIP_REGIONS else len(ZIP_REGIONS))
     if not any(by_case):
         return Html()
 
@@ -613,25 +631,26 @@ def breakdown_section(result: Mapping[str, Any], key: str, title: str) -> Html:
         *(loss_cell(sum_or_none(loss(group, name) for name in names), exposure) for group in by_case),
         "",
     ]
-    head = [title, "Loans", "Exposure", *(f"EL {case.name}" for case in cases), "Expected loss"]
+    head = [title, "Loans", "Exposure", *(f"{humanise(case.name)} EL" for case in cases)]
+    head.append(tag("th", "EL compared", scope="col", class_="bars"))
     if has_contributions:
-        head += [f"ES 99 % {case.name}" for case in cases]
+        head += [f"{humanise(case.name)} ES 99\u00a0%" for case in cases]
         totals = (sum_or_none(contribution(group, name) for name in names) for group in by_case)
         foot += [MISSING if total is None else unit.text(total) for total in totals]
     caption = f"Losses in {unit.name}. Small figures: share of the exposure."
+    if any(number(case.figures.get("analytic_el")) is not None for case in cases):
+        caption += " EL: analytic, free of simulation error."
     if has_contributions:
         caption += " ES 99 %: the part of the portfolio's expected shortfall that arises here."
     heading = "Losses by segment" if key == "segments" else "Losses by ZIP region"
-    return section(heading, table(caption, head, map(row, names), foot), legend(cases))
+    return section(heading, legend(cases, "bar"), table(caption, head, map(row, names), foot))
 
 
 def breakdown_label(key: str, name: str) -> Html:
     if key != "regions":
         return joined([humanise(name)])
     states = ZIP_REGIONS.get(name)
-    if name == "10":
-        return joined(["Unknown"])
-    return joined([f"{name}xxxx", tag("small", states)]) if states else joined([name])
+    return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
 
 
 def loans_section(result: Mapping[str, Any]) -> Html:
@@ -664,7 +683,7 @@ def record_section(result: Mapping[str, Any]) -> Html:
         ("Scenarios", count(result.get("scenarios"))),
         *((f"Version of {key}", str(value)) for key, value in mapping(result, "versions").items()),
     ]
-    for title, key in (("Time", "timings"), ("Cost", "cost")):
+    for title, key in (("Measured", "timings"), ("Cost", "cost")):
         entries += [
             (f"{title}: {name[:1].lower()}{name[1:]}", value)
             for name, value in (record_entry(str(inner), value) for inner, value in mapping(result, key).items())
@@ -693,8 +712,8 @@ DEFINITIONS = (
     ("Unexpected loss (UL)", "The standard deviation of the loss around its mean."),
     (
         "Value at risk (VaR)",
-        "The smallest loss x with F(x) ≥ α, inf{x : F(x) ≥ α}, where F is the distribution of the simulated losses: with"
-        " probability α the loss is no larger. It is always a simulated loss, never interpolated.",
+        "The smallest loss x with F(x) ≥ α, inf{x : F(x) ≥ α}, where F is the distribution of the simulated losses:"
+        " with probability α the loss is no larger. It is always a simulated loss, never interpolated.",
     ),
     (
         "Expected shortfall (ES)",
@@ -703,27 +722,28 @@ DEFINITIONS = (
     ("Economic capital", "VaR − EL at the same level: the capital to hold beyond what EL already covers."),
     (
         "95 % interval",
-        "Where the figure would lie, 19 times in 20, with other random scenarios. It covers the error of the simulation, not"
-        " that of the model, its parameters or the data.",
+        "Where the figure would lie, 19 times in 20, with other random scenarios. It covers the error of the"
+        " simulation, not that of the model, its parameters or the data.",
     ),
     (
         "Cases",
-        "All cases use the same random numbers, so their difference is the effect of the Federal Funds rate and not of chance.",
+        "All cases use the same random numbers, so their difference is the effect of the Federal Funds rate, and chance"
+        " has little part in it.",
     ),
     (
         "Parameters",
-        "Listed in the run record. The defaults are judgement, not calibrated to a portfolio: set your own before relying on"
-        " the figures.",
+        "Listed in the run record. The defaults are judgement, not calibrated to a portfolio: set your own before"
+        " relying on the figures.",
     ),
 )
 
 
-# ---- Charts -----------------------------------------------------------------------------------------------------------------
+# ---- Charts ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A case with its losses in currency units, ascending, and their probabilities, which sum to 1; both of shape (S,)."""
+    """A case with its losses in currency units, ascending, and their probabilities, which sum to 1; both (S,)."""
 
     case: Case
     amounts: NDArray[np.float64]
@@ -755,21 +775,25 @@ def sorted_amounts(distribution: Distribution) -> tuple[NDArray[np.float64], NDA
 
 
 def exceedance(curve: Curve) -> NDArray[np.float64]:
-    """P(loss > x) at each of the curve's amounts, shape (S,). Summed from the far end, where the probabilities are smallest."""
+    """P(loss > x) at each of the curve's amounts, shape (S,). Summed from the far end, where precision matters."""
     from_end = np.cumsum(curve.probabilities[::-1])[::-1]
     return np.append(from_end[1:], 0.0)
 
 
+def round_step(least: float) -> float:
+    """The smallest 1, 2 or 5 times a power of ten that is not below `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
+
+
 def ticks(low: float, high: float, target: int = 7) -> list[float]:
-    """Round values (1, 2 or 5 times a power of ten apart) within [low, high], about `target` of them."""
-    rough = (high - low) / target
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    """Values at round steps within [low, high], about `target` of them."""
+    step = round_step((high - low) / target)
     return [step * index for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """All with one unit and as many decimals as the distance between them needs: $0M, $2.5M, $5.0M"""
+    """All with one unit and as many decimals as the distance between them needs: $0, $2.5M, $5.0M"""
     largest = max((abs(value) for value in values), default=0.0)
     unit = next((unit for unit in UNITS if unit.size <= largest * (1 + 1e-9)), UNITS[-1])
     step = (values[1] - values[0] if len(values) > 1 else largest or 1.0) / unit.size
@@ -840,19 +864,20 @@ def case_summary(curves: Sequence[Curve]) -> str:
 
 
 def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
-    """The loss distributions drawn over each other with EL and VaR marked, and the probability that lies beyond the right edge."""
+    """The loss distributions over each other with EL and VaR marked, and the probability beyond the right edge."""
     tail = tail_measure([curve.case for curve in curves])
     marks = [markers(curve.case, tail) for curve in curves]
     # A few scenarios far out would squeeze all the others into the left corner.
     reach = [float(curve.amounts[exceedance(curve) <= 5e-4][0]) for curve in curves]
     reach += [amount for marked in marks for _, amount in marked]
     low = min(0.0, *(float(curve.amounts[0]) for curve in curves))
-    high = low + max(max(reach) - low, 0.01) * 1.04
+    span = max(max(reach) - low, 0.01) * 1.04
+    scenarios = max(len(curve.amounts) for curve in curves)
+    band = round_step(span / min(max(4 * math.sqrt(scenarios), 12), HISTOGRAM_BINS))
+    edges = low + band * np.arange(math.ceil(span / band) + 1)
+    high = float(edges[-1])
     lanes = 18.0 * len(curves)
     frame = Frame(low, high, top=lanes + 14, bottom=lanes + 300)
-
-    bins = int(np.clip(4 * math.sqrt(max(len(curve.amounts) for curve in curves)), 12, HISTOGRAM_BINS))
-    edges = np.linspace(low, high, bins + 1)
     heights = [np.histogram(curve.amounts, edges, weights=curve.probabilities)[0] for curve in curves]
     tallest = max(float(height.max()) for height in heights) * 1.04 or 1.0
 
@@ -885,7 +910,6 @@ def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
                 line(frame.x(amount), y + 5, frame.x(amount), frame.bottom, f"marker {kind} {curve.case.style}"),
                 text_at(centre, y, text, "middle", f"label {curve.case.style}"),
             ]
-    width = money((high - low) / bins)
     chart = svg(
         "distribution",
         "Loss distributions",
@@ -895,7 +919,11 @@ def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
         *areas,
         *labels,
         text_at(
-            frame.left, frame.bottom + 40, f"Height: probability of a loss in a band {width} wide", "start", "title"
+            frame.left,
+            frame.bottom + 40,
+            f"Height: probability of a loss in a band {tick_labels([0.0, band])[1]} wide",
+            "start",
+            "title",
         ),
         amount_axis(frame, "Loss"),
     )
@@ -913,9 +941,9 @@ def exceedance_chart(curves: Sequence[Curve]) -> Html:
     """The probability of a loss larger than x, on a logarithmic axis, with each case's VaR as points on its curve."""
     tails = [exceedance(curve) for curve in curves]
     smallest = min((float(tail[tail > 0].min()) for tail in tails if (tail > 0).any()), default=0.1)
-    # One decade at least, and none where only a stray scenario is left to tell of it.
-    decades = int(np.clip(-math.floor(math.log10(smallest) + 1e-9), 1, 6))
-    floor = 10.0**-decades
+    # Half of the smallest, so that the last step stands clear of the axis; beyond 1 in 10 million is nothing to learn.
+    floor = min(max(smallest / 2, 1e-7), 0.09)
+    decades = -math.log10(floor)
 
     def height(probability: float) -> float:
         return 1 + math.log10(max(probability, floor)) / decades
@@ -926,7 +954,7 @@ def exceedance_chart(curves: Sequence[Curve]) -> Html:
     frame = Frame(low, low + max(farthest - low, 0.01) * 1.04)
 
     grid: list[Html] = []
-    for decade in range(decades + 1):
+    for decade in range(math.floor(decades) + 1):
         y = frame.y(1 - decade / decades)
         grid += [
             line(frame.left, y, frame.right, y, "grid"),
@@ -951,7 +979,7 @@ def exceedance_chart(curves: Sequence[Curve]) -> Html:
 
 
 def thinned(tail: NDArray[np.float64], floor: float) -> NDArray[np.intp]:
-    """Indices, ascending, of the points that show the curve down to `floor`: all of few, evenly over the decades of many."""
+    """Indices, ascending, of the points that show the curve down to `floor`: all of few, evenly spaced ones of many."""
     end = min(first_below(tail, floor), len(tail) - 1)
     if end < CURVE_POINTS:
         return np.arange(end + 1)
@@ -965,15 +993,15 @@ def first_below(tail: NDArray[np.float64], floor: float) -> int:
 
 
 def value_at_risk_points(curves: Sequence[Curve], frame: Frame, height: Callable[[float], float]) -> list[Html]:
-    """Each case's VaR as points; the highest level is named, away from the other curves: left of the first, right of the last."""
+    """Each case's VaR as points; the highest level is named where no curve runs."""
     drawn: list[Html] = []
     for curve in curves:
         levels = [measure for measure in measures_of([curve.case]) if measure.path[0] == "var"]
         for measure in levels:
-            amount = curve.case.value(measure)
-            if amount is None or not frame.low <= amount <= frame.high:
+            amount, share = curve.case.value(measure), height(1 - float(measure.path[1]) / 100)
+            if amount is None or not frame.low <= amount <= frame.high or not 0 < share <= 1:
                 continue
-            x, y = frame.x(amount), frame.y(height(1 - float(measure.path[1]) / 100))
+            x, y = frame.x(amount), frame.y(share)
             drawn.append(tag("circle", cx=x, cy=y, r=4.0, class_=f"point {curve.case.style}"))
             if measure is levels[-1]:
                 text = f"VaR {measure.path[1]} % {money(amount)}"
@@ -999,10 +1027,14 @@ def bars(cases: Sequence[Case], values: Sequence[float | None], longest: float) 
     return tag("svg", *drawn, viewBox=f"0 0 160 {9 * len(cases)}", width=160, height=9 * len(cases), aria_hidden="true")
 
 
-def legend(cases: Sequence[Case]) -> Html:
+def legend(cases: Sequence[Case], sample: str) -> Html:
+    """sample: "curve" or "bar", as the chart draws the cases."""
+
     def swatch(case: Case) -> Html:
-        sample = line(0, 6, 26, 6, f"curve {case.style}")
-        return tag("svg", sample, viewBox="0 0 26 12", width=26, height=12, aria_hidden="true")
+        look = f"{sample} {case.style}"
+        mark = line(0, 6, 26, 6, look) if sample == "curve" else tag("rect", y=1, width=12, height=10, class_=look)
+        width = 26 if sample == "curve" else 12
+        return tag("svg", mark, viewBox=f"0 0 {width} 12", width=width, height=12, aria_hidden="true")
 
     return tag("ul", *(tag("li", swatch(case), " ", case.label) for case in cases), class_="legend")
 
@@ -1010,6 +1042,8 @@ def legend(cases: Sequence[Case]) -> Html:
 def distribution_section(curves: Sequence[Curve]) -> Html:
     if not curves:
         return Html()
+    if not any(curve.amounts.any() for curve in curves):
+        return section("Loss distribution", tag("p", "No scenario lost anything, so there is nothing to draw."))
     chart, beyond = distribution_chart(curves)
     left_out = (
         f" Losses beyond the right edge ({percent(beyond)} of the probability at most) are not drawn." if beyond else ""
@@ -1019,7 +1053,7 @@ def distribution_section(curves: Sequence[Curve]) -> Html:
         "Loss distribution",
         tag(
             "figure",
-            legend(cases),
+            legend(cases, "bar"),
             tag("div", chart, class_="wide"),
             tag(
                 "figcaption",
@@ -1029,7 +1063,7 @@ def distribution_section(curves: Sequence[Curve]) -> Html:
         tag("h3", "Exceedance curve"),
         tag(
             "figure",
-            legend(cases),
+            legend(cases, "curve"),
             tag("div", exceedance_chart(curves), class_="wide"),
             tag(
                 "figcaption",
@@ -1044,16 +1078,18 @@ READING_GUIDE = section(
     tag("dl", *(tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in DEFINITIONS), class_="guide"),
 )
 
-# Colours after Okabe and Ito, told apart with any colour vision; darkened or lightened to a text contrast of 4.5 or more.
+# Colours after Okabe and Ito, told apart with any colour vision; shifted to a text contrast of 4.5 or more.
 STYLE = """
 :root {
   color-scheme: light dark;
-  --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9; --warning: #a12a00;
+  --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9;
+  --warning: #a12a00;
   --case0: #0067a6; --case1: #b84700; --case2: #00785a; --case3: #9c4a80; --case4: #7d6200; --case5: #4a5a9a;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029; --warning: #ff9b73;
+    --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029;
+    --warning: #ff9b73;
     --case0: #5cb8f0; --case1: #ff9a52; --case2: #3fd0a6; --case3: #e39ac6; --case4: #e0c04a; --case5: #a8b6f5;
   }
 }
@@ -1064,7 +1100,7 @@ body {
   font-variant-numeric: tabular-nums lining-nums;
 }
 main { max-width: 66rem; margin: 0 auto; padding: 3rem 2rem 4rem; }
-h1, .headline, h2 { font-family: "Iowan Old Style", Charter, Georgia, Cambria, "Liberation Serif", serif; text-wrap: balance; }
+h1, h2, .headline { font-family: "Iowan Old Style", Charter, Georgia, Cambria, "Liberation Serif", serif; }
 .kicker { margin: 0; color: var(--soft); font-size: .8125rem; letter-spacing: .09em; text-transform: uppercase; }
 h1 { margin: .25rem 0 1.25rem; font-size: 2.25rem; line-height: 1.15; font-weight: 600; overflow-wrap: anywhere; }
 .headline { margin: 0; font-size: 1.375rem; line-height: 1.45; }
@@ -1072,27 +1108,34 @@ h1 { margin: .25rem 0 1.25rem; font-size: 2.25rem; line-height: 1.15; font-weigh
 h2 { margin: 0 0 .75rem; padding-top: 1.25rem; border-top: 2px solid var(--text); font-size: 1.5rem; font-weight: 600; }
 h3 { margin: 2rem 0 .5rem; font-size: 1.0625rem; }
 section { margin-top: 3rem; }
-dl.facts { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1.75rem 0 0; padding: 1rem 0 0; border-top: 1px solid var(--rule); }
+.facts { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1.75rem 0 0; padding-top: 1rem; }
+.facts { border-top: 1px solid var(--rule); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
 caption { padding-bottom: .5rem; color: var(--soft); font-size: .875rem; text-align: left; }
-th, td { padding: .45rem 0 .45rem 1.25rem; border-bottom: 1px solid var(--faint); text-align: right; vertical-align: top; }
+th, td { padding: .45rem 0 .45rem 1.25rem; text-align: right; vertical-align: top; }
+td { white-space: nowrap; }
+tr > * { border-bottom: 1px solid var(--faint); }
 th:first-child { padding-left: 0; text-align: left; }
-thead th { border-bottom: 1px solid var(--text); color: var(--soft); font-size: .8125rem; font-weight: 600; vertical-align: bottom; }
-tbody th { font-weight: 400; overflow-wrap: anywhere; }
+thead th { border-bottom: 1px solid var(--text); vertical-align: bottom; }
+thead th { color: var(--soft); font-size: .8125rem; font-weight: 600; }
+tbody th { font-weight: 400; overflow-wrap: break-word; }
 tfoot th, tfoot td { border-top: 1px solid var(--text); border-bottom: 0; font-weight: 600; }
 td small, th small { display: block; color: var(--soft); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
-td.bars { text-align: left; vertical-align: middle; }
+.bars { text-align: left; }
+td.bars { vertical-align: middle; }
 td.bars svg { display: block; }
-.record td { text-align: left; overflow-wrap: anywhere; }
+.record :is(th, td) { text-align: left; }
+.record td { white-space: normal; overflow-wrap: anywhere; }
 .record th { white-space: nowrap; }
 .equation { font-size: 1.0625rem; }
 .warning { color: var(--warning); font-weight: 600; }
 figure { margin: 0; }
-figcaption { color: var(--soft); font-size: .875rem; }
-.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; font-size: .875rem; }
+figcaption { margin-top: .5rem; color: var(--soft); font-size: .875rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; }
+.legend { font-size: .875rem; }
 figure svg[role] { display: block; width: 100%; height: auto; min-width: 640px; }
 svg text { fill: var(--text); font-size: 13px; }
 svg text.title { fill: var(--soft); }
@@ -1104,7 +1147,8 @@ svg text.label { font-weight: 600; }
 svg text.label { fill: var(--case); }
 .area { fill: var(--case); fill-opacity: .16; }
 .outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
-.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; } .curve.case3 { stroke-dasharray: 8 3 2 3; }
+.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
+.curve.case3 { stroke-dasharray: 8 3 2 3; } .curve.case4 { stroke-dasharray: 14 4; }
 .curve.again { stroke-dasharray: 12 6; }
 .marker { stroke: var(--case); stroke-width: 1.5; }
 .marker.mean { stroke-dasharray: 1.5 3; } .marker.tail { stroke-dasharray: 7 4; }
@@ -1112,20 +1156,27 @@ svg text.label { fill: var(--case); }
 .bar { fill: var(--case); }
 details { margin-top: 1.25rem; }
 summary { cursor: pointer; font-weight: 600; }
-pre { padding: 1rem; background: var(--panel); font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-.guide { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.1rem 2.5rem; margin: 0; }
+pre { padding: 1rem; background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; }
+.guide { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
+.guide { gap: 1.1rem 2.5rem; margin: 0; }
 .guide dt { font-weight: 600; }
 .guide dd { margin: 0; color: var(--soft); }
-@media (max-width: 40rem) { main { padding: 1.5rem 1rem 3rem; } .guide { display: block; } h1 { font-size: 1.75rem; } .headline { font-size: 1.1875rem; } }
+@media (max-width: 40rem) {
+  main { padding: 1.5rem 1rem 3rem; }
+  h1 { font-size: 1.75rem; }
+  .headline { font-size: 1.1875rem; }
+}
 @page { size: A4; margin: 16mm 15mm; }
 @media print {
   :root { color-scheme: light; }
-  body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  html { font-size: 9.5pt; }
+  html, body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.75rem; }
   h2, h3, caption, thead, .legend { break-after: avoid; }
-  figure, tr, .guide div { break-inside: avoid; }
+  section, figure, tr, .guide div { break-inside: avoid; }
+  tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
+  td, td small { white-space: normal; }
   .wide { overflow: visible; }
   figure svg[role] { min-width: 0; }
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
