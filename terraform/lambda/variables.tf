@@ -192,7 +192,7 @@ variable "run_expiration_days" {
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that is told when an execution fails or times out. Empty for alarms that show on the dashboard only."
+  description = "SNS topic for alarms. Told when an execution fails or times out. Empty for alarms that show on the dashboard only."
   type        = string
   default     = ""
   nullable    = false

@@ -1,0 +1,68 @@
+"""Terraform and its AWS provider: TERRAFORM names the program (default: the one on PATH), TF_PROVIDER_MIRROR a folder
+that holds registry.terraform.io/hashicorp/aws, where the registry cannot be reached. Without them the tests are skipped.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.clone import Clone
+
+MIRRORED = """
+provider_installation {
+  filesystem_mirror {
+    path = "%s"
+  }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def terraform() -> str:
+    """The path of Terraform."""
+    path = shutil.which(os.environ.get("TERRAFORM", "terraform"))
+    if path is None:
+        pytest.skip("terraform is not installed: put it on PATH or its path into TERRAFORM")
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_clone(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
+    """Makes a fresh clone, in which nothing has been initialised."""
+    environment = {}
+    if not Path(os.environ.get("TF_CLI_CONFIG_FILE", "/")).exists():
+        environment["TF_CLI_CONFIG_FILE"] = (
+            ""  # the user's, if there is one; a missing one is a warning in every output
+        )
+    mirror = os.environ.get("TF_PROVIDER_MIRROR")
+    if mirror:
+        configuration = tmp_path_factory.mktemp("terraform") / "terraform.rc"
+        configuration.write_text(MIRRORED % Path(mirror).resolve().as_posix())
+        environment["TF_CLI_CONFIG_FILE"] = str(configuration)
+    return lambda: Clone.make(tmp_path_factory.mktemp("clone"), terraform, environment)
+
+
+@pytest.fixture(scope="session")
+def initialised(new_clone: Callable[[], Clone]) -> Callable[[], Clone]:
+    """Makes a fresh clone in which `terraform init` has been run."""
+
+    def make() -> Clone:
+        clone = new_clone()
+        done = clone.run("init")
+        if done.returncode and not os.environ.get("TF_PROVIDER_MIRROR"):
+            pytest.skip(
+                "the AWS provider is not to be had from the registry: name a folder that holds it in TF_PROVIDER_MIRROR"
+            )
+        assert done.returncode == 0, done.stdout
+        return clone
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clone(initialised: Callable[[], Clone]) -> Clone:
+    """A clone that the tests share and that none changes."""
+    return initialised()

@@ -1,0 +1,75 @@
+"""What is written under terraform/: its format, its tests, and what was promised of stacks and modules."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.clone import ROOT, Clone
+
+STACKS = sorted(path.parent for path in ROOT.glob("terraform/*/main.tf"))
+MODULES = sorted(path.parent for path in ROOT.glob("terraform/modules/*/main.tf"))
+
+each_folder = pytest.mark.parametrize("folder", STACKS + MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def sources(folder: Path) -> str:
+    """All of a folder's Terraform, without comments."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf")))
+    return re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+
+
+def blocks(folder: Path, kind: str) -> dict[str, str]:
+    """The bodies of a folder's top-level blocks of one kind, by name. Formatted sources end a block at the margin."""
+    found = re.findall(rf'^{kind} "(\w+)" \{{\n(.*?)^\}}', sources(folder), flags=re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+def test_the_sources_are_formatted(new_clone: Callable[[], Clone]) -> None:
+    new_clone().succeed("fmt", "-check", "-diff", "-recursive", within="terraform")
+
+
+def test_the_stack_is_valid(clone: Clone) -> None:
+    assert "configuration is valid" in clone.succeed("validate")
+
+
+def test_terraform_test_passes_without_network_and_credentials(clone: Clone) -> None:
+    nowhere = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL")}
+    printed = clone.with_environment(**nowhere).succeed("test")
+    assert re.search(r"Success! \d+ passed, 0 failed", printed)
+
+
+@each_folder
+def test_a_folder_says_what_it_is_and_what_it_needs(folder: Path) -> None:
+    assert (folder / "README.md").is_file()
+    versions = (folder / "versions.tf").read_text(encoding="utf-8")
+    assert 'required_version = ">= 1.10"' in versions
+    assert 'version = ">= 5.100, < 7.0"' in versions
+
+
+@each_folder
+def test_variables_are_typed_and_described_and_outputs_described(folder: Path) -> None:
+    for name, body in blocks(folder, "variable").items():
+        assert re.search(r"^  type +=", body, flags=re.MULTILINE), name
+        assert re.search(r'^  description += ".+\.?"', body, flags=re.MULTILINE), name
+    for name, body in blocks(folder, "output").items():
+        assert re.search(r'^  description += ".+"', body, flags=re.MULTILINE), name
+
+
+@each_folder
+def test_no_region_and_no_partition_is_written_down(folder: Path) -> None:
+    assert not re.search(r"\b(us|eu|ap|sa|ca|me|af|il|cn)-[a-z]+-\d\b", sources(folder))
+    assert "arn:aws:" not in sources(folder)
+
+
+@pytest.mark.parametrize("folder", MODULES, ids=lambda path: path.name)
+def test_a_module_configures_no_provider(folder: Path) -> None:
+    assert not blocks(folder, "provider")
+    assert blocks(STACKS[0], "provider")
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.name)
+def test_a_stack_needs_the_aws_provider_alone(stack: Path) -> None:
+    for folder in [stack, *MODULES]:
+        assert re.findall(r'source += "([^."]+)"', sources(folder)) == ["hashicorp/aws"], folder
