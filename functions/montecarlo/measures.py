@@ -7,7 +7,7 @@ Sums are taken with `math.fsum`, which rounds once, so that the CPU's vector wid
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+ErrorOfSum = Callable[[Floats], float]
+"""Estimates the standard error of the sum of centred terms, one a scenario, in the order of the scenarios."""
 
 VAR_LEVELS = (95.0, 99.0, 99.9)
 ES_LEVELS = (97.5, 99.0, 99.9)
@@ -57,7 +60,7 @@ class Sample:
     scenarios were drawn.
     """
 
-    def __init__(self, losses: Ints, weights: Floats, error_of_sum: Callable[[Floats], float]) -> None:
+    def __init__(self, losses: Ints, weights: Floats, error_of_sum: ErrorOfSum) -> None:
         self.losses = losses
         self.weights = weights
         self.error_of_sum = error_of_sum
@@ -72,6 +75,11 @@ class Sample:
         # Rounding of the running sum must not push the quantile one order statistic up.
         reached = np.flatnonzero(beyond <= (1 - level) * (1 + 1e-12) + 1e-15)
         return int(self._sorted[reached[0]])
+
+    def effective_size(self, level: float = 0.0) -> float:
+        """Kish's effective number of scenarios among those with a loss at or above VaR at `level` (0: all)."""
+        weights = self.weights[self.losses >= self.quantile(level)] if level else self.weights
+        return math.fsum(weights) ** 2 / math.fsum(weights * weights)
 
     def mean(self) -> float:
         return math.fsum(self.weights * self.losses)
@@ -123,6 +131,35 @@ def independent_error(terms: Floats) -> float:
     if terms.size < 2:
         return math.nan
     return math.sqrt(math.fsum(terms * terms) * terms.size / (terms.size - 1))
+
+
+def stratified_error(sizes: Sequence[int]) -> ErrorOfSum:
+    """The error of a sum whose terms come in consecutive runs of `sizes`, one term from each stratum.
+
+    Neighbouring strata are collapsed in pairs (Cochran 1977, 5A.12): what they differ by anyway is counted as error
+    too, so the estimate errs on the safe side.
+    """
+
+    def error(terms: Floats) -> float:
+        if terms.size < 2:
+            return math.nan
+        squares: list[float] = []
+        start = 0
+        for size in sizes:
+            run = terms[start : start + size]
+            start += size
+            odd = size % 2
+            if size >= 3 and odd:  # the last three make one group
+                last = run[-3:]
+                squares += (1.5 * (last - math.fsum(last) / 3) ** 2).tolist()
+                run = run[:-3]
+            elif odd:
+                squares += (run * run).tolist()
+                run = run[:-1]
+            squares += ((run[0::2] - run[1::2]) ** 2).tolist()
+        return math.sqrt(math.fsum(squares))
+
+    return error
 
 
 def tail_share(losses: Ints, weights: Floats, parts: Ints, level: float) -> Floats:

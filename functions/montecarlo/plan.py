@@ -8,18 +8,21 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Self
 
-from montecarlo import MODEL_VERSION, __version__, layout
-from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
+from montecarlo import MODEL_VERSION, __version__, layout, pilot
+from montecarlo.errors import IncompleteRun, InvalidInput
 from montecarlo.listing import find_objects
 from montecarlo.parameters import Parameters, load
 from montecarlo.planning import InputObject, make_groups
 from montecarlo.portfolio import Mapping as ColumnMapping
-from montecarlo.portfolio import check_columns, column_names
-from montecarlo.request import RunRequest
-from montecarlo.scenarios import Case, ScenarioTable, draw
+from montecarlo.request import RunRequest, stress_cases
+from montecarlo.scenarios import Case, Design, ScenarioTable, draw
 from montecarlo.storage import NoSuchObject, Store
+from montecarlo.tail import find_shift
 
 SCHEMA = 1
+
+SMALLEST_AIMED = 100
+"""Scenarios from which tail sampling pays; fewer are plain Monte Carlo."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Plan:
     mapping: Mapping[str, Any] | None
     parameters: Parameters
     cases: tuple[Case, ...]
+    design: Design
     groups: int
     objects_digest: str
     scenarios_digest: str
@@ -58,6 +62,7 @@ class Plan:
         known["as_of"] = date.fromisoformat(value["as_of"])
         known["parameters"] = load(value["parameters"])
         known["cases"] = tuple(Case(**case) for case in value["cases"])
+        known["design"] = Design.from_json(value["design"])
         return cls(**known)
 
     @property
@@ -79,11 +84,13 @@ def make(request: RunRequest, store: Store, portfolio: Store, source: str, today
         raise InvalidInput(
             "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
         )
-    check_first_object(portfolio, listing.objects[0], columns)
-
     as_of = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or today
-    cases = (Case("base", parameters.base_fed_rate, {}), Case("stressed", request.fed_rate, {}))
-    table = draw(parameters, cases, request.scenarios, request.seed)
+    cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
+    any_table = draw(parameters, cases, 1, request.seed)
+    profile = pilot.profile(listing.objects, portfolio, columns, parameters, cases, any_table, as_of)
+    aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
+    design = Design(find_shift(profile, any_table, parameters.global_factor_share, request.seed) if aimed else None)
+    table = draw(parameters, cases, request.scenarios, request.seed, design)
     groups = make_groups(listing.objects, request.chunk_loans)
     plan = Plan(
         run=request.run,
@@ -97,6 +104,7 @@ def make(request: RunRequest, store: Store, portfolio: Store, source: str, today
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,
+        design=design,
         groups=len(groups),
         objects_digest=_digest_of(listing.objects),
         scenarios_digest=table.digest(),
@@ -125,14 +133,6 @@ def read_scenarios(store: Store, plan: Plan) -> ScenarioTable:
             f"{layout.scenarios(plan.run)} was changed since the plan was made; start the run under a new name."
         )
     return table
-
-
-def check_first_object(portfolio: Store, item: InputObject, columns: ColumnMapping) -> None:
-    """Read the first object's columns, so that an unusable portfolio fails here and not in every worker."""
-    try:
-        check_columns(column_names(portfolio.open(item.key, item.size), item.key, item.format), item.key, columns)
-    except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} The manifest names it.") from None
 
 
 def _digest_of(objects: list[InputObject]) -> str:

@@ -1,12 +1,15 @@
 """What a user may ask of a run, checked before anything is spent. Imports nothing that touches AWS."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any
 
 from montecarlo.errors import InvalidInput
+from montecarlo.scenarios import Case
+
+MAX_CASES = 16
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
@@ -15,6 +18,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "scenarios": (1, 1_000_000, True),
     "seed": (0, 2**63 - 1, True),
     "fed_rate": (-5, 30, False),
+    "probit_shift": (-5, 5, False),
     "chunk_loans": (1, 10_000_000, True),
     "max_concurrency": (1, 10_000, True),
     "max_rejected_share": (0, 1, False),
@@ -25,13 +29,20 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One simulation. `portfolio` is a prefix, a file or a manifest in S3; `fed_rate` is in % a year."""
+    """One simulation.
+
+    `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
+    `fed_rate` in % a year and `probit_shift` by segment; without it there is one, "stressed", at `fed_rate`.
+    `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
+    """
 
     run: str
     portfolio: str = "portfolios/default/"
     scenarios: int = 10_000
     seed: int = 42
     fed_rate: float = 8.0
+    cases: Mapping[str, Any] | None = None
+    tail_sampling: bool = True
     chunk_loans: int = 50_000
     max_concurrency: int = 500
     max_rejected_share: float = 0.001
@@ -66,7 +77,34 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
             raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
+    if not isinstance(values["tail_sampling"], bool):
+        raise InvalidInput(f"tail_sampling must be true or false, not {values['tail_sampling']!r}.")
     return RunRequest(**values)
+
+
+def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> tuple[Case, ...]:
+    """The base case and the request's, checked. Raises InvalidInput that names the case and the field."""
+    if request.cases is None:
+        return base, Case("stressed", request.fed_rate, {})
+    if not isinstance(request.cases, Mapping) or not 1 <= len(request.cases) <= MAX_CASES:
+        raise InvalidInput(f"cases must be an object of 1 to {MAX_CASES} named cases, not {request.cases!r}.")
+    return base, *(_case(name, given, base, segments) for name, given in request.cases.items())
+
+
+def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
+    where = f"cases.{name}"
+    _check_name("the name of a case", name)
+    if name == base.name:
+        raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
+    if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift"}:
+        raise InvalidInput(f"{where} may have fed_rate and probit_shift, not {given!r}.")
+    shifts = given.get("probit_shift", {})
+    if not isinstance(shifts, Mapping) or not set(shifts) <= set(segments):
+        raise InvalidInput(f"{where}.probit_shift must be an object of numbers by segment ({', '.join(segments)}).")
+    checked = {
+        segment: _number("probit_shift", shift, f"{where}.probit_shift.{segment}") for segment, shift in shifts.items()
+    }
+    return Case(name, _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate"), checked)
 
 
 def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:
@@ -102,8 +140,9 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _number(name: str, value: Any) -> float | int:
+def _number(name: str, value: Any, where: str = "") -> float | int:
     low, high, whole = _NUMBERS[name]
+    name = where or name
     kind = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
         raise InvalidInput(f"{name} must be {kind} from {low:,.12g} to {high:,.12g}, not {value!r}.")

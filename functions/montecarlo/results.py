@@ -17,7 +17,7 @@ from montecarlo.chunk import to_parquet
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.group import add_up
 from montecarlo.kernel import REGIONS
-from montecarlo.measures import Estimate, Measures, Sample, independent_error, tail_share
+from montecarlo.measures import Estimate, Measures, Sample, independent_error, stratified_error, tail_share
 from montecarlo.partial import Breakdown, Partial
 from montecarlo.plan import Plan
 from montecarlo.report import Distribution, render
@@ -57,14 +57,20 @@ def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[
 
 def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[str, str]) -> dict[str, Any]:
     """result.json, schema 1: amounts in currency units rounded to cents."""
+    strata = plan.design.strata(plan.scenarios)
+    error = stratified_error(strata) if strata else independent_error
     cases = {}
     for c, case in enumerate(plan.cases):
-        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, independent_error)
+        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, error)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
             "analytic_el": _money(int(total.segments.expected_loss[c].sum()) / (1 << 16)),
             **_case(sample.measures()),
+            "effective_sample_size": {
+                "all": round(sample.effective_size()),
+                "99.9": round(sample.effective_size(0.999)),
+            },
             "segments": _parts(total.segments, c, sample, list(plan.parameters.segments)),
             "regions": _parts(total.regions, c, sample, REGION_NAMES),
         }
@@ -73,6 +79,7 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
         "run": plan.run,
         "seed": plan.seed,
         "scenarios": plan.scenarios,
+        "sampling": {"method": "mixture" if plan.design.shift else "plain", "shift": plan.design.shift},
         "parameters": plan.parameters.to_json(),
         "versions": {"montecarlo": plan.version, "model": plan.model, **versions},
         "portfolio": {

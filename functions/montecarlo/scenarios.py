@@ -15,13 +15,15 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import NormalDist
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from montecarlo import normal
 from montecarlo.parameters import Parameters
+
+Floats = npt.NDArray[np.float64]
 
 BANDS_PER_LOGIT = 8
 """Width of a score band: 1/8 logit, a factor of 1.13 in PD. `pd_of_bands` keeps the expected loss exact to second
@@ -54,7 +56,7 @@ class ScenarioTable:
     """
 
     factors: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float64]
+    weights: Floats
     phi: npt.NDArray[np.uint32]
     band_probit: npt.NDArray[np.int32]
     scale: npt.NDArray[np.int64]
@@ -91,15 +93,43 @@ class ScenarioTable:
             return cls(**{field.name: file[field.name] for field in fields(cls)})
 
 
-def draw(parameters: Parameters, cases: Sequence[Case], scenarios: int, seed: int) -> ScenarioTable:
-    """The table of `scenarios` plain Monte Carlo scenarios, each of weight 1 / scenarios."""
+@dataclass(frozen=True)
+class Design:
+    """How the scenarios of a run are drawn.
+
+    With a `shift` they are a mixture: half around zero and half around the shift, each half stratified along it,
+    weighed by the balance heuristic (Veach and Guibas 1995; Glasserman and Li 2005). The half around zero bounds every
+    weight by 2. Without one they are plain Monte Carlo. The shift is in standard deviations of (G, eta_1 .. eta_K).
+    """
+
+    shift: tuple[float, ...] | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reverse of dataclasses.asdict, through JSON."""
+        return cls(tuple(value["shift"]) if value["shift"] else None)
+
+    def strata(self, scenarios: int) -> list[int]:
+        """Sizes of the consecutive runs of scenarios that are stratified; none for plain Monte Carlo."""
+        return [scenarios // 2, scenarios - scenarios // 2] if self.shift else []
+
+
+def draw(
+    parameters: Parameters,
+    cases: Sequence[Case],
+    scenarios: int,
+    seed: int,
+    design: Design | None = None,
+    wave: int = 0,
+) -> ScenarioTable:
+    """The table of one wave of scenarios: `wave` counts them from 0, each has its own random numbers."""
     segments = list(parameters.segments.values())
     rho = np.array([segment.asset_correlation for segment in segments])
-    normals = independent_normals(len(segments) + 1, scenarios, seed)
+    normals, weights = _draw_factors(len(segments) + 1, scenarios, seed, design or Design(), wave)
     factors = sector_factors(normals, parameters.global_factor_share)
     return ScenarioTable(
         factors=normal.to_fixed(np.clip(factors, -_FACTOR_LIMIT, _FACTOR_LIMIT)).astype(np.int32),
-        weights=np.full(scenarios, 1 / scenarios),
+        weights=weights,
         phi=normal.table(),
         band_probit=_band_probits(),
         scale=normal.to_fixed(1 / np.sqrt(1 - rho)),
@@ -108,19 +138,45 @@ def draw(parameters: Parameters, cases: Sequence[Case], scenarios: int, seed: in
     )
 
 
-def independent_normals(factors: int, scenarios: int, seed: int) -> npt.NDArray[np.float64]:
-    """Standard normals of shape (factors, scenarios): factor f is its own Philox stream, scenario s its s-th word.
+def _draw_factors(factors: int, scenarios: int, seed: int, design: Design, wave: int) -> tuple[Floats, Floats]:
+    """Independent factors (factors, S) and weights (S,)."""
+    uniforms = independent_uniforms(factors + 1, scenarios, seed, wave)
+    normals = _quantiles(uniforms[:-1])
+    if design.shift is None:
+        return normals, np.full(scenarios, 1 / scenarios)
+    shift = np.array(design.shift)
+    length = float(np.sqrt((shift * shift).sum()))
+    along = shift / length
+    sizes = design.strata(scenarios)
+    # The place along the shift: one draw from each stratum of equal probability, in each half.
+    within = np.split(uniforms[-1], sizes[:1])
+    place = [(np.arange(size) + part) / size for size, part in zip(sizes, within, strict=True)]
+    position = _quantiles(np.concatenate(place)[None])[0]
+    position[: sizes[0]] += length
+    normals += np.outer(along, position - along @ normals)
+    share = sizes[0] / scenarios
+    shifted_density = np.exp(length * position - length * length / 2)  # relative to the density around zero
+    return normals, 1 / (1 - share + share * shifted_density) / scenarios
 
-    A stream's values do not depend on how many scenarios or factors are drawn.
+
+def independent_uniforms(streams: int, scenarios: int, seed: int, wave: int) -> Floats:
+    """Uniforms in (0, 1) of shape (streams, scenarios): each stream of each wave is its own Philox counter range.
+
+    A stream's values do not depend on how many scenarios or streams are drawn.
     """
+    words = [
+        np.random.Philox(key=[seed, 0], counter=[0, stream, wave, _FACTOR_STREAM]).random_raw(scenarios)
+        for stream in range(streams)
+    ]
+    return ((np.array(words) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def _quantiles(uniforms: Floats) -> Floats:
     inverse = NormalDist().inv_cdf
-    streams = (np.random.Philox(key=[seed, 0], counter=[0, f, 0, _FACTOR_STREAM]) for f in range(factors))
-    return np.array(
-        [[inverse(((word >> 11) + 0.5) * 2.0**-53) for word in s.random_raw(scenarios).tolist()] for s in streams]
-    )
+    return np.array([[inverse(u) for u in row] for row in uniforms.tolist()])
 
 
-def sector_factors(normals: npt.NDArray[np.float64], global_share: float) -> npt.NDArray[np.float64]:
+def sector_factors(normals: Floats, global_share: float) -> Floats:
     """Z of shape (K, S) from independent normals of shape (K + 1, S), the first of which is the global factor."""
     return np.asarray(np.sqrt(global_share) * normals[0] + np.sqrt(1 - global_share) * normals[1:])
 
@@ -130,7 +186,7 @@ def _shift(parameters: Parameters, case: Case, segment: str) -> float:
     return parameters.segments[segment].rate_sensitivity * rise + case.probit_shift.get(segment, 0.0)
 
 
-def pd_of_bands() -> npt.NDArray[np.float64]:
+def pd_of_bands() -> Floats:
     """The PD of each score band: the logistic function averaged over it, which keeps a portfolio's mean PD."""
     edges = np.arange(LOWEST_BAND, HIGHEST_BAND + 2) / BANDS_PER_LOGIT
     integral = np.logaddexp(0, edges)  # the antiderivative of the logistic function
