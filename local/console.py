@@ -4,7 +4,7 @@
 templates, the state machines and the functions. It is committed, and a test fails when it is stale.
 
 main.yml is template.yaml, word for word, but that its nested stacks are read from a bucket which the stack makes for
-itself, where cloudformation/publisher.py puts what the file carries as text: nested templates, state machines, sources
+itself, where local/publisher.py puts what the file carries as text: nested templates, state machines, sources
 of the functions. The nested templates are expanded here, with AWS's own SAM translator, so that deploying needs no
 macro: CloudFormation takes a template with macros and nested stacks by CreateStack and UpdateStack only, not by change
 sets, and not in service-managed stack sets. One can also read every role before it exists.
@@ -28,7 +28,7 @@ from typing import Any
 import yaml
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from cloudformation import publisher
+from local import publisher
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -70,6 +70,11 @@ class Artifact:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether it is there only for another object to be made from."""
+        return self.made_of.startswith("Files:")
 
     def resource(self) -> str:
         """The custom resource as YAML."""
@@ -199,10 +204,9 @@ NESTED_STACK = re.compile(
 
 def publisher_sections(project: Path) -> tuple[str, str]:
     """Resources and Outputs of cloudformation/publisher.yaml, with the function's code in its place."""
-    folder = project / "cloudformation"
-    text = (folder / "publisher.yaml").read_text(encoding="utf-8")
-    code = literal((folder / "publisher.py").read_text(encoding="utf-8"), 10)
-    text = text.replace("        ZipFile: publisher.py\n", f"        ZipFile: {code}")
+    text = (project / "cloudformation" / "publisher.yaml").read_text(encoding="utf-8")
+    code = Path(publisher.__file__).read_text(encoding="utf-8")
+    text = text.replace("        ZipFile: local/publisher.py\n", f"        ZipFile: {literal(code, 10)}")
     _, _, sections = text.partition("\nResources:\n")
     resources, _, outputs = sections.partition("\nOutputs:\n")
     return resources, outputs

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from cloudformation import publisher
-from local import console
+from local import console, publisher
 
 STACKS = list(console.STACKS)
 PHYSICAL_NAMES = {"BucketName", "FunctionName", "RoleName", "PolicyName", "ManagedPolicyName", "StateMachineName"}
@@ -186,7 +185,7 @@ def test_the_publisher_may_touch_its_bucket_and_its_log_only(template: dict[str,
 
 def test_the_publisher_in_the_template_is_the_tested_one(template: dict[str, Any]) -> None:
     code = template["Resources"]["Publisher"]["Properties"]["Code"]["ZipFile"]
-    assert code == (console.PROJECT / "cloudformation" / "publisher.py").read_text()
+    assert code == (console.PROJECT / "local" / "publisher.py").read_text()
     imports = {node.names[0].name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import)}
     assert imports <= {"boto3", "contextlib", "hashlib", "io", "json", "re", "urllib.request", "zipfile"}
     assert all(body["Properties"]["ServiceTimeout"] == 300 for body in of_type(template, "Custom::Artifact").values())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudformation import publisher
+from local import publisher
 
 BUCKET = "artifacts"
 
