@@ -1,5 +1,7 @@
-"""Terraform and its AWS provider: TERRAFORM names the program (default: the one on PATH), TF_PROVIDER_MIRROR a folder
-that holds registry.terraform.io/hashicorp/aws, where the registry cannot be reached. Without them the tests are skipped.
+"""Terraform and its AWS provider.
+
+TERRAFORM names the program (default: the one on PATH); TF_PROVIDER_MIRROR, where the registry cannot be reached, a
+folder that holds registry.terraform.io/hashicorp/aws. Without them the tests are skipped.
 """
 
 import os

@@ -35,7 +35,7 @@ def test_the_stack_is_valid(clone: Clone) -> None:
 
 
 def test_terraform_test_passes_without_network_and_credentials(clone: Clone) -> None:
-    nowhere = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL")}
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL"), "http://127.0.0.1:9")
     printed = clone.with_environment(**nowhere).succeed("test")
     assert re.search(r"Success! \d+ passed, 0 failed", printed)
 
