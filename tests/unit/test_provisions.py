@@ -84,6 +84,10 @@ def test_no_default_no_loss(months: int) -> None:
     assert of(0.0, 1234.0, 9.0, months) == (0.0, 0.0)
 
 
+def test_the_bits_are_the_same_on_every_cpu() -> None:
+    assert [loss.hex() for loss in of(0.013, 123456, 7.3, 101)] == ["0x1.71edaf99b7586p+10", "0x1.7079151a93f6bp+12"]
+
+
 def test_no_loans() -> None:
     none = np.array([])
     both = expected_loss(none, none, none, none.astype(np.int64))
