@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from montecarlo import capital
 from montecarlo.errors import InvalidInput
 
 SCHEMA = 1
@@ -37,13 +38,22 @@ class Scorecard:
 
 @dataclass(frozen=True)
 class Segment:
-    """What loans of one segment share. `rate_sensitivity` is in probits per percentage point of the Fed rate."""
+    """What loans of one segment share.
+
+    `rate_sensitivity` is in probits per percentage point of the Fed rate; `lgd_volatility` and `lgd_correlation` are
+    those of `severity`, and the last three those of `capital`, sales in millions of euros a year.
+    """
 
     intercept: float
     asset_correlation: float
     lgd: float
+    lgd_volatility: float
+    lgd_correlation: float
     rate_sensitivity: float
     pass_through: float
+    exposure_class: str
+    annual_sales: float | None
+    pd_floor: float
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "intercept": (-20, 20),
     "asset_correlation": (0, MAX_ASSET_CORRELATION),
     "lgd": (0, 1),
+    "lgd_volatility": (0, 0.9),
+    "lgd_correlation": (0, MAX_ASSET_CORRELATION),
     "rate_sensitivity": (0, 5),
     "pass_through": (0, 1),
+    "annual_sales": (0, 1e6),
+    "pd_floor": (capital.LOWEST_PD, 0.5),
 }
 
 
@@ -103,9 +117,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
         raise InvalidInput(f"parameters: schema must be {SCHEMA}, the version that this release reads.")
     if not isinstance(merged["name"], str):
         raise InvalidInput("parameters: name must be a text.")
-    segments = {
-        name: Segment(**_numbers(values, Segment, f"segments.{name}")) for name, values in merged["segments"].items()
-    }
+    segments = {name: _segment(values, f"segments.{name}") for name, values in merged["segments"].items()}
     top = {key: value for key, value in merged.items() if key not in ("name", "scorecard", "segments")}
     checked = {key: _number(key, value, key) for key, value in top.items()}
     if checked["horizon_months"] != int(checked["horizon_months"]):
@@ -147,6 +159,20 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str) -> dict[
 
 def _numbers(values: Mapping[str, Any], kind: type, path: str) -> dict[str, float]:
     return {field.name: _number(field.name, values[field.name], f"{path}.{field.name}") for field in fields(kind)}
+
+
+def _segment(values: Mapping[str, Any], path: str) -> Segment:
+    given = dict(values)
+    exposure_class, sales = given.pop("exposure_class"), given.pop("annual_sales")
+    if exposure_class not in capital.CLASSES:
+        raise InvalidInput(
+            f"parameters: {path}.exposure_class must be one of {', '.join(capital.CLASSES)}, not {exposure_class!r}."
+        )
+    return Segment(
+        **{name: _number(name, value, f"{path}.{name}") for name, value in given.items()},
+        exposure_class=exposure_class,
+        annual_sales=None if sales is None else _number("annual_sales", sales, f"{path}.annual_sales"),
+    )
 
 
 def _number(name: str, value: Any, path: str) -> float:
