@@ -144,6 +144,8 @@ def self_contained(stack: str, project: Path = PROJECT) -> str:
         f"# Made by `make console` from {STACKS[stack]}, cloudformation/, statemachine/ and functions/: change those.\n"
         f"{text}"
     )
+    if "{{resolve:" in text:
+        raise ConsoleError("A source holds {{resolve: which CloudFormation would replace; write it in two parts.")
     if not text.isascii():
         raise ConsoleError(
             f"{STACKS[stack]} holds characters beyond ASCII, which CloudFormation shows as question marks."
@@ -254,8 +256,8 @@ def code(folder: Path) -> list[Artifact]:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The files of the functions, sorted by path: what SAM would zip, less what Python leaves behind."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in {".py", ".json"})
+    """The files of the functions, sorted by path: what SAM would zip, less what was built from them."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in {".py", ".json", ".c"})
 
 
 def bundles(files: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -19,13 +19,15 @@ import hashlib
 import io
 import json
 import re
+import time
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 # A connection that hangs must end before the function does, so that there is always an answer.
 s3 = boto3.client("s3", config=Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"}))
@@ -56,15 +58,15 @@ def publish(wanted: Mapping[str, Any]) -> None:
     elif "Files" in wanted:
         content = bundled({name: plain(text) for name, text in wanted["Files"].items()})
     else:
-        parts = [s3.get_object(Bucket=wanted["Bucket"], Key=key)["Body"].read() for key in wanted["Parts"]]
-        content = zipped({name: text for part in parts for name, text in json.loads(part).items()})
+        objects = [patiently(s3.get_object, Bucket=wanted["Bucket"], Key=key) for key in wanted["Parts"]]
+        content = zipped({name: text for part in objects for name, text in json.load(part["Body"]).items()})
     found = hashlib.sha256(content).hexdigest()
     if found != wanted["Sha256"]:
         raise ValueError(
             f"{wanted['Key']} has the SHA-256 {found} and not {wanted['Sha256']}: the template was changed by hand, "
             "or on its way. Upload the file as it is in the repository; `make console` makes it anew after a change."
         )
-    s3.put_object(Bucket=wanted["Bucket"], Key=wanted["Key"], Body=content)
+    patiently(s3.put_object, Bucket=wanted["Bucket"], Key=wanted["Key"], Body=content)
 
 
 def delete(physical_id: str, wanted: Mapping[str, Any]) -> None:
@@ -75,6 +77,18 @@ def delete(physical_id: str, wanted: Mapping[str, Any]) -> None:
     if key:
         with contextlib.suppress(s3.exceptions.NoSuchBucket):
             s3.delete_object(Bucket=bucket, Key=key)
+
+
+def patiently(act: Callable[..., Any], **arguments: Any) -> Any:
+    """Call S3, again for half a minute when it denies access: a role made seconds ago is not known everywhere yet."""
+    for wait in (2, 4, 8, 16):
+        try:
+            return act(**arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
+            time.sleep(wait)
+    return act(**arguments)
 
 
 def plain(text: str) -> str:

@@ -56,8 +56,11 @@ def delete_nested_stack(physical_id: str, properties: Any) -> None:
     """Delete a nested stack, but what its template says to retain; MiniStack retains it in root stacks only."""
     stack = _stacks.get(provisioners._nested_stack_lookup_name(physical_id)) or {}
     declared = (stack.get("_template") or {}).get("Resources", {})
+    root = _stacks.get(provisioners._nested_stack_lookup_name(stack.get("RootId", ""))) or {}
+    never_made = root.get("StackStatus") == "ROLLBACK_IN_PROGRESS"
     for name, body in declared.items():
-        if body.get("DeletionPolicy") in provisioners._RETAINING_POLICIES:
+        policy = body.get("DeletionPolicy")
+        if policy == "Retain" or (policy == "RetainExceptOnCreate" and not never_made):
             stack.get("_resources", {}).pop(name, None)
     _delete_nested_stack(physical_id, properties)
 

@@ -157,7 +157,9 @@ class ConsoleStack:
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     pytest.importorskip("ministack", reason="the embedded AWS (ministack) is not installed in this environment")
-    running = server.start(tmp_path_factory.mktemp("embedded-aws"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONTECARLO_WORKERS", "1")  # many functions that each do little: their starts are what takes time
+        running = server.start(tmp_path_factory.mktemp("embedded-aws"))
     yield Account(running)
     running.stop()
 

@@ -54,4 +54,4 @@ def test_the_document_names_files_and_commands_that_exist() -> None:
         assert (console.PROJECT / path).is_file()
     assert re.search(r"^console:", (console.PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
     code = (console.PROJECT / "local" / "publisher.py").read_text()
-    assert 80 < len(code.splitlines()) < 130  # "a function of 100 lines"
+    assert 100 < len(code.splitlines()) < 140  # "a function of some 120 lines"

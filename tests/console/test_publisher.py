@@ -143,6 +143,36 @@ def test_every_failure_is_answered(stack: Stack, properties: dict[str, Any], rea
     assert reason in answer["Reason"]
 
 
+def test_a_role_that_s3_does_not_know_yet_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, waits = stack.objects.put_object, list[float]()
+
+    def denied_twice(**arguments: Any) -> None:
+        if len(waits) < 2:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
+        put(**arguments)
+
+    monkeypatch.setattr(stack.objects, "put_object", denied_twice)
+    monkeypatch.setattr("time.sleep", waits.append)
+    assert stack.ask("Create", Key="a", Sha256=sha256(b""), Text="")["Status"] == "SUCCESS"
+    assert waits == [2, 4]
+    assert set(stack.objects.held) == {"a"}
+
+
+def test_a_role_that_may_not_is_reported_before_the_function_times_out(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "PutObject")
+
+    waits = list[float]()
+    monkeypatch.setattr(stack.objects, "put_object", denied)
+    monkeypatch.setattr("time.sleep", waits.append)
+    answer = stack.ask("Create", Key="a", Sha256=sha256(b""), Text="")
+    assert answer["Status"] == "FAILED"
+    assert "AccessDenied" in answer["Reason"]
+    assert sum(waits) <= 30
+
+
 def test_a_long_reason_is_cut_to_what_cloudformation_takes(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise ValueError(9000 * "ω")

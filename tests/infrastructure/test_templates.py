@@ -161,7 +161,7 @@ def test_only_log_delivery_is_allowed_on_everything(name: str) -> None:
 def test_the_bucket_is_private_encrypted_and_kept() -> None:
     storage = template("cloudformation/storage.yaml")["Resources"]
     bucket = storage["DataBucket"]
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["Properties"]["BucketEncryption"]
     (statement,) = storage["DataBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
