@@ -97,7 +97,7 @@ def balance(loans: Loans) -> Floats:
     """
     paid = np.minimum(loans.age, loans.term)
     monthly = loans.rate / 1200
-    at_end, by_now = _growth(monthly, loans.term), _growth(monthly, paid)
+    at_end, by_now = growth(monthly, loans.term), growth(monthly, paid)
     interest_bearing = at_end > 1
     share = np.where(
         interest_bearing,
@@ -147,12 +147,12 @@ def band(logits: Floats) -> npt.NDArray[np.int64]:
 
 def _annuity(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
     """The payment that repays 1 in `months` payments at the monthly rate."""
-    growth = _growth(monthly, months)
+    growth = growth(monthly, months)
     interest_bearing = growth > 1
     return np.where(interest_bearing, monthly * growth / np.where(interest_bearing, growth - 1, 1.0), 1 / months)
 
 
-def _growth(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
+def growth(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
     """(1 + monthly)**months by repeated squaring: multiplications only."""
     result = np.ones_like(monthly)
     power = 1 + monthly

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.credit import _growth
+from montecarlo.credit import growth
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -55,8 +55,8 @@ def expected_loss(pd: Floats, loss: Floats | Ints, rate: Floats, months: Ints) -
     month = 1 + np.nan_to_num(rate[order]) / 1200
     half_year = month * month * month * month * month * month
     year = half_year * half_year
-    last = _growth(month - 1, last_months)
-    interest = _growth(month - 1, left) - 1
+    last = growth(month - 1, last_months)
+    interest = growth(month - 1, left) - 1
     bearing = interest > _NO_INTEREST
 
     # B(m) / (1 + r)**m is owed / interest with owed = (1 + r)**(n - m) - 1, or (n - m) / n without interest. Both grow

@@ -20,8 +20,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo import normal
+from montecarlo import capital, normal, severity
+from montecarlo.capital import CapitalTable
 from montecarlo.parameters import Parameters
+from montecarlo.severity import SeverityTable
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +64,8 @@ class ScenarioTable:
     scale: npt.NDArray[np.int64]
     loading: npt.NDArray[np.int64]
     shift: npt.NDArray[np.int64]
+    severity: SeverityTable
+    capital: CapitalTable
 
     @property
     def scenarios(self) -> int:
@@ -74,23 +78,38 @@ class ScenarioTable:
     def digest(self) -> str:
         """SHA-256 over names, types, shapes and values: equal if and only if the table is."""
         digest = hashlib.sha256()
-        for field in fields(self):
-            array: npt.NDArray[np.generic] = getattr(self, field.name)
-            digest.update(f"{field.name}:{array.dtype.str}:{array.shape};".encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
         """The table as a NumPy .npz file."""
         buffer = io.BytesIO()
-        np.savez(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez(buffer, **self._arrays())
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Reverse of `to_bytes`."""
+        nested: dict[str, dict[str, Any]] = {name: {} for name in _NESTED}
+        own: dict[str, Any] = {}
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return cls(**{field.name: file[field.name] for field in fields(cls)})
+            for name in file.files:
+                outer, _, inner = name.rpartition(".")
+                (nested[outer] if outer else own)[inner] = file[name]
+        return cls(**own, **{name: kind(**nested[name]) for name, kind in _NESTED.items()})
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NESTED}
+        return own | {
+            f"{name}.{field.name}": getattr(getattr(self, name), field.name)
+            for name, kind in _NESTED.items()
+            for field in fields(kind)
+        }
+
+
+_NESTED: dict[str, Any] = {"severity": SeverityTable, "capital": CapitalTable}
 
 
 @dataclass(frozen=True)
@@ -135,6 +154,10 @@ def draw(
         scale=normal.to_fixed(1 / np.sqrt(1 - rho)),
         loading=normal.to_fixed(np.sqrt(rho / (1 - rho))),
         shift=normal.to_fixed([[_shift(parameters, case, name) for name in parameters.segments] for case in cases]),
+        severity=severity.table([s.lgd_volatility for s in segments], [s.lgd_correlation for s in segments]),
+        capital=capital.table(
+            [s.exposure_class for s in segments], [s.annual_sales for s in segments], [s.pd_floor for s in segments]
+        ),
     )
 
 

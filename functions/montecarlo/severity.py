@@ -67,8 +67,9 @@ def table(volatility: Sequence[float], correlation: Sequence[float]) -> Severity
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     weights = weights / weights.sum()
     edges = np.array([-math.inf, *(inverse(j / CELLS) for j in range(1, CELLS)), math.inf])
-    quantiles = np.zeros((len(volatility), MEANS + 1, CELLS))
-    at_node = np.zeros((len(volatility), NODES, MEANS + 1))
+    drawn = any(volatility)  # where nothing is drawn, the tables stay empty and the scenarios' file small
+    quantiles = np.zeros((len(volatility), MEANS + 1, CELLS if drawn else 0))
+    at_node = np.zeros((len(volatility), NODES if drawn else 0, MEANS + 1))
     for sector, (v, c) in enumerate(zip(volatility, correlation, strict=True)):
         if v:
             quantiles[sector] = [beta_cells(mean / MEANS, v) for mean in range(MEANS + 1)]
