@@ -24,6 +24,7 @@ module "region" {
 locals {
   common = {
     stack_name         = var.stack_name
+    partition          = module.region.partition
     architecture       = var.architecture
     layers             = module.region.layer_arns
     code_bucket        = module.package.bucket

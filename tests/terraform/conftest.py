@@ -6,12 +6,13 @@ folder that holds registry.terraform.io/hashicorp/aws. Without them the tests ar
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.clone import Clone
+from local import server
+from tests.terraform.clone import STACK, Clone
 
 MIRRORED = """
 provider_installation {
@@ -68,3 +69,25 @@ def initialised(new_clone: Callable[[], Clone]) -> Callable[[], Clone]:
 def clone(initialised: Callable[[], Clone]) -> Clone:
     """A clone that the tests share and that none changes."""
     return initialised()
+
+
+@pytest.fixture(scope="session")
+def variables(new_clone: Callable[[], Clone]) -> Clone:
+    """A clone whose stack is nothing but its variables: they can be tried without a provider, in no time."""
+    clone = new_clone()
+    stack = clone.folder / STACK
+    for path in stack.glob("*.tf"):
+        if path.name != "variables.tf":
+            path.unlink()
+    shutil.rmtree(stack / "tests")
+    clone.succeed("init")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def aws(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    """An embedded AWS of these tests' own; none is started where Terraform cannot be had."""
+    pytest.importorskip("ministack", reason="the embedded AWS (ministack) is not installed in this environment")
+    running = server.start(tmp_path_factory.mktemp("embedded-aws"))
+    yield running
+    running.stop()

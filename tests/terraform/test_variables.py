@@ -2,11 +2,8 @@
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from tests.infrastructure.templates import template
 from tests.terraform.clone import STACK, Clone
@@ -59,20 +56,6 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def variables(terraform: str, new_clone: Callable[[], Clone]) -> Clone:
-    """A clone whose stack is nothing but its variables, so that no provider is needed."""
-    clone = new_clone()
-    stack = clone.folder / STACK
-    for path in stack.glob("*.tf"):
-        if path.name != "variables.tf":
-            path.unlink()
-    shutil.rmtree(stack / "tests")
-    (stack / "tests").mkdir()
-    clone.succeed("init")
-    return clone
-
-
 def test_names_and_defaults_are_the_same(variables: Clone) -> None:
     variables.succeed("plan", "-out", "plan")
     declared = variables.json("show", "-json", "plan")["configuration"]["root_module"]["variables"]
@@ -104,6 +87,7 @@ def test_the_same_values_are_allowed_and_refused(variables: Clone) -> None:
                 f'run "{snake(name)}_{count}" {{\n  command = plan\n  variables {{\n'
                 f"    {snake(name)} = {json.dumps(value)}\n  }}\n{expected}}}\n"
             )
+    (variables.folder / STACK / "tests").mkdir()
     (variables.folder / STACK / "tests" / "bounds.tftest.hcl").write_text("\n".join(runs))
     printed = variables.run("test").stdout
     assert f"Success! {len(runs)} passed, 0 failed" in printed, printed

@@ -25,6 +25,22 @@ run "needs_a_layer_of_ones_own" {
   expect_failures = [output.layer_arns]
 }
 
+run "refuses_a_layer_of_another_region" {
+  command = plan
+
+  module {
+    source = "../modules/region"
+  }
+
+  variables {
+    architecture             = "arm64"
+    layer_arn                = "arn:aws:lambda:eu-west-1:123456789012:layer:scientific:3"
+    powertools_layer_version = "0"
+  }
+
+  expect_failures = [output.layer_arns]
+}
+
 run "takes_a_layer_of_ones_own" {
   command = plan
 

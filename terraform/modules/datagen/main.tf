@@ -1,7 +1,5 @@
-data "aws_partition" "current" {}
-
 locals {
-  bucket     = "arn:${data.aws_partition.current.partition}:s3:::${var.data_bucket}"
+  bucket     = "arn:${var.common.partition}:s3:::${var.data_bucket}"
   portfolios = "${local.bucket}/portfolios/*"
 
   # Readers may list the bucket, too: without that, S3 answers a missing object with 403, and a deleted file would look
@@ -46,6 +44,7 @@ module "function" {
 
 module "state_machine" {
   source             = "../state_machine"
+  partition          = var.common.partition
   stack_name         = var.common.stack_name
   name               = "datagen"
   log_retention_days = var.common.log_retention_days
@@ -56,7 +55,7 @@ module "state_machine" {
     GenerateTaskArn          = module.function["GeneratePart"].arn
     WriteManifestFunctionArn = module.function["WriteManifest"].arn
     DataBucket               = var.data_bucket
-    Partition                = data.aws_partition.current.partition
+    Partition                = var.common.partition
   })
 
   allow = [

@@ -17,6 +17,7 @@ variable "common" {
   description = "What all functions of a stack share."
   type = object({
     stack_name         = string
+    partition          = string
     architecture       = string
     layers             = list(string)
     code_bucket        = string

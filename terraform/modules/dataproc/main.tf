@@ -1,7 +1,5 @@
-data "aws_partition" "current" {}
-
 locals {
-  partition  = data.aws_partition.current.partition
+  partition  = var.common.partition
   bucket     = "arn:${local.partition}:s3:::${var.data_bucket}"
   portfolios = "${local.bucket}/portfolios/*"
   runs       = "${local.bucket}/runs/*"
@@ -74,6 +72,7 @@ module "function" {
 
 module "state_machine" {
   source             = "../state_machine"
+  partition          = var.common.partition
   stack_name         = var.common.stack_name
   name               = "dataproc"
   log_retention_days = var.common.log_retention_days

@@ -1,5 +1,3 @@
-data "aws_partition" "current" {}
-
 locals {
   # A state, its function, its handler's file, its event and its test share one name: GeneratePart, generate_part.
   handler_file = lower(replace(var.name, "/([a-z])([A-Z])/", "$${1}_$2"))
@@ -63,7 +61,7 @@ resource "aws_iam_role_policy_attachment" "this" {
   for_each = toset(["service-role/AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"])
 
   role       = aws_iam_role.this.name
-  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/${each.key}"
+  policy_arn = "arn:${var.common.partition}:iam::aws:policy/${each.key}"
 }
 
 resource "aws_iam_role_policy" "this" {

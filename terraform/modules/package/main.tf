@@ -11,4 +11,11 @@ resource "aws_s3_object" "functions" {
   key            = "functions-${sha256(jsonencode(zipmap(local.names, local.contents)))}.zip"
   content_base64 = sensitive(local.zip_base64) # no secret, but 100,000 characters that nobody wants in a plan
   content_type   = "application/zip"
+
+  lifecycle {
+    precondition {
+      condition     = length(local.names) > 0
+      error_message = "There are no sources in ${abspath(local.source_dir)}: run Terraform in a whole clone of the project, in its folder terraform/lambda."
+    }
+  }
 }

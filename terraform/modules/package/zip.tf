@@ -19,10 +19,11 @@ locals {
   ]
 
   # Sizes in bytes. They come from base64, as length() takes the bytes CR LF for one character.
-  stream_sizes    = [for gzip in local.gzips : floor(length(trim(gzip, "=")) * 3 / 4) - 18]
-  member_sizes    = [for index, name in local.names : 30 + length(name) + local.stream_sizes[index]]
-  member_offsets  = [for index, name in local.names : sum(concat([0], slice(local.member_sizes, 0, index)))]
-  directory_sizes = [for name in local.names : 46 + length(name)]
+  stream_sizes   = [for gzip in local.gzips : floor(length(trim(gzip, "=")) * 3 / 4) - 18]
+  member_sizes   = [for index, name in local.names : 30 + length(name) + local.stream_sizes[index]]
+  member_offsets = [for index, name in local.names : sum(concat([0], slice(local.member_sizes, 0, index)))]
+  members_size   = sum(concat([0], local.member_sizes))
+  directory_size = sum(concat([0], [for name in local.names : 46 + length(name)]))
 
   # Little-endian numbers of 2 and 4 bytes.
   byte = [for code in range(256) : jsondecode(format("\"\\u%04x\"", code))]
@@ -32,7 +33,7 @@ locals {
   }
   u32 = {
     for number in toset(concat(
-      local.stream_sizes, local.member_offsets, [sum(local.member_sizes), sum(local.directory_sizes)]
+      local.stream_sizes, local.member_offsets, [local.members_size, local.directory_size]
     )) :
     number => join("", [for unit in [1, 256, 65536, 16777216] : local.byte[floor(number / unit) % 256]])
   }
@@ -70,8 +71,8 @@ locals {
     "\u0000\u0000\u0000\u0000", # one disk
     local.u16[length(local.names)],
     local.u16[length(local.names)],
-    local.u32[sum(local.directory_sizes)],
-    local.u32[sum(local.member_sizes)],
+    local.u32[local.directory_size],
+    local.u32[local.members_size],
     "\u0000\u0000", # no comment
   ])
 

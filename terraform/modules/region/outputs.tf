@@ -12,12 +12,22 @@ output "layer_arns" {
   }
 
   precondition {
+    condition     = contains(["", "none"], var.layer_arn) || strcontains(var.layer_arn, ":lambda:${local.region}:")
+    error_message = "layer_arn lies in another Region than the functions, which are made in ${local.region}: Lambda takes layers of its own Region only."
+  }
+
+  precondition {
     condition     = !local.wants_powertools || local.powertools_account != null
     error_message = <<-EOT
       Powertools for AWS Lambda is not known to be published in ${local.region} (partition ${local.partition}).
       Set powertools_layer_version to 0 and have Powertools in your own layer_arn.
     EOT
   }
+}
+
+output "partition" {
+  description = "Partition of AWS, such as aws."
+  value       = local.partition
 }
 
 output "console_host" {

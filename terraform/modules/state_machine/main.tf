@@ -1,10 +1,10 @@
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
+
 data "aws_caller_identity" "current" {}
 
 locals {
   full_name = "${var.stack_name}-${var.name}"
-  states    = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}"
+  states    = "arn:${var.partition}:states:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}"
   machine   = "${local.states}:stateMachine:${local.full_name}"
   execution = "${local.states}:execution:${local.full_name}"
 
@@ -77,7 +77,7 @@ resource "aws_iam_role" "this" {
 
 resource "aws_iam_role_policy_attachment" "tracing" {
   role       = aws_iam_role.this.name
-  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/AWSXrayWriteOnlyAccess"
+  policy_arn = "arn:${var.partition}:iam::aws:policy/AWSXrayWriteOnlyAccess"
 }
 
 resource "aws_iam_role_policy" "this" {

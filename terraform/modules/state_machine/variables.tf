@@ -3,6 +3,11 @@ variable "stack_name" {
   type        = string
 }
 
+variable "partition" {
+  description = "Partition of AWS, such as aws."
+  type        = string
+}
+
 variable "name" {
   description = "datagen or dataproc."
   type        = string
