@@ -11,4 +11,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """{"run", "group"} -> {"group", "chunks", "loans"}."""
     planned = plan.read(data_store(), event["run"])
     total = group.reduce(planned, event["group"], data_store())
-    return {"group": event["group"], "chunks": len(total.chunks), "loans": total.counts.simulated}
+    chunks, loans = (len(total.chunks), total.counts.simulated) if total else (0, 0)
+    return {"group": event["group"], "chunks": chunks, "loans": loans}

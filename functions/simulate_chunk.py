@@ -3,16 +3,15 @@
 from typing import Any
 
 from montecarlo import chunk
-from montecarlo.runtime import data_store, logged, planned_run, portfolio_store
+from montecarlo.runtime import data_store, logged, objects_store, planned_run
 
 
 @logged
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """{"run", "group", "chunk", "slices"}, an item of chunks.json -> {"group", "chunk", "loans", "rejected"}."""
+    """{"run", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}."""
     work = chunk.Chunk.from_json(event)
     plan, table = planned_run(work.run)
-    portfolio, _ = portfolio_store(plan.portfolio)
-    partial = chunk.run(work, plan, table, portfolio, data_store())
+    partial = chunk.run(work, plan, table, objects_store(plan), data_store())
     return {
         "group": work.group,
         "chunk": work.number,

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from montecarlo import kernel, layout
 from montecarlo.credit import Obligors, obligors
-from montecarlo.errors import InvalidPortfolio
 from montecarlo.partial import Counts, Partial
 from montecarlo.plan import Plan
 from montecarlo.planning import Slice
-from montecarlo.portfolio import Loans, RawRows, gather, read_rows, rejects_table, validate
+from montecarlo.portfolio import Loans, rejects_table, validate
+from montecarlo.reading import read_slices
 from montecarlo.scenarios import ScenarioTable
-from montecarlo.storage import NoSuchObject, Store
+from montecarlo.storage import Store
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
 
     The partial is written last: where it is, the rest is too.
     """
-    rows = gather([read_slice(piece, portfolio, plan) for piece in chunk.slices])
+    begun = time.perf_counter()
+    rows = read_slices(chunk.slices, portfolio, plan.columns)
     loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
     valued = obligors(loans, plan.parameters, plan.cases, table)
 
@@ -67,20 +68,9 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
         store.put(layout.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
     loan_results = to_parquet(loans_table(loans, valued, simulation, plan))
     store.put(layout.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
+    partial.seconds = time.perf_counter() - begun
     store.put(layout.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
-
-
-def read_slice(piece: Slice, portfolio: Store, plan: Plan) -> RawRows:
-    """The rows of one slice, numbered as in their file. Raises InvalidPortfolio if the object is gone or unreadable."""
-    try:
-        if piece.bytes is None or piece.rows is None:
-            return read_rows(portfolio.open(piece.key, piece.size), piece.key, piece.format, plan.columns, piece.rows)
-        header = portfolio.get_range(piece.key, *(piece.header or (0, 0)))
-        body = portfolio.get_range(piece.key, *piece.bytes)
-    except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was there when the run was planned.") from None
-    return read_rows(io.BytesIO(header + body), piece.key, piece.format, plan.columns, rows_before=piece.rows[0])
 
 
 def loans_table(loans: Loans, valued: Obligors, simulation: kernel.Simulation, plan: Plan) -> pa.Table:

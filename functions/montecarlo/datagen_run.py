@@ -61,12 +61,12 @@ def generate_part(part: Part, store: Store) -> str:
 def write_manifest(name: str, parts_key: str, store: Store) -> tuple[str, int]:
     """Write the manifest; returns its key and the number of loans. Raises IncompleteRun if a part is missing."""
     parts = [Part(**entry) for entry in store.get_json(parts_key)]
-    sizes = {item.key: item.size for item in store.list(layout.portfolio(name))}
-    if missing := [part.key for part in parts if part.key not in sizes]:
+    written = {item.key: item for item in store.list(layout.portfolio(name))}
+    if missing := [part.key for part in parts if part.key not in written]:
         raise IncompleteRun(
             f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}."
         )
-    objects = [InputObject(part.key, sizes[part.key], part.count) for part in parts]
+    objects = [InputObject(part.key, written[part.key].size, part.count, written[part.key].etag) for part in parts]
     key = layout.portfolio_manifest(name)
     store.put_json(key, manifest(objects, parts[0].as_of, name=name, seed=parts[0].seed), indent=1)
     return key, sum(part.count for part in parts)

@@ -25,6 +25,8 @@ def _in_run(name: str) -> Callable[[str], str]:
 
 
 plan = _in_run("plan.json")
+request = _in_run("request.json")
+estimate = _in_run("estimate.json")
 scenarios = _in_run("scenarios.npz")
 result = _in_run("result.json")
 report = _in_run("report.html")
@@ -49,6 +51,16 @@ def group_chunks(run: str, number: int) -> str:
     return f"{group(run, number)}chunks.json"
 
 
+def group_todo(run: str, number: int) -> str:
+    """The chunks that are still to be simulated, which the Distributed Map reads."""
+    return f"{group(run, number)}todo.json"
+
+
+def group_plan(run: str, number: int) -> str:
+    """What must be there when the group is done."""
+    return f"{group(run, number)}group.json"
+
+
 def group_partial(run: str, number: int) -> str:
     return f"{group(run, number)}partial.npz"
 
@@ -58,8 +70,13 @@ def map_results(run: str, number: int) -> str:
     return f"{group(run, number)}map"
 
 
+def chunk_partials(run: str, number: int) -> str:
+    """What the keys of a group's partials begin with."""
+    return f"{group(run, number)}chunk-"
+
+
 def chunk_partial(run: str, number: int, chunk: int) -> str:
-    return f"{group(run, number)}chunk-{chunk:06d}.npz"
+    return f"{chunk_partials(run, number)}{chunk:06d}.npz"
 
 
 def chunk_rejects(run: str, number: int, chunk: int) -> str:

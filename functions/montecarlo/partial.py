@@ -3,7 +3,6 @@
 Imports nothing that touches AWS.
 """
 
-import io
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from montecarlo.credit import Obligors
 from montecarlo.errors import IncompleteRun
 from montecarlo.kernel import REGIONS, Simulation
+from montecarlo.sealed import seal, unseal
 
 Ints = npt.NDArray[np.int64]
 
@@ -84,6 +84,8 @@ class Partial:
     pd_sum: Ints
     """int64 (C,): the sum of the loans' PDs as fractions of 2**32."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    """The workers' time, all of a chunk but the writing of its partial."""
     kernel_seconds: float = 0.0
     peak_memory_mb: float = 0.0
 
@@ -124,16 +126,18 @@ class Partial:
         self.pd_sum += other.pd_sum
         for reason, count in other.rejected_by_reason.items():
             self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
+        self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
 
     def to_bytes(self) -> bytes:
-        """A NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
+        """A sealed NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
         meta = {
             "plan": self.plan,
             "chunks": sorted(self.chunks),
             "counts": asdict(self.counts),
             "rejected_by_reason": self.rejected_by_reason,
+            "seconds": self.seconds,
             "kernel_seconds": self.kernel_seconds,
             "peak_memory_mb": self.peak_memory_mb,
         }
@@ -143,28 +147,27 @@ class Partial:
         }
         for kind in ("segments", "regions"):
             arrays |= {f"{kind}.{name}": array for name, array in vars(getattr(self, kind)).items()}
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        return buffer.getvalue()
+        return seal(arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reverse of `to_bytes`."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            meta = json.loads(file["meta"].tobytes())
-            kinds = {
-                kind: Breakdown(
-                    **{name.split(".")[1]: file[name] for name in file.files if name.startswith(f"{kind}.")}
-                )
-                for kind in ("segments", "regions")
-            }
-            return cls(
-                plan=meta["plan"],
-                chunks=[(group, chunk) for group, chunk in meta["chunks"]],
-                counts=Counts(**meta["counts"]),
-                pd_sum=file["pd_sum"],
-                rejected_by_reason=meta["rejected_by_reason"],
-                kernel_seconds=meta["kernel_seconds"],
-                peak_memory_mb=meta["peak_memory_mb"],
-                **kinds,
+        """Reverse of `to_bytes`. Raises Damaged if the file is not what was written."""
+        arrays = unseal(data)
+        meta = json.loads(arrays["meta"].tobytes())
+        kinds = {
+            kind: Breakdown(
+                **{name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{kind}.")}
             )
+            for kind in ("segments", "regions")
+        }
+        return cls(
+            plan=meta["plan"],
+            chunks=[(group, chunk) for group, chunk in meta["chunks"]],
+            counts=Counts(**meta["counts"]),
+            pd_sum=arrays["pd_sum"],
+            rejected_by_reason=meta["rejected_by_reason"],
+            seconds=meta["seconds"],
+            kernel_seconds=meta["kernel_seconds"],
+            peak_memory_mb=meta["peak_memory_mb"],
+            **kinds,
+        )

@@ -2,17 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, Self
 
-from montecarlo import MODEL_VERSION, __version__, layout, pilot
-from montecarlo.errors import IncompleteRun, InvalidInput
-from montecarlo.listing import find_objects
+from montecarlo import MODEL_VERSION, __version__, cost, layout, pilot
+from montecarlo.cost import Setup
+from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
+from montecarlo.listing import GroupDocument, Listing, find_objects
 from montecarlo.parameters import Parameters, load
-from montecarlo.planning import InputObject, make_groups
+from montecarlo.planning import Census, check_groups
 from montecarlo.portfolio import Mapping as ColumnMapping
 from montecarlo.request import RunRequest, stress_cases
 from montecarlo.scenarios import Case, Design, ScenarioTable, draw
@@ -25,17 +26,22 @@ SMALLEST_AIMED = 100
 """Scenarios from which tail sampling pays; fewer are plain Monte Carlo."""
 
 
+_INDECISIVE = {"max_rejected_share"}
+"""Fields of a plan that a resumed run may change: they decide whether it is published, but no number in it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run as it was planned. Equal plans give equal numbers; `digest` names a plan."""
 
     run: str
     portfolio: str
+    bucket: str
     as_of: date
     seed: int
     scenarios: int
     chunk_loans: int
-    max_concurrency: int
+    sample: int
     max_rejected_share: float
     mapping: Mapping[str, Any] | None
     parameters: Parameters
@@ -49,8 +55,9 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the plan."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of what decides the plan's numbers."""
+        decisive = {name: value for name, value in self.to_json().items() if name not in _INDECISIVE}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         plan = asdict(self)
@@ -70,51 +77,128 @@ class Plan:
         return ColumnMapping.parse(self.mapping)
 
 
-def make(request: RunRequest, store: Store, portfolio: Store, source: str, today: date) -> Plan:
-    """Check the request, draw the scenarios, deal the portfolio out to groups, and write all three. Returns the plan.
+FindStore = Callable[[str], tuple[Store, str]]
+"""From a place, s3://bucket/key or a key of the stack's own bucket, to the bucket and the key."""
 
-    The reporting date is the request's, the mapping's, the manifest's, or `today`, in this order. Raises InvalidInput
-    where a run of this name was planned differently, InvalidPortfolio where the portfolio is not there or lacks a
-    column.
+
+def make(request: RunRequest, store: Store, find_store: FindStore, today: date, setup: Setup) -> Plan:
+    """Check the request, deal the portfolio out to groups, draw the scenarios, and write all three. Returns the plan.
+
+    The reporting date is the request's, the mapping's, the manifest's, that of an earlier execution of the run, or
+    `today`, in this order. Raises InvalidInput where a run of this name was planned differently or would cost too much,
+    InvalidPortfolio where the portfolio is not there or lacks a column.
     """
+    earlier = _earlier(store, request.run)
     parameters = load(request.parameters)
     columns = ColumnMapping.parse(request.mapping)
-    listing = find_objects(portfolio, source)
-    if columns.numbers_rows and len(listing.objects) > 1:
+    _refuse_another(store, request.run, earlier, _asked(request, parameters))
+
+    place, source = find_store(request.portfolio)
+    listing = find_objects(place, source)
+    groups = _write_groups(request, listing, store, resumed=earlier is not None)
+    if not listing.census.objects:
+        raise InvalidPortfolio(f"{place.url(source)} names no object with anything in it.")
+    if columns.numbers_rows and listing.census.objects > 1:
         raise InvalidInput(
             "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
         )
-    as_of = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or today
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
+    check_budget(request, listing.census, len(cases), groups, setup, store)
+
+    before = date.fromisoformat(earlier["as_of"]) if earlier else None
+    as_of = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or before or today
     any_table = draw(parameters, cases, 1, request.seed)
-    profile = pilot.profile(listing.objects, portfolio, columns, parameters, cases, any_table, as_of)
+    portfolio, _ = find_store(f"s3://{listing.bucket}/")
+    profile = pilot.profile(listing.census.sample, portfolio, columns, parameters, cases, any_table, as_of)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
     design = Design(find_shift(profile, any_table, parameters.global_factor_share, request.seed) if aimed else None)
     table = draw(parameters, cases, request.scenarios, request.seed, design)
-    groups = make_groups(listing.objects, request.chunk_loans)
     plan = Plan(
         run=request.run,
         portfolio=request.portfolio,
+        bucket=listing.bucket,
         as_of=as_of,
         seed=request.seed,
         scenarios=request.scenarios,
         chunk_loans=request.chunk_loans,
-        max_concurrency=request.max_concurrency,
+        sample=request.sample,
         max_rejected_share=request.max_rejected_share,
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,
         design=design,
-        groups=len(groups),
-        objects_digest=_digest_of(listing.objects),
+        groups=groups,
+        objects_digest=listing.digest,
         scenarios_digest=table.digest(),
     )
-    _refuse_another(store, plan)
-    for number, objects in enumerate(groups):
-        store.put_json(layout.group_objects(plan.run, number), [asdict(item) for item in objects])
+    decided = {name: value for name, value in plan.to_json().items() if name not in _INDECISIVE}
+    _refuse_another(store, request.run, earlier, decided)
     store.put(layout.scenarios(plan.run), table.to_bytes())
+    store.put_json(layout.request(plan.run), _resumable(request, as_of), indent=1)
     store.put_json(layout.plan(plan.run), plan.to_json(), indent=1)
     return plan
+
+
+def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
+    """What decides a run's numbers and is known before the portfolio is looked at."""
+    names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping")
+    asked = {name: getattr(request, name) for name in names}
+    return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}
+
+
+def _write_groups(request: RunRequest, listing: Listing, store: Store, *, resumed: bool) -> int:
+    """Write what each group is to read, or check that it is what it was. Returns the number of groups."""
+    number = 0
+    for document in listing.groups(request.chunk_loans):
+        key = layout.group_objects(request.run, number)
+        there = _get_json(store, key) if resumed else None
+        if there is None:
+            store.put_json(key, document)
+        elif there != document:
+            raise InvalidInput(
+                f"run {request.run} exists already, with another portfolio: {_changed_object(there, document)}. Choose "
+                "another name for this run."
+            )
+        number += 1
+        check_groups(number)
+    return number
+
+
+def _changed_object(there: GroupDocument, here: GroupDocument) -> str:
+    """The first object that differs, in words."""
+    if not ("objects" in there and "objects" in here):
+        return "the inventory's manifest is another"
+    before, now = ({item["key"]: item for item in document["objects"]} for document in (there, here))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            return f"{key} is {'new' if key not in before else 'gone' if key not in now else 'not what it was'}"
+    return "the order of its objects"
+
+
+def check_budget(request: RunRequest, census: Census, cases: int, groups: int, setup: Setup, store: Store) -> None:
+    """Write the estimate of the run's cost. Raises InvalidInput if it is above the request's max_cost_usd."""
+    work = cost.Work(
+        loans=census.rows,
+        objects=census.objects,
+        size=census.size,
+        scenarios=request.scenarios,
+        cases=cases,
+        chunk_loans=request.chunk_loans,
+        sample=request.sample,
+    )
+    estimate = cost.estimate(work, replace(setup, groups=groups))
+    store.put_json(layout.estimate(request.run), estimate.to_json(), indent=1)
+    if request.max_cost_usd is not None and estimate.usd > request.max_cost_usd:
+        raise InvalidInput(
+            f"the run would cost about ${estimate.usd:,.2f}, more than max_cost_usd ${request.max_cost_usd:,.2f} "
+            f"allows: {estimate.explain()}. Nothing was simulated."
+        )
+
+
+def _resumable(request: RunRequest, as_of: date) -> dict[str, Any]:
+    """The input with which an execution continues this run, whatever the stack's defaults are by then."""
+    given = {name: value for name, value in asdict(request).items() if value is not None}
+    return {**given, "as_of": as_of.isoformat()}
 
 
 def read(store: Store, run: str) -> Plan:
@@ -135,20 +219,41 @@ def read_scenarios(store: Store, plan: Plan) -> ScenarioTable:
     return table
 
 
-def _digest_of(objects: list[InputObject]) -> str:
-    return hashlib.sha256(json.dumps([asdict(item) for item in objects]).encode()).hexdigest()
-
-
-def _refuse_another(store: Store, plan: Plan) -> None:
-    """A retried Plan may find its own plan. Another plan's chunks must not be mixed with this one's."""
+def _get_json(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        there = store.get_json(layout.plan(plan.run))
+        value: dict[str, Any] = store.get_json(key)
     except NoSuchObject:
+        return None
+    return value
+
+
+def _earlier(store: Store, run: str) -> dict[str, Any] | None:
+    """The plan that an earlier execution of the run, or a first attempt of this one, has left."""
+    return _get_json(store, layout.plan(run))
+
+
+def _refuse_another(store: Store, run: str, earlier: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> None:
+    """Another plan's chunks must not be mixed with this one's. Raises InvalidInput naming what differs, and how."""
+    if earlier is None:
         return
-    here = json.loads(json.dumps(plan.to_json()))
-    different = [name for name in here if there.get(name) != here[name]]
+    different = list(_differences(earlier, json.loads(json.dumps(asked))))
     if different:
         raise InvalidInput(
-            f"run {plan.run} exists already, with another {', '.join(different)}: choose another name for this run, "
-            f"or delete {store.url(layout.plan(plan.run))} and what lies beside it."
+            f"run {run} exists already, with another {', '.join(different[:5])}: choose another name for this run, or "
+            f"delete {store.url(layout.plan(run))} and what lies beside it."
         )
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Each value of `here` that is another in `there`: its name, then (there, not here)."""
+    for name, value in here.items():
+        before = there.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            yield from _differences(before, {**dict.fromkeys(before), **value}, f"{path}{name}.")
+        elif before != value:
+            yield f"{path}{name} ({_brief(before)}, not {_brief(value)})"
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."

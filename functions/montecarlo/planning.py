@@ -1,19 +1,23 @@
 """How a portfolio's objects become groups and chunks. Pure: no AWS, no files.
 
 A chunk is a list of slices; a slice is some consecutive rows of one object. Chunks are small enough for one worker;
-each row of each object is in exactly one of them.
+each row of each object is in exactly one of them. Everything here takes objects one after the other, so that memory
+does not grow with the portfolio.
 """
 
+import hashlib
+import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.errors import InvalidPortfolio
+from montecarlo.errors import InvalidInput, InvalidPortfolio
 from montecarlo.portfolio import Format, format_of
 
 Offsets = npt.NDArray[np.int64]
@@ -21,11 +25,23 @@ Offsets = npt.NDArray[np.int64]
 MAX_GROUPS_AT_ONCE = 40
 """Inline Maps run at most 40 iterations at once."""
 
-CHUNKS_PER_GROUP = 250
-"""Below 40 groups, a new group starts about every so many chunks; from there on groups grow."""
+MAX_GROUPS = 1_000
+"""A group leaves about 18 events in the execution's history, which may hold 25,000."""
 
-MAX_CHUNKS_PER_GROUP = 10_000
-"""A Distributed Map runs at most 10,000 children at once."""
+CHUNKS_PER_GROUP = 250
+"""The first 40 groups get about so many chunks each, the next 40 twice, and so on: see `group_limit`."""
+
+OBJECTS_PER_GROUP = 100_000
+"""Likewise of objects: PlanGroup names every one of them in its list of chunks."""
+
+MAX_CHUNK_BYTES = 200 * 1024
+"""Of a chunk's slices as JSON. Step Functions hands a child no more than 256 KiB."""
+
+SAMPLED_OBJECTS = 64
+"""A census keeps at least half as many objects, evenly spread, for a first look at the portfolio."""
+
+BOOKKEEPING = ("manifest.json", "parts.json")
+"""Files that lie beside a portfolio's own, such as those of a generated one."""
 
 TYPICAL_ROW_BYTES = 60
 """For guessing an object's rows before it is read; only the balance of the groups depends on it."""
@@ -36,11 +52,12 @@ SMALLEST_ROW_BYTES = {"csv": 40, "csv.gz": 8, "parquet": 4}
 
 @dataclass(frozen=True)
 class InputObject:
-    """One object of the portfolio; `rows` where a manifest tells."""
+    """One object of the portfolio; `rows` where a manifest tells, `etag` where the listing has it."""
 
     key: str
     size: int
     rows: int | None = None
+    etag: str | None = None
 
     @property
     def format(self) -> Format:
@@ -56,6 +73,42 @@ class InputObject:
     def estimated_rows(self) -> int:
         return self.rows if self.rows is not None else max(1, self.size // TYPICAL_ROW_BYTES)
 
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass
+class Census:
+    """What is known of a portfolio's objects after all have gone by, whatever their number."""
+
+    objects: int = 0
+    size: int = 0
+    rows: int = 0
+    """As far as known, else guessed from the sizes."""
+    sample: list[InputObject] = field(default_factory=list)
+    """Objects evenly spread over the portfolio, all of a small one. It depends on nothing but the objects."""
+    _step: int = 1
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    def count(self, objects: Iterable[InputObject]) -> Iterator[InputObject]:
+        """Hand the objects on and take them into account."""
+        for item in objects:
+            if self.objects % self._step == 0:
+                self.sample.append(item)
+                if len(self.sample) > SAMPLED_OBJECTS:
+                    self.sample, self._step = self.sample[::2], self._step * 2
+            self.objects += 1
+            self.size += item.size
+            self.rows += item.estimated_rows
+            self._digest.update(json.dumps(item.to_json()).encode())
+            yield item
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all objects with their sizes, rows and ETags, in their order."""
+        digest: str = self._digest.hexdigest()
+        return digest
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -63,6 +116,7 @@ class Slice:
 
     `rows`: first and one past the last, or None for the whole object. `bytes`: where those rows lie, for formats that
     can be cut there. `header`: the bytes of a CSV's header line. `size`: the object's, 0 where it is not known.
+    `etag`: what the object must still have when it is read.
     """
 
     key: str
@@ -71,32 +125,57 @@ class Slice:
     rows: tuple[int, int] | None = None
     bytes: tuple[int, int] | None = None
     header: tuple[int, int] | None = None
+    etag: str | None = None
 
     @property
     def estimated_rows(self) -> int:
         return self.rows[1] - self.rows[0] if self.rows else InputObject(self.key, self.size).estimated_rows
 
     def to_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Slice":
         pairs = {name: tuple(value[name]) for name in ("rows", "bytes", "header") if name in value}
-        return cls(key=value["key"], size=value.get("size", 0), format=value["format"], **pairs)
+        return cls(value["key"], value.get("size", 0), value["format"], etag=value.get("etag"), **pairs)
 
 
-def make_groups(objects: Sequence[InputObject], chunk_loans: int) -> list[list[InputObject]]:
-    """Split the objects, in their order, into groups of about equal rows."""
-    rows = np.array([item.estimated_rows for item in objects], dtype=np.int64)
-    chunks = -(-int(rows.sum()) // chunk_loans)
-    wanted = min(-(-chunks // CHUNKS_PER_GROUP), MAX_GROUPS_AT_ONCE)
-    wanted = max(wanted, -(-chunks // MAX_CHUNKS_PER_GROUP), 1)
-    # Object i goes to the group in which the middle of its rows falls.
-    middle = np.cumsum(rows) - rows / 2
-    number = np.minimum((middle * wanted / max(int(rows.sum()), 1)).astype(np.int64), wanted - 1)
-    cuts = np.flatnonzero(np.diff(number)) + 1
-    edges = [0, *cuts.tolist(), len(objects)]
-    return [list(objects[a:b]) for a, b in pairwise(edges)]
+def group_limit(number: int) -> int:
+    """How many times CHUNKS_PER_GROUP and OBJECTS_PER_GROUP group `number` may hold.
+
+    Groups grow, so that small portfolios get groups that all run at once, and 1,000 groups hold 3 million chunks.
+    """
+    return 1 + number // MAX_GROUPS_AT_ONCE
+
+
+def make_groups(objects: Iterable[InputObject], chunk_loans: int) -> Iterator[list[InputObject]]:
+    """Split the objects, in their order, into groups. Raises InvalidInput where they would be too many."""
+    number, group, rows = 0, list[InputObject](), 0
+    for item in objects:
+        full = rows + item.estimated_rows > group_limit(number) * CHUNKS_PER_GROUP * chunk_loans
+        if group and (full or len(group) >= group_limit(number) * OBJECTS_PER_GROUP):
+            yield group
+            number, group, rows = number + 1, [], 0
+            check_groups(number + 1)
+        group.append(item)
+        rows += item.estimated_rows
+    if group:
+        yield group
+
+
+def check_groups(groups: int) -> None:
+    """Raises InvalidInput where so many groups would not fit into one execution's history."""
+    if groups > MAX_GROUPS:
+        raise InvalidInput(
+            f"the portfolio would need more than {MAX_GROUPS:,} groups of chunks: choose a larger chunk_loans, "
+            "or split the portfolio."
+        )
+
+
+def is_passed_over(path: str) -> bool:
+    """Whether an object below the portfolio's place is none of its files: hidden as in Spark and Hive, or our own."""
+    *_, name = path.split("/")
+    return name in BOOKKEEPING or any(part.startswith(("_", ".")) for part in path.split("/"))
 
 
 def taken_whole(item: InputObject, chunk_loans: int) -> bool:
@@ -104,11 +183,19 @@ def taken_whole(item: InputObject, chunk_loans: int) -> bool:
     return item.size <= chunk_loans * SMALLEST_ROW_BYTES[item.format]
 
 
-def row_slices(item: InputObject, rows: int, chunk_loans: int) -> list[Slice]:
-    """Cut an object of `rows` rows at multiples of `chunk_loans`."""
+def row_slices(item: InputObject, ends: Sequence[int], chunk_loans: int) -> list[Slice]:
+    """Cut an object that can be read by row ranges. `ends`: where its row groups end, the last is its number of rows.
+
+    Cuts fall between row groups as long as these are no larger than a chunk, since readers take row groups as a whole.
+    """
+    cuts = [0]
+    for end, following in pairwise((*ends, math.inf)):
+        while end - cuts[-1] > chunk_loans:
+            cuts.append(cuts[-1] + chunk_loans)
+        if end > cuts[-1] and following - cuts[-1] > chunk_loans:
+            cuts.append(int(end))
     return [
-        Slice(item.key, item.size, item.format, rows=(start, min(start + chunk_loans, rows)))
-        for start in range(0, rows, chunk_loans)
+        Slice(item.key, item.size, item.format, rows=(start, stop), etag=item.etag) for start, stop in pairwise(cuts)
     ]
 
 
@@ -120,7 +207,7 @@ def csv_slices(item: InputObject, blocks: Iterable[bytes], chunk_loans: int) -> 
     ends = list(_every_row_end(blocks, chunk_loans, item.key))
     header = ends[0][1] if ends else 0
     return [
-        Slice(item.key, item.size, item.format, rows=(first, last), bytes=(start, stop), header=(0, header))
+        Slice(item.key, item.size, item.format, (first, last), (start, stop), (0, header), item.etag)
         for (first, start), (last, stop) in pairwise(ends)
     ]
 
@@ -130,7 +217,7 @@ MAX_ROW_BYTES = 1 << 20
 
 # A quote opens a cell only at the cell's start; elsewhere it is text. An unclosed one reaches to the end of the data.
 _QUOTED_CELL = re.compile(rb'(?:\A|(?<=[,\r\n]))"[^"]*(?:""[^"]*)*("?)')
-_LINE_BREAK = re.compile(rb"\n|\r(?=[^\n])")
+_QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
 
 def _every_row_end(blocks: Iterable[bytes], step: int, key: str) -> Iterator[tuple[int, int]]:
@@ -142,7 +229,7 @@ def _every_row_end(blocks: Iterable[bytes], step: int, key: str) -> Iterator[tup
     for offset, text, ends in _whole_rows(blocks, key):
         starts = np.concatenate([[0], ends[:-1]])
         first = np.frombuffer(text, dtype=np.uint8)[starts]
-        filled = ends[(first != ord("\n")) & (first != ord("\r"))]  # a line that begins with its break is blank
+        filled = ends[(first != _LF) & (first != _CR)]  # a line that begins with its break is blank
         rows = lines + np.arange(len(filled))
         chosen = rows % step == 0
         yield from zip(rows[chosen].tolist(), (offset + filled[chosen]).tolist(), strict=True)
@@ -178,28 +265,36 @@ def _whole_rows(blocks: Iterable[bytes], key: str) -> Iterator[tuple[int, bytes,
 
 def _row_ends(text: bytes) -> Offsets:
     """Ends of the rows in `text`, which begins with a row. What follows the last is not known to be whole."""
+    data = np.frombuffer(text, dtype=np.uint8)
+    breaks = np.flatnonzero(data == _LF) + 1
     if b"\r" in text:
-        breaks = np.array([match.end() for match in _LINE_BREAK.finditer(text)], dtype=np.int64)
-    else:
-        breaks = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
+        returns = np.flatnonzero(data[:-1] == _CR)  # one at the end may be half of a line break
+        breaks = np.sort(np.concatenate([breaks, returns[data[returns + 1] != _LF] + 1]))
     if b'"' not in text:
         return breaks
-    inside = np.zeros(len(text) + 1, dtype=np.int8)
+    quotes = np.flatnonzero(data == _QUOTE)
+    opening = quotes[::2]
+    before = data[opening - 1]
+    starts_cell = (before == _COMMA) | (before == _LF) | (before == _CR) | (opening == 0)
+    if (starts_cell | (before == _QUOTE)).all():  # every second quote opens a cell, or is the second of a doubled one
+        return np.asarray(breaks[np.searchsorted(quotes, breaks) % 2 == 0])
+    inside = np.zeros(len(text) + 1, dtype=np.int8)  # somewhere a quote is text: ten times slower, but exact
     for cell in _QUOTED_CELL.finditer(text):
         inside[cell.start() + 1] += 1
         inside[cell.end()] -= 1
     return np.asarray(breaks[np.cumsum(inside)[breaks - 1] == 0])
 
 
-def pack(slices: Iterable[Slice], chunk_loans: int) -> list[list[Slice]]:
+def pack(slices: Iterable[Slice], chunk_loans: int) -> Iterator[list[Slice]]:
     """Fill chunks with slices in order, none with more than `chunk_loans` rows, as far as rows are known."""
-    chunks: list[list[Slice]] = []
-    room = 0
+    chunk: list[Slice] = []
+    rows = size = 0
     for piece in slices:
-        rows = piece.estimated_rows
-        if not chunks or rows > room:
-            chunks.append([])
-            room = chunk_loans
-        chunks[-1].append(piece)
-        room -= rows
-    return chunks
+        rows += piece.estimated_rows
+        size += len(json.dumps(piece.to_json())) + 2
+        if chunk and (rows > chunk_loans or size > MAX_CHUNK_BYTES):
+            yield chunk
+            chunk, rows, size = [], piece.estimated_rows, len(json.dumps(piece.to_json())) + 2
+        chunk.append(piece)
+    if chunk:
+        yield chunk

@@ -20,6 +20,7 @@ from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from itertools import accumulate
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -321,6 +322,12 @@ def count_rows(file: BinaryIO, name: str, format: Format) -> int:
         first_column = _open_csv(file, format, []).schema.names[:1]
         whole_rows: int = sum(batch.num_rows for batch in _open_csv(file, format, ragged, first_column))
     return whole_rows + len(ragged)
+
+
+def row_group_ends(file: BinaryIO, name: str) -> list[int]:
+    """The rows of a Parquet file before the end of each of its row groups."""
+    metadata = _open_parquet(file, name).metadata
+    return list(accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)))
 
 
 def read_rows(

@@ -20,7 +20,11 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "fed_rate": (-5, 30, False),
     "probit_shift": (-5, 5, False),
     "chunk_loans": (1, 10_000_000, True),
-    "max_concurrency": (1, 10_000, True),
+    "max_concurrency": (1, 400_000, True),
+    "max_groups": (1, 40, True),
+    "max_group_concurrency": (1, 10_000, True),
+    "max_cost_usd": (0, 1e9, False),
+    "sample": (1, 1_000_000, True),
     "max_rejected_share": (0, 1, False),
     "loans": (1, 10_000_000_000, True),
     "part_loans": (1, 10_000_000, True),
@@ -34,6 +38,8 @@ class RunRequest:
     `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
     `fed_rate` in % a year and `probit_shift` by segment; without it there is one, "stressed", at `fed_rate`.
     `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
+    `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
+    groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
     """
 
     run: str
@@ -44,7 +50,11 @@ class RunRequest:
     cases: Mapping[str, Any] | None = None
     tail_sampling: bool = True
     chunk_loans: int = 50_000
+    sample: int = 1
     max_concurrency: int = 500
+    max_groups: int = 40
+    max_group_concurrency: int = 10_000
+    max_cost_usd: float | None = None
     max_rejected_share: float = 0.001
     mapping: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
@@ -130,7 +140,7 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
             raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
     values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
     for name, value in values.items():
-        if name in _NUMBERS:
+        if name in _NUMBERS and value is not None:
             values[name] = _number(name, value)
     return values
 

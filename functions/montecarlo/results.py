@@ -36,8 +36,9 @@ def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[
     Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
     rejected or none is left.
     """
-    total = add_up(plan, (layout.group_partial(plan.run, group) for group in range(plan.groups)), store)
-    _check_complete(plan, total, store)
+    total = add_up(plan, store)
+    if not total.counts.balanced():
+        raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
     result = build(plan, total, table, versions)
     losses = total.segments.losses.sum(axis=1)
@@ -111,22 +112,6 @@ def segments_table(result: Mapping[str, Any]) -> pa.Table:
         for part, figures in values[kind].items()
     ]
     return pa.Table.from_pylist(rows)
-
-
-def _check_complete(plan: Plan, total: Partial, store: Store) -> None:
-    planned = {
-        (group, chunk["chunk"])
-        for group in range(plan.groups)
-        for chunk in store.get_json(layout.group_chunks(plan.run, group))
-    }
-    if missing := planned - set(total.chunks):
-        raise IncompleteRun(
-            f"{len(missing)} of {len(planned)} chunks are missing, the first {min(missing)} (group, chunk)."
-        )
-    if extra := set(total.chunks) - planned:
-        raise IncompleteRun(f"{len(extra)} chunks were never planned, the first {min(extra)} (group, chunk).")
-    if not total.counts.balanced():
-        raise IncompleteRun(f"rows do not add up: {total.counts}.")
 
 
 def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:

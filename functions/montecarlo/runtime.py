@@ -1,6 +1,7 @@
 """What a handler needs of its surroundings: environment, logger, stores. The only module that reads the environment."""
 
 import os
+import platform
 import resource
 import sys
 import time
@@ -11,8 +12,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from montecarlo.cost import Setup
 from montecarlo.errors import InvalidInput
 from montecarlo.plan import Plan, read, read_scenarios
+from montecarlo.request import RunRequest
 from montecarlo.scenarios import ScenarioTable
 from montecarlo.storage import Store
 
@@ -39,6 +42,23 @@ def portfolio_store(source: str) -> tuple[Store, str]:
             f"PortfolioBucketName to {bucket}."
         )
     return Store(bucket), key
+
+
+def objects_store(plan: Plan) -> Store:
+    """The store that holds the portfolio's objects; an inventory of them may lie in another."""
+    return portfolio_store(f"s3://{plan.bucket}/")[0]
+
+
+def setup(request: RunRequest) -> Setup:
+    """How the stack runs what the request asks for, for the estimate of its cost."""
+    return Setup(
+        memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
+        architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
+        children=os.environ.get("CHILD_EXECUTION_TYPE", Setup.children),
+        max_concurrency=request.max_concurrency,
+        max_groups=request.max_groups,
+        max_group_concurrency=request.max_group_concurrency,
+    )
 
 
 def peak_memory_mb() -> float:

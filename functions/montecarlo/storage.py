@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from montecarlo.errors import InvalidInput, MonteCarloError, SlowDown
+from montecarlo.errors import InvalidInput, InvalidPortfolio, MonteCarloError, SlowDown
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,6 +27,7 @@ _TRANSIENT = {
     "500",
 }
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
+_REPLACED = {"PreconditionFailed", "412"}
 _REFUSED = {
     "AccessDenied",
     "403",
@@ -45,6 +46,7 @@ class StoredObject:
     key: str
     size: int
     modified: datetime
+    etag: str
 
 
 class NoSuchObject(MonteCarloError):
@@ -73,35 +75,48 @@ class Store:
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"].strip('"'))
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, prefix)
 
     def get(self, key: str) -> bytes:
         return self._get(key)
 
-    def get_range(self, key: str, start: int, stop: int) -> bytes:
-        """Bytes start up to, not including, stop; fewer where the object ends before."""
-        return self._get(key, Range=f"bytes={start}-{stop - 1}") if stop > start else b""
+    def get_range(self, key: str, start: int, stop: int, etag: str | None = None) -> bytes:
+        """Bytes start up to, not including, stop; fewer where the object ends before.
 
-    def stream(self, key: str, block: int = 8 << 20) -> Iterator[bytes]:
-        """The object's bytes in blocks of up to `block`."""
+        Raises InvalidPortfolio if the object no longer has that ETag.
+        """
+        return self._get(key, etag, Range=f"bytes={start}-{stop - 1}") if stop > start else b""
+
+    def stream(self, key: str, etag: str | None = None, block: int = 8 << 20) -> Iterator[bytes]:
+        """The object's bytes in blocks of up to `block`. Raises as `get_range` does."""
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+            body = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag))["Body"]
             while data := body.read(block):
                 yield data
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
-    def size(self, key: str) -> int:
+    def head(self, key: str) -> StoredObject:
         try:
-            return self._s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+            found = self._s3.head_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
+        return StoredObject(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
 
-    def open(self, key: str, size: int = 0) -> io.BufferedReader:
-        """A seekable file that reads ranges as they are asked for, with read-ahead."""
-        return io.BufferedReader(_RangeReader(self, key, size or self.size(key)), _READ_AHEAD)
+    def exists(self, key: str) -> bool:
+        try:
+            self.head(key)
+        except NoSuchObject:
+            return False
+        return True
+
+    def open(
+        self, key: str, size: int = 0, etag: str | None = None, read_ahead: int = _READ_AHEAD
+    ) -> io.BufferedReader:
+        """A seekable file that reads ranges as they are asked for, with read-ahead. Raises as `get_range` does."""
+        return io.BufferedReader(_RangeReader(self, key, size or self.head(key).size, etag), read_ahead)
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         try:
@@ -122,9 +137,9 @@ class Store:
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
-    def _get(self, key: str, **extra: Any) -> bytes:
+    def _get(self, key: str, etag: str | None = None, **extra: Any) -> bytes:
         try:
-            return self._s3.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
+            return self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)["Body"].read()
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
@@ -133,6 +148,10 @@ class Store:
         if not isinstance(error, ClientError):  # connections that broke, time-outs
             raise SlowDown(f"{where}: {error}") from error
         code = error.response.get("Error", {}).get("Code", "")
+        if code in _REPLACED:
+            raise InvalidPortfolio(
+                f"{where} was written again since the run was planned or its manifest was made: start a new run."
+            ) from error
         if code in _ABSENT:
             raise NoSuchObject(f"{where} does not exist.") from error
         if code in _REFUSED:
@@ -145,11 +164,15 @@ class Store:
         raise error
 
 
+def _if_match(etag: str | None) -> dict[str, Any]:
+    return {"IfMatch": f'"{etag}"'} if etag else {}
+
+
 class _RangeReader(io.RawIOBase):
     """An S3 object as a raw file, one range request per read."""
 
-    def __init__(self, store: Store, key: str, size: int) -> None:
-        self._store, self._key, self._size, self._at = store, key, size, 0
+    def __init__(self, store: Store, key: str, size: int, etag: str | None) -> None:
+        self._store, self._key, self._size, self._etag, self._at = store, key, size, etag, 0
 
     def readable(self) -> bool:
         return True
@@ -166,7 +189,7 @@ class _RangeReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         stop = min(self._at + len(buffer), self._size)
-        data = self._store.get_range(self._key, self._at, stop)
+        data = self._store.get_range(self._key, self._at, stop, self._etag)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
