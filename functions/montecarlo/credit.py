@@ -147,9 +147,9 @@ def band(logits: Floats) -> npt.NDArray[np.int64]:
 
 def _annuity(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
     """The payment that repays 1 in `months` payments at the monthly rate."""
-    growth = growth(monthly, months)
-    interest_bearing = growth > 1
-    return np.where(interest_bearing, monthly * growth / np.where(interest_bearing, growth - 1, 1.0), 1 / months)
+    repaid = growth(monthly, months)
+    interest_bearing = repaid > 1
+    return np.where(interest_bearing, monthly * repaid / np.where(interest_bearing, repaid - 1, 1.0), 1 / months)
 
 
 def growth(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:

@@ -100,7 +100,7 @@ class ScenarioTable:
                 (nested[outer] if outer else own)[inner] = file[name]
         return cls(**own, **{name: kind(**nested[name]) for name, kind in _NESTED.items()})
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def _arrays(self) -> dict[str, Any]:
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NESTED}
         return own | {
             f"{name}.{field.name}": getattr(getattr(self, name), field.name)

@@ -1,4 +1,7 @@
-"""What the supervisor and the accounts say of each loan, beside its simulated losses. Imports nothing that touches AWS."""
+"""What the supervisor and the accounts ask of each loan, beside its simulated losses.
+
+Imports nothing that touches AWS.
+"""
 
 from dataclasses import dataclass
 
