@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 CHECKOV := checkov==3.3.30
 ASL_VALIDATOR := asl-validator@4.0.0
 
-.PHONY: run test lint console clean setup tools
+.PHONY: run test lint console kernel clean setup tools
 
 run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
 	@$(BIN)/montecarlo run \
@@ -26,6 +26,9 @@ lint: $(VENV)/.test
 
 console: $(VENV)/.local  ## make cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
 	$(BIN)/python -m local.console
+
+kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
+	@$(BIN)/python -m montecarlo.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
 
 setup: $(VENV)/.local $(SAM_VENV)/.sam
 

@@ -6,17 +6,19 @@ bits of SplitMix64 over (seed, key, s) are compared with the threshold's low 24 
 probability T / 2**32 exactly as if 32 bits were drawn, at the cost of one byte. The same bits serve all cases: a case
 with the higher threshold defaults wherever the lower one does.
 
-Loans are independent of each other, so any split of a portfolio gives the same sums. Imports NumPy only.
+Loans are independent of each other, so any split of a portfolio gives the same sums. kernel.c does the same in compiled
+code, to the same bits, where `compiled` finds it. Imports NumPy only.
 
 Sources: Salmon et al. 2011 (Philox); Steele, Lea and Flood 2014 (SplitMix64).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo import normal
+from montecarlo import compiled, normal
 from montecarlo.credit import Obligors
 from montecarlo.scenarios import ScenarioTable
 
@@ -26,10 +28,12 @@ REGIONS = 11
 WEIGHT_BITS = 40
 """Per-loan default frequencies are sums of scenario weights as integers of 2**-40, so their order does not matter."""
 
-_BATCH_TRIALS = 1 << 18  # loans x scenarios at once: bytes, thresholds and flags stay in a core's own cache
-_FLUSH_DEFAULTS = 1 << 21  # defaults collected before they are added up: bounds memory at about 25 MB a case
+_BATCH_TRIALS = 1 << 19  # loans x scenarios at once: bytes and flags stay in a core's own cache
+_CHECKED_LOANS = 8  # simulated by both kernels before the compiled one is trusted with a chunk
+_SLACK = 1 << 18  # Q24: how far above its loans' thresholds a screen may lie before a new one pays off
 
 U64 = np.uint64
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,48 +41,75 @@ class Simulation:
     """Losses in cents, and how often each loan defaulted.
 
     by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). frequency: int64 (C, N), the weight of the scenarios
-    in which the loan defaults, in 2**-WEIGHT_BITS.
+    in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what computed them, "numpy" or "c", to the same bits.
     """
 
-    by_segment: npt.NDArray[np.int64]
-    by_region: npt.NDArray[np.int64]
-    frequency: npt.NDArray[np.int64]
+    by_segment: Ints
+    by_region: Ints
+    frequency: Ints
+    kernel: str
 
 
-def simulate(loans: Obligors, table: ScenarioTable, seed: int) -> Simulation:
-    """Simulate every loan in every scenario and case of the table."""
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What decides the defaults of M loans of one sector in S scenarios and C cases. Q24, see `normal`.
+
+    first_scenario: of the run, a multiple of 32; the number of the first of the S. phi: `normal.table()`. drift: int32
+    (S,), loading * Z. key: uint64 (M,). alpha: int32 (C, M); loans come by descending alpha, the highest of each.
+    """
+
+    seed: int
+    first_scenario: int
+    phi: npt.NDArray[np.uint32]
+    drift: npt.NDArray[np.int32]
+    key: npt.NDArray[np.uint64]
+    alpha: npt.NDArray[np.int32]
+
+    @property
+    def cases(self) -> int:
+        return len(self.alpha)
+
+    @property
+    def scenarios(self) -> int:
+        return self.drift.size
+
+    def __len__(self) -> int:
+        return self.key.size
+
+    def part(self, loans: slice) -> Self:
+        return replace(self, key=self.key[loans], alpha=self.alpha[:, loans])
+
+
+Defaults = tuple[Ints, Ints]
+"""Defaults of one case as (position of the loan, scenario counted from the first), each int64 (n,)."""
+
+
+def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | None = None) -> Simulation:
+    """Simulate every loan in every scenario and case of the table.
+
+    kernel: "numpy" or "c", as in `compiled.choose`; the best there is by default.
+    """
     cases, scenarios, sectors = table.cases, table.scenarios, len(table.factors)
-    totals = Simulation(
-        by_segment=np.zeros((cases, sectors, scenarios), dtype=np.int64),
-        by_region=np.zeros((cases, REGIONS, scenarios), dtype=np.int64),
-        frequency=np.zeros((cases, len(loans)), dtype=np.int64),
-    )
-    weights = np.rint(table.weights * 2.0**WEIGHT_BITS)
+    by_segment = np.zeros((cases, sectors, scenarios), dtype=np.int64)
+    by_region = np.zeros((cases, REGIONS, scenarios), dtype=np.int64)
+    frequency = np.zeros((cases, len(loans)), dtype=np.int64)
 
     for loan in np.flatnonzero(loans.certain):
-        totals.by_segment[:, loans.sector[loan]] += loans.loss[loan]
-        totals.by_region[:, loans.region[loan]] += loans.loss[loan]
-        totals.frequency[:, loan] = int(weights.sum())
+        by_segment[:, loans.sector[loan]] += loans.loss[loan]
+        by_region[:, loans.region[loan]] += loans.loss[loan]
+        frequency[:, loan] = _integer_weights(table).sum()
 
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
-    # Loans of one threshold come together, so that each row of thresholds is computed about once.
-    drawn = drawn[np.lexsort((*loans.alpha[::-1, drawn], loans.sector[drawn]))]
-    batch = max(1, _BATCH_TRIALS // scenarios)
-    stream = _RandomBytes(seed, scenarios, batch)
+    drawn = drawn[np.argsort(-loans.alpha[:, drawn].max(axis=0), kind="stable")]
+    library = _trusted(compiled.choose(kernel), loans, drawn, table, seed)
     for sector in range(sectors):
         members = drawn[loans.sector[drawn] == sector]
-        rows = _ThresholdRows(table, sector)
-        defaults = [_Defaults(totals, case, sector) for case in range(cases)]
-        for start in range(0, members.size, batch):
-            some = members[start : start + batch]
-            found = _find_defaults(loans.key[some], loans.alpha[:, some], rows, stream)
-            for case, (position, scenario) in enumerate(found):
-                totals.frequency[case, some] = np.bincount(position, weights[scenario], minlength=some.size)
-                loan = some[position]
-                defaults[case].add(loans.region[loan], scenario, loans.loss[loan])
-        for collected in defaults:
-            collected.flush()
-    return totals
+        if members.size:
+            losses, often = _simulate_sector(loans, members, table, seed, library)
+            by_segment[:, sector] += losses.sum(axis=1)
+            by_region += losses
+            frequency[:, members] = often
+    return Simulation(by_segment, by_region, frequency, "c" if library else "numpy")
 
 
 def mix64(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -88,115 +119,128 @@ def mix64(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return x ^ (x >> U64(31))
 
 
-class _RandomBytes:
-    """The byte streams of loans, made in a buffer that is used again for every batch."""
+def _simulate_sector(
+    loans: Obligors,
+    members: npt.NDArray[np.intp],
+    table: ScenarioTable,
+    seed: int,
+    library: compiled.Library | None,
+) -> tuple[Ints, Ints]:
+    """Losses by region, int64 (C, REGIONS, S), and frequencies, int64 (C, M), of M loans of one sector.
 
-    def __init__(self, seed: int, scenarios: int, batch: int) -> None:
-        self.seed = seed
-        self.scenarios = scenarios
-        self._words = np.empty((batch, -(-scenarios // 8)), dtype=np.uint64)
-        self._philox = np.random.Philox(key=[seed, 0])
+    The loans come by descending alpha.
+    """
+    sector = loans.sector[members[0]]
+    drift = (table.factors[sector] * table.loading[sector]) >> normal.FRACTION_BITS
+    trials = Trials(
+        seed=seed,
+        first_scenario=0,
+        phi=table.phi,
+        drift=drift.astype(np.int32),
+        key=loans.key[members],
+        alpha=loans.alpha[:, members],
+    )
+    by_region = np.zeros((trials.cases, REGIONS, trials.scenarios), dtype=np.int64)
+    frequency = np.zeros((trials.cases, members.size), dtype=np.int64)
+    add = library.add_losses if library else add_losses
+    add(trials, loans.loss[members], loans.region[members], _integer_weights(table), by_region, frequency)
+    return by_region, frequency
+
+
+def _trusted(
+    library: compiled.Library | None,
+    loans: Obligors,
+    drawn: npt.NDArray[np.intp],
+    table: ScenarioTable,
+    seed: int,
+) -> compiled.Library | None:
+    """The library, if it gives NumPy's bits for the first loans: no damaged or miscompiled one may make a number."""
+    if library is None or not drawn.size:
+        return library
+    few = drawn[loans.sector[drawn] == loans.sector[drawn[0]]][:_CHECKED_LOANS]
+    ours, theirs = (_simulate_sector(loans, few, table, seed, each) for each in (None, library))
+    return library if all(map(np.array_equal, ours, theirs)) else None
+
+
+def _integer_weights(table: ScenarioTable) -> Ints:
+    return np.asarray(np.rint(table.weights * 2.0**WEIGHT_BITS).astype(np.int64))
+
+
+def _batch_loans(scenarios: int) -> int:
+    return max(1, _BATCH_TRIALS // scenarios)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# With NumPy
+
+
+def add_losses(
+    trials: Trials, loss: Ints, region: npt.NDArray[np.int16], weights: Ints, by_region: Ints, frequency: Ints
+) -> None:
+    """Add each default's loss to its region and scenario, and its scenario's weight to its loan.
+
+    loss: int64 (M,). region: int16 (M,). weights: int64 (S,). by_region: int64 (C, REGIONS, S). frequency: int64 (C,
+    M).
+    """
+    finder = Finder(trials)
+    batch = _batch_loans(trials.scenarios)
+    row = region * np.int64(trials.scenarios)
+    for start in range(0, len(trials), batch):
+        for case, (position, scenario) in enumerate(finder.find(trials.part(slice(start, start + batch)))):
+            loan = position + start
+            np.add.at(by_region[case].reshape(-1), row.take(loan) + scenario, loss.take(loan))
+            np.add.at(frequency[case], loan, weights.take(scenario))
+
+
+class Finder:
+    """Finds the defaults of batches of loans, in buffers that are used again for every batch."""
+
+    def __init__(self, trials: Trials) -> None:
+        """`trials` are those of all batches."""
+        words = -(-trials.scenarios // 8)
+        self._words = np.empty((min(len(trials), _batch_loans(trials.scenarios)), words), dtype=np.uint64)
+        self._philox = np.random.Philox(key=[trials.seed, 0], counter=trials.first_scenario // 32)
         self._state = self._philox.state
+        self._screen = np.empty(0, dtype=np.uint8)
+        self._screened: int | None = None
 
-    def of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-        """uint8 of shape (len(keys), scenarios), valid until the next call."""
+    def find(self, trials: Trials) -> list[Defaults]:
+        """The defaults of a batch in each case."""
+        random = self._random_bytes(trials.key)
+        # Few trials come anywhere near a threshold: one pass over the bytes finds them for all loans and cases.
+        near = np.flatnonzero(random[:, : trials.scenarios] <= self._screen_of(trials))
+        position = near // trials.scenarios
+        scenario = near - position * trials.scenarios
+        top = random.reshape(-1).take(position * random.shape[1] + scenario).astype(np.uint32)
+        bits = top << np.uint32(24) | _tie_bits(trials, position, scenario)
+        drift = trials.drift.take(scenario)
+        found = []
+        for alpha in trials.alpha:
+            default = np.flatnonzero(bits < normal.threshold(trials.phi, alpha.take(position) - drift))
+            found.append((position.take(default), scenario.take(default)))
+        return found
+
+    def _random_bytes(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+        """Byte streams, uint8 (M, S filled up to a multiple of 8), valid until the next call."""
         key = self._state["state"]["key"]
         words = self._words[: keys.size]
         for row, loan_key in zip(words, keys, strict=True):
             key[1] = loan_key
             self._philox.state = self._state  # a tenth of the time of a new Philox
             row[:] = self._philox.random_raw(row.size)
-        return words.view(np.uint8)[:, : self.scenarios]
+        return words.view(np.uint8)
+
+    def _screen_of(self, trials: Trials) -> npt.NDArray[np.uint8]:
+        """Top bytes that no loan's threshold exceeds in any case, uint8 (S,)."""
+        highest = int(trials.alpha[:, 0].max())
+        if self._screened is None or not highest <= self._screened <= highest + _SLACK:
+            threshold = normal.threshold(trials.phi, np.int32(highest) - trials.drift)
+            self._screen, self._screened = (threshold >> np.uint32(24)).astype(np.uint8), highest
+        return self._screen
 
 
-class _ThresholdRows:
-    """Rows of thresholds, uint32 (S,), of one sector, by alpha. Keeps the latest, for loans come sorted by alpha."""
-
-    _KEPT = 64
-
-    def __init__(self, table: ScenarioTable, sector: int) -> None:
-        self._phi = table.phi
-        self._drift = ((table.factors[sector] * table.loading[sector]) >> normal.FRACTION_BITS).astype(np.int32)
-        self._rows: dict[int, npt.NDArray[np.uint32]] = {}
-
-    def of(self, alphas: npt.NDArray[np.int32]) -> npt.NDArray[np.uint32]:
-        """uint32 of shape (len(alphas), S)."""
-        if len(self._rows) > self._KEPT:
-            self._rows.clear()
-        for alpha in alphas.tolist():
-            if alpha not in self._rows:
-                self._rows[alpha] = normal.threshold(self._phi, np.int32(alpha) - self._drift)
-        return np.stack([self._rows[alpha] for alpha in alphas.tolist()])
-
-
-Positions = npt.NDArray[np.intp]
-
-
-def _find_defaults(
-    keys: npt.NDArray[np.uint64], alphas: npt.NDArray[np.int32], rows: _ThresholdRows, stream: _RandomBytes
-) -> list[tuple[Positions, Positions]]:
-    """For each case, the defaults among a batch of loans as (position in the batch, scenario), in that order.
-
-    keys: uint64 (M,). alphas: int32 (C, M).
-    """
-    random = stream.of(keys)
-    thresholds, which = [], []
-    for alpha in alphas:
-        distinct, inverse = np.unique(alpha, return_inverse=True)
-        thresholds.append(rows.of(distinct))
-        which.append(inverse)
-    tops = [(threshold >> np.uint32(24)).astype(np.uint8) for threshold in thresholds]
-
-    # Few trials come anywhere near a threshold: one pass over the bytes finds them for all cases.
-    highest = tops[0][which[0]]
-    for top, inverse in zip(tops[1:], which[1:], strict=True):
-        np.maximum(highest, top[inverse], out=highest)
-    near = np.flatnonzero(random <= highest)
-    position = near // stream.scenarios
-    scenario = near - position * stream.scenarios
-    byte = random[position, scenario]
-
-    found = []
-    for threshold, top, inverse in zip(thresholds, tops, which, strict=True):
-        row = inverse[position]
-        limit = top[row, scenario]
-        default = byte < limit
-        tie = np.flatnonzero(byte == limit)
-        low_bits = threshold[row[tie], scenario[tie]] & np.uint32(0xFFFFFF)
-        default[tie] = _tie_bits(stream.seed, keys[position[tie]], scenario[tie]) < low_bits
-        found.append((position[default], scenario[default]))
-    return found
-
-
-def _tie_bits(seed: int, keys: npt.NDArray[np.uint64], scenarios: Positions) -> npt.NDArray[np.uint32]:
-    """24 random bits for each (loan key, scenario): the top of SplitMix64 keyed by both and by the seed."""
-    state = mix64(keys + U64(seed)) + scenarios.astype(np.uint64) * U64(0x9E3779B97F4A7C15)
+def _tie_bits(trials: Trials, position: Ints, scenario: Ints) -> npt.NDArray[np.uint32]:
+    """24 random bits for each (loan, scenario): the top of SplitMix64 keyed by both and by the seed."""
+    number = scenario.astype(np.uint64) + U64(trials.first_scenario)
+    state = mix64(trials.key + U64(trials.seed)).take(position) + number * U64(0x9E3779B97F4A7C15)
     return (mix64(state) >> U64(40)).astype(np.uint32)
-
-
-class _Defaults:
-    """Collects one sector's defaults in one case and adds their losses up, a large number at once."""
-
-    def __init__(self, totals: Simulation, case: int, sector: int) -> None:
-        self._by_segment = totals.by_segment[case, sector]
-        self._by_region = totals.by_region[case]
-        self._cells: list[npt.NDArray[np.int64]] = []
-        self._losses: list[npt.NDArray[np.int64]] = []
-        self._count = 0
-
-    def add(self, region: npt.NDArray[np.int16], scenario: Positions, loss: npt.NDArray[np.int64]) -> None:
-        self._cells.append(region * np.int64(self._by_segment.size) + scenario)
-        self._losses.append(loss)
-        self._count += loss.size
-        if self._count >= _FLUSH_DEFAULTS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Doubles hold these sums of cents exactly: a chunk's losses stay below 2**46 (`credit.MAX_CHUNK_LOSS`)."""
-        if not self._count:
-            return
-        sums = np.bincount(np.concatenate(self._cells), np.concatenate(self._losses), minlength=self._by_region.size)
-        losses = sums.astype(np.int64).reshape(self._by_region.shape)
-        self._by_region += losses
-        self._by_segment += losses.sum(axis=0)
-        self._cells, self._losses, self._count = [], [], 0
