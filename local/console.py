@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stale = True
             if not check:
                 path.parent.mkdir(exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_text(text, encoding="utf-8", newline="\n")
         for line in sizes(text):
             print(f"cloudformation/{stack}/main.yml: {line}")
     if check and stale:

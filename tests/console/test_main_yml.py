@@ -6,11 +6,13 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local import console, publisher
+from tests.infrastructure.test_tools import run, tool
 
 STACKS = list(console.STACKS)
 PHYSICAL_NAMES = {"BucketName", "FunctionName", "RoleName", "PolicyName", "ManagedPolicyName", "StateMachineName"}
@@ -157,6 +159,24 @@ def test_the_state_machines_are_the_committed_ones(carried: dict[str, bytes]) ->
     assert {body for key, body in carried.items() if key.endswith(".asl.json")} == {
         path.read_bytes() for path in folder.glob("*.asl.json")
     }
+
+
+@pytest.fixture(scope="module")
+def nested_templates(carried: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the nested templates as CloudFormation will read them."""
+    folder = tmp_path_factory.mktemp("nested")
+    for key, content in carried.items():
+        if key.endswith(".yaml"):
+            (folder / key).write_bytes(content)
+    return folder
+
+
+def test_cfn_lint_has_no_warning_on_the_nested_templates(nested_templates: Path) -> None:
+    run(tool("CFN_LINT", "cfn-lint"), "--template", *map(str, nested_templates.iterdir()))
+
+
+def test_checkov_finds_nothing_in_the_nested_templates(nested_templates: Path) -> None:
+    run(tool("CHECKOV", "checkov"), "--config-file", ".checkov.yaml", "--directory", str(nested_templates))
 
 
 def test_nothing_is_named_so_two_stacks_do_not_collide(template: dict[str, Any], carried: dict[str, bytes]) -> None:
