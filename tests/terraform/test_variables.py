@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.infrastructure.templates import template
-from tests.terraform.clone import STACK, Clone
+from tests.terraform.clone import ROOT, STACK, Clone
 
 TERRAFORM_ONLY = {
     "stack_name",  # CloudFormation asks for it beside the parameters
@@ -91,3 +91,16 @@ def test_the_same_values_are_allowed_and_refused(variables: Clone) -> None:
     (variables.folder / STACK / "tests" / "bounds.tftest.hcl").write_text("\n".join(runs))
     printed = variables.run("test").stdout
     assert f"Success! {len(runs)} passed, 0 failed" in printed, printed
+
+
+def test_the_guide_has_every_variable_with_its_default(variables: Clone) -> None:
+    variables.succeed("plan", "-out", "plan")
+    declared = variables.json("show", "-json", "plan")["configuration"]["root_module"]["variables"]
+    guide = (ROOT / "docs" / "deploy-terraform.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]+?) \|", guide, flags=re.MULTILINE))
+    written = {"": "empty", "{}": "none", "false": "false"}
+    for name, body in declared.items():
+        default = body["default"]
+        text = default if isinstance(default, str) else json.dumps(default)
+        assert rows.pop(name) == written.get(text, text), name
+    assert not rows
