@@ -1,0 +1,165 @@
+"""Tables in the documents that are made from the code, each between `<!-- table: NAME -->` and `<!-- end of table -->`.
+
+`python -m tests.docs.tables` writes them anew; `test_docs.py` fails when one is stale. What only people can say, such as
+the meaning of a request's field, is written in the document's last column and kept.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from local import cli
+from montecarlo import parameters, request
+from montecarlo.portfolio import COLUMNS
+from tests.infrastructure.templates import template
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+
+Written = Mapping[str, str]
+"""The last column by the first, as the document has it."""
+
+
+def documents() -> list[Path]:
+    """Every Markdown file that users read."""
+    places = ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*/*.md", "terraform/*.md", "terraform/*/*.md")
+    return sorted(file for place in places for file in ROOT.glob(place))
+
+
+def with_fresh_tables(text: str) -> str:
+    """The document with its marked tables made anew."""
+
+    def fresh(match: re.Match[str]) -> str:
+        written = {cells[0]: cells[-1] for cells in rows(match[3])}
+        return f"{match[1]}{MAKERS[match[2]](written)}{match[4]}"
+
+    return MARKED.sub(fresh, text)
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """The cells of every table row of a Markdown text, headers included."""
+    for line in text.splitlines():
+        if line.startswith("|") and not line.startswith("|---"):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [" | ".join(header), "|".join("---" for _ in header)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in body]
+    return "".join(f"|{line}|\n" if line.startswith("---") else f"| {line} |\n" for line in lines)
+
+
+def _columns(written: Written) -> str:
+    needed = {
+        "always": "yes",
+        "unless PD": "unless the loan brings PD",
+        "unless PD and EAD": "unless the loan brings PD and EAD",
+        "never": "",
+    }
+    body = [
+        (f"`{column.name}`", column.unit or column.kind, needed[column.needed], column.description)
+        for column in COLUMNS
+    ]
+    return _table(("column", "unit", "needed", "meaning"), body)
+
+
+def _request(kind: type) -> Callable[[Written], str]:
+    def make(written: Written) -> str:
+        body = []
+        for field in fields(kind):
+            default = "" if field.default is MISSING else json.dumps(field.default)
+            name = f"`{field.name}`"
+            body.append((name, f"`{default}`" if default else "", _allowed(field.name), written.get(name, "")))
+        return _table(("field", "default", "allowed", "meaning"), body)
+
+    return make
+
+
+def _allowed(field: str) -> str:
+    if field not in request._NUMBERS:
+        return ""
+    low, high, _ = request._NUMBERS[field]
+    return f"{_number(low)} to {_number(high)}"
+
+
+def _parameters(written: Written) -> str:
+    document = json.loads((ROOT / "functions/montecarlo/parameters.json").read_text(encoding="utf-8"))
+    body = []
+    for path, leaf in _leaves(document, ()):
+        low_high = parameters._RANGES.get(path[-1])
+        allowed = f"{_number(low_high[0])} to {_number(low_high[1])}" if low_high else ""
+        body.append((f"`{'.'.join(path)}`", json.dumps(leaf["value"]), allowed, leaf["source"]))
+    return _table(("parameter", "default", "allowed", "source"), body)
+
+
+def _leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """The parameters that have a source, each with its path."""
+    for name, value in node.items():
+        if isinstance(value, Mapping):
+            if "value" in value:
+                yield (*path, name), value
+            else:
+                yield from _leaves(value, (*path, name))
+
+
+def _stack_parameters(written: Written) -> str:
+    body = [
+        (f"`{name}`", f"`{value['Default']}`" if value["Default"] != "" else "empty", value["Description"])
+        for name, value in template("template.yaml")["Parameters"].items()
+    ]
+    return _table(("parameter", "default", "meaning"), body)
+
+
+def _run_options(written: Written) -> str:
+    body = [
+        (f"`{action.option_strings[-1]}`", (action.help or "").replace("%%", "%"))
+        for action in command("run")._actions
+        if action.option_strings and action.dest != "help"
+    ]
+    return _table(("option", "meaning"), body)
+
+
+def commands() -> Mapping[str, argparse.ArgumentParser]:
+    """The parser of each `montecarlo` command."""
+    for action in cli._parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            choices: Mapping[str, argparse.ArgumentParser] = action.choices
+            return choices
+    raise AssertionError("montecarlo has no commands")
+
+
+def command(name: str) -> argparse.ArgumentParser:
+    return commands()[name]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.12g}" if abs(value) < 1e12 else f"{value:.3g}"
+
+
+MAKERS: Mapping[str, Callable[[Written], str]] = {
+    "columns": _columns,
+    "run-request": _request(request.RunRequest),
+    "datagen-request": _request(request.DatagenRequest),
+    "parameters": _parameters,
+    "stack-parameters": _stack_parameters,
+    "run-options": _run_options,
+}
+
+
+def main() -> int:
+    for file in documents():
+        text = file.read_text(encoding="utf-8")
+        fresh = with_fresh_tables(text)
+        if fresh != text:
+            file.write_text(fresh, encoding="utf-8")
+            print(f"{file.relative_to(ROOT)} has fresh tables.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
