@@ -13,6 +13,6 @@ from montecarlo.runtime import data_store, logged, planned_run
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """{"run"} -> {"run", "result": the key of result.json, "report": the key of report.html}."""
     plan, table = planned_run(event["run"])
-    versions = {"kernel": "numpy", "python": platform.python_version(), "numpy": np.__version__}
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
     results.aggregate(plan, table, data_store(), versions)
     return {"run": plan.run, "result": layout.result(plan.run), "report": layout.report(plan.run)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,9 +18,11 @@ from montecarlo.partial import Counts, Partial
 from montecarlo.plan import Plan
 from montecarlo.planning import Slice
 from montecarlo.portfolio import Loans, rejects_table, validate
+from montecarlo.process import peak_memory_mb
 from montecarlo.reading import read_slices
 from montecarlo.scenarios import ScenarioTable
 from montecarlo.storage import Store
+from montecarlo.valuation import Valuation, value
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,16 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
     begun = time.perf_counter()
     rows = read_slices(chunk.slices, portfolio, plan.columns)
     loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
+    sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
+    counts = Counts(
+        read=len(loans) + len(rejects),
+        simulated=len(sampled),
+        rejected=len(rejects),
+        not_sampled=len(loans) - len(sampled),
+    )
+    loans = sampled
     valued = obligors(loans, plan.parameters, plan.cases, table)
+    valuation = value(loans, valued, table)
 
     started = time.perf_counter()
     simulation = kernel.simulate(valued, table, plan.seed)
@@ -59,24 +71,33 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
         plan.digest,
         (chunk.group, chunk.number),
         valued,
+        valuation,
         simulation,
-        Counts(read=len(loans) + len(rejects), simulated=len(loans), rejected=len(rejects)),
+        counts,
         dict(Counter(reject.reason for reject in rejects)),
     )
     partial.kernel_seconds = seconds
+    partial.peak_memory_mb = peak_memory_mb()
     if rejects:
         store.put(layout.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
-    loan_results = to_parquet(loans_table(loans, valued, simulation, plan))
+    loan_results = to_parquet(loans_table(loans, valued, valuation, simulation, plan))
     store.put(layout.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
     store.put(layout.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
 
 
-def loans_table(loans: Loans, valued: Obligors, simulation: kernel.Simulation, plan: Plan) -> pa.Table:
-    """Results loan by loan: exposure, loss at default and, per case, PD, expected loss and simulated default frequency.
+def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
+    """Which loans, bool (N,), belong to a sample of one in so many: by AccountID, so that no order or file matters."""
+    # The kernel's random bytes are keyed by the loan's key; its hash is independent of them.
+    return np.asarray(kernel.mix64(loans.key) % np.uint64(one_in) == 0)
 
-    Amounts in currency units.
+
+def loans_table(
+    loans: Loans, valued: Obligors, valuation: Valuation, simulation: kernel.Simulation, plan: Plan
+) -> pa.Table:
+    """Results loan by loan, amounts in currency units: exposure, loss at default and, per case, PD, expected loss,
+    simulated default frequency, Basel IRB capital and expected credit losses.
     """
     segments = pa.array(list(plan.parameters.segments))
     columns: dict[str, Any] = {
@@ -85,11 +106,13 @@ def loans_table(loans: Loans, valued: Obligors, simulation: kernel.Simulation, p
         "Exposure": valued.exposure / 100,
         "LossAtDefault": valued.loss / 100,
     }
-    expected = valued.expected_loss()
     for c, case in enumerate(plan.cases):
         columns[f"PD_{case.name}"] = np.where(valued.certain, 1.0, valued.pd[c] / 2.0**32)
-        columns[f"ExpectedLoss_{case.name}"] = expected[c] / (100 << 16)
+        columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / (100 << 16)
         columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**kernel.WEIGHT_BITS
+        columns[f"Capital_{case.name}"] = valuation.capital[c] / 100
+        columns[f"TwelveMonthECL_{case.name}"] = valuation.twelve_month[c] / 100
+        columns[f"LifetimeECL_{case.name}"] = valuation.lifetime[c] / 100
     return pa.table(columns)
 
 

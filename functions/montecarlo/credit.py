@@ -27,8 +27,8 @@ class Obligors:
     """N loans as the kernel takes them, in C cases. Probabilities are uint32 fractions of 2**32, probits Q24.
 
     key: uint64 (N,). sector, region: int16 (N,). alpha: int32 (C, N), Phi^-1(PD) * scale of the sector.
-    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. loss: int64
-    (N,), cents lost at default.
+    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32
+    (N,), Q24, its mean. loss: int64 (N,), cents lost at default at the mean LGD.
     """
 
     key: npt.NDArray[np.uint64]
@@ -39,6 +39,7 @@ class Obligors:
     certain: npt.NDArray[np.bool_]
     impossible: npt.NDArray[np.bool_]
     exposure: npt.NDArray[np.int64]
+    lgd: npt.NDArray[np.int32]
     loss: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -85,6 +86,7 @@ def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table:
         certain=loans.pd == 1,
         impossible=loans.pd == 0,
         exposure=exposure_cents.astype(np.int64),
+        lgd=normal.to_fixed(lgd).astype(np.int32),
         loss=loss_cents.astype(np.int64),
     )
 

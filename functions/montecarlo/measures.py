@@ -57,13 +57,15 @@ class Sample:
     """Losses int64 (S,) in cents with the weights (S,) of their scenarios.
 
     `error_of_sum` estimates the standard error of a sum of terms that the scenarios contribute; it knows how the
-    scenarios were drawn.
+    scenarios were drawn. `relative_error`: standard error, relative to the value, that every estimate has besides,
+    because only a sample of the loans was simulated.
     """
 
-    def __init__(self, losses: Ints, weights: Floats, error_of_sum: ErrorOfSum) -> None:
+    def __init__(self, losses: Ints, weights: Floats, error_of_sum: ErrorOfSum, relative_error: float = 0.0) -> None:
         self.losses = losses
         self.weights = weights
         self.error_of_sum = error_of_sum
+        self.relative_error = relative_error
         order = np.argsort(losses, kind="stable")
         self._sorted = losses[order]
         # Weight at or above each sorted loss, summed from the far tail, where precision matters.
@@ -88,19 +90,51 @@ class Sample:
         mean = self.mean()
         el = Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
         var = {level: self._var(level / 100) for level in VAR_LEVELS}
+        # VaR and EL are positively correlated, so adding their variances errs on the safe side.
+        capital = {
+            level: Estimate.normal(var[level].value - mean, math.hypot(var[level].standard_error, el.standard_error))
+            for level in CAPITAL_LEVELS
+        }
         return Measures(
-            el=el,
-            ul=self._ul(mean),
-            var=var,
-            es={level: self._es(level / 100) for level in ES_LEVELS},
-            # VaR and EL are positively correlated, so adding their variances errs on the safe side.
-            economic_capital={
-                level: Estimate.normal(
-                    var[level].value - mean, math.hypot(var[level].standard_error, el.standard_error)
-                )
-                for level in CAPITAL_LEVELS
-            },
+            el=self._widened(el),
+            ul=self._widened(self._ul(mean)),
+            var={level: self._widened(estimate) for level, estimate in var.items()},
+            es={level: self._widened(self._es(level / 100)) for level in ES_LEVELS},
+            economic_capital={level: self._widened(estimate) for level, estimate in capital.items()},
             worst=float(self._sorted[-1]),
+        )
+
+    def thinned(self, factor: int, strata: Sequence[int]) -> "Sample":
+        """What one in `factor` of the scenarios would have told: the first, or of stratified ones a scenario from each
+        `factor` neighbouring strata.
+
+        strata: sizes of the stratified runs, as `scenarios.Design.strata` gives them.
+        """
+        if factor == 1:
+            return self
+        if not strata:
+            first = self.losses.size // factor
+            return Sample(self.losses[:first], self.weights[:first] * factor, self.error_of_sum, self.relative_error)
+        groups = [size // factor for size in strata]
+        starts = np.cumsum([0, *strata[:-1]])
+        # Going through the places in a group by turns keeps them equally frequent; 7 is coprime to every power of two.
+        chosen = np.concatenate(
+            [
+                start + np.arange(count) * factor + np.arange(count) * 7 % factor
+                for start, count in zip(starts, groups, strict=True)
+            ]
+        )
+        share = self.losses.size / chosen.size
+        return Sample(self.losses[chosen], self.weights[chosen] * share, stratified_error(groups), self.relative_error)
+
+    def _widened(self, estimate: Estimate) -> Estimate:
+        """With the error of sampling loans, which is independent of that of drawing scenarios."""
+        more = abs(estimate.value) * self.relative_error
+        return Estimate(
+            estimate.value,
+            math.hypot(estimate.standard_error, more),
+            estimate.value - math.hypot(estimate.value - estimate.low, Z_95 * more),
+            estimate.value + math.hypot(estimate.high - estimate.value, Z_95 * more),
         )
 
     def _ul(self, mean: float) -> Estimate:

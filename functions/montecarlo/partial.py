@@ -10,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from montecarlo import concentration
 from montecarlo.credit import Obligors
 from montecarlo.errors import IncompleteRun
 from montecarlo.kernel import REGIONS, Simulation
 from montecarlo.sealed import seal, unseal
+from montecarlo.valuation import Valuation
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,19 +36,25 @@ class Counts:
 
 @dataclass(eq=False)
 class Breakdown:
-    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios.
+    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios. Amounts in cents.
 
-    losses: int64 (C, B, S), cents. loans: int64 (B,). exposure: int64 (B,), cents. expected_loss: int64 (C, B), 2**-16
-    cents.
+    losses: int64 (C, B, S). loans: int64 (B,). exposure: int64 (B,). squares, expected_squares: int64 (B, 3), squared
+    exposures and squared expected losses of the first case as `concentration` keeps them. expected_loss: int64 (C, B),
+    2**-16 cents. capital, twelve_month, lifetime: int64 (C, B), see `valuation`.
     """
 
     losses: Ints
     loans: Ints
     exposure: Ints
+    squares: Ints
+    expected_squares: Ints
     expected_loss: Ints
+    capital: Ints
+    twelve_month: Ints
+    lifetime: Ints
 
     @classmethod
-    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: Obligors, losses: Ints) -> Self:
+    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: Obligors, valuation: Valuation, losses: Ints) -> Self:
         """Sums of `loans` by `part`, the index of each loan's part (N,)."""
 
         def total(values: Ints) -> Ints:
@@ -54,19 +62,24 @@ class Breakdown:
             np.add.at(sums, part, values)
             return sums
 
-        expected = loans.expected_loss()
+        def by_case(values: Ints) -> Ints:
+            return np.array([total(case) for case in values]).reshape(len(values), parts)
+
         return cls(
             losses=losses,
             loans=np.bincount(part, minlength=parts).astype(np.int64),
             exposure=total(loans.exposure),
-            expected_loss=np.array([total(case) for case in expected]).reshape(len(expected), parts),
+            squares=concentration.squares(loans.exposure, part, parts),
+            expected_squares=concentration.squares(valuation.expected_loss[0] >> 16, part, parts),
+            expected_loss=by_case(valuation.expected_loss),
+            capital=by_case(valuation.capital),
+            twelve_month=by_case(valuation.twelve_month),
+            lifetime=by_case(valuation.lifetime),
         )
 
     def add(self, other: Self) -> None:
-        self.losses += other.losses
-        self.loans += other.loans
-        self.exposure += other.exposure
-        self.expected_loss += other.expected_loss
+        for name, array in vars(self).items():
+            array += getattr(other, name)
 
 
 @dataclass(eq=False)
@@ -84,6 +97,8 @@ class Partial:
     pd_sum: Ints
     """int64 (C,): the sum of the loans' PDs as fractions of 2**32."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    kernels: list[str] = field(default_factory=list)
+    """What simulated the chunks, "numpy" or "c": the same bits."""
     seconds: float = 0.0
     """The workers' time, all of a chunk but the writing of its partial."""
     kernel_seconds: float = 0.0
@@ -95,6 +110,7 @@ class Partial:
         plan: str,
         chunk: tuple[int, int],
         loans: Obligors,
+        valuation: Valuation,
         simulation: Simulation,
         counts: Counts,
         reasons: dict[str, int],
@@ -104,10 +120,11 @@ class Partial:
             plan=plan,
             chunks=[chunk],
             counts=counts,
-            segments=Breakdown.of(loans.sector, sectors, loans, simulation.by_segment),
-            regions=Breakdown.of(loans.region, REGIONS, loans, simulation.by_region),
+            segments=Breakdown.of(loans.sector, sectors, loans, valuation, simulation.by_segment),
+            regions=Breakdown.of(loans.region, REGIONS, loans, valuation, simulation.by_region),
             pd_sum=np.where(loans.certain, np.int64(1 << 32), loans.pd).sum(axis=1, dtype=np.int64),
             rejected_by_reason=reasons,
+            kernels=[simulation.kernel],
         )
 
     def add(self, other: Self) -> None:
@@ -126,9 +143,18 @@ class Partial:
         self.pd_sum += other.pd_sum
         for reason, count in other.rejected_by_reason.items():
             self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
+        self.kernels = sorted({*self.kernels, *other.kernels})
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
+
+    def scale(self, factor: int) -> None:
+        """Turn the sums over a sample of one loan in `factor` into estimates for the portfolio. Counts stay as they
+        are.
+        """
+        for breakdown in (self.segments, self.regions):
+            for name, array in vars(breakdown).items():
+                array *= factor * factor if name in ("squares", "expected_squares") else factor
 
     def to_bytes(self) -> bytes:
         """A sealed NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
@@ -137,6 +163,7 @@ class Partial:
             "chunks": sorted(self.chunks),
             "counts": asdict(self.counts),
             "rejected_by_reason": self.rejected_by_reason,
+            "kernels": self.kernels,
             "seconds": self.seconds,
             "kernel_seconds": self.kernel_seconds,
             "peak_memory_mb": self.peak_memory_mb,
@@ -166,6 +193,7 @@ class Partial:
             counts=Counts(**meta["counts"]),
             pd_sum=arrays["pd_sum"],
             rejected_by_reason=meta["rejected_by_reason"],
+            kernels=meta["kernels"],
             seconds=meta["seconds"],
             kernel_seconds=meta["kernel_seconds"],
             peak_memory_mb=meta["peak_memory_mb"],

@@ -5,14 +5,14 @@ Nothing is published unless every planned chunk is there exactly once and every 
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from montecarlo import layout
+from montecarlo import concentration, cost, layout
 from montecarlo.chunk import to_parquet
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.group import add_up
@@ -27,6 +27,9 @@ from montecarlo.storage import Store
 SCHEMA = 1
 CONTRIBUTION_LEVEL = 99.0
 
+SMALLEST_CONVERGENCE = 200
+"""Scenarios below which an estimate of the tail says nothing."""
+
 REGION_NAMES = [*(str(digit) for digit in range(REGIONS - 1)), "unknown"]
 
 
@@ -40,7 +43,10 @@ def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[
     if not total.counts.balanced():
         raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
+    if plan.sample > 1:
+        total.scale(plan.sample)
     result = build(plan, total, table, versions)
+    result["cost"] = cost.actual(store.get_json(layout.estimate(plan.run)), len(total.chunks), total.seconds)
     losses = total.segments.losses.sum(axis=1)
 
     distributions = {case.name: Distribution(losses[c], table.weights) for c, case in enumerate(plan.cases)}
@@ -60,9 +66,10 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
     """result.json, schema 1: amounts in currency units rounded to cents."""
     strata = plan.design.strata(plan.scenarios)
     error = stratified_error(strata) if strata else independent_error
+    sampled = _Sampled.of(total, plan.sample)
     cases = {}
     for c, case in enumerate(plan.cases):
-        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, error)
+        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, error, sampled.error)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
@@ -72,6 +79,12 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
                 "all": round(sample.effective_size()),
                 "99.9": round(sample.effective_size(0.999)),
             },
+            "capital": _money(int(total.segments.capital[c].sum())),
+            "ecl": {
+                "twelve_month": _money(int(total.segments.twelve_month[c].sum())),
+                "lifetime": _money(int(total.segments.lifetime[c].sum())),
+            },
+            "convergence": _convergence(sample, strata),
             "segments": _parts(total.segments, c, sample, list(plan.parameters.segments)),
             "regions": _parts(total.regions, c, sample, REGION_NAMES),
         }
@@ -80,12 +93,18 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
         "run": plan.run,
         "seed": plan.seed,
         "scenarios": plan.scenarios,
-        "sampling": {"method": "mixture" if plan.design.shift else "plain", "shift": plan.design.shift},
+        "sampling": {
+            "method": "mixture" if plan.design.shift else "plain",
+            "shift": plan.design.shift,
+            "one_in": plan.sample,
+            "relative_error": sampled.error,
+        },
         "parameters": plan.parameters.to_json(),
-        "versions": {"montecarlo": plan.version, "model": plan.model, **versions},
+        "versions": {"montecarlo": plan.version, "model": plan.model, "kernel": "+".join(total.kernels), **versions},
         "portfolio": {
             "source": plan.portfolio,
             "as_of": plan.as_of.isoformat(),
+            "concentration": _concentration(total, plan.sample),
             "segments": _holdings(total.segments, list(plan.parameters.segments)),
             "regions": _holdings(total.regions, REGION_NAMES),
         },
@@ -93,8 +112,59 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
         "exposure": _money(int(total.segments.exposure.sum())),
         "cases": cases,
-        "timings": {"kernel_seconds": round(total.kernel_seconds, 3), "peak_memory_mb": round(total.peak_memory_mb)},
+        "timings": {
+            "kernel_seconds": round(total.kernel_seconds, 3),
+            "worker_seconds": round(total.seconds, 3),
+            "peak_memory_mb": round(total.peak_memory_mb),
+        },
     }
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """What simulating one loan in k adds to every error: the relative standard error of a total over all loans.
+
+    With loans drawn independently, a total of k * x_i has the variance (k - 1) / k * sum((k * x_i)**2); x is the
+    expected loss in the first case.
+    """
+
+    error: float
+
+    @classmethod
+    def of(cls, total: Partial, one_in: int) -> "_Sampled":
+        squares = sum(concentration.exact(total.segments.expected_squares))
+        expected = int(total.segments.expected_loss[0].sum()) >> 16
+        share = squares / expected**2 if expected else 0.0
+        return cls(math.sqrt((1 - 1 / one_in) * share))
+
+
+def _concentration(total: Partial, one_in: int) -> dict[str, float]:
+    """Herfindahl indices of exposure: by loan, by segment and by region, and the number of equal loans with the
+    first.
+    """
+    exposure = int(total.segments.exposure.sum())
+    by_loan = concentration.herfindahl(sum(concentration.exact(total.segments.squares)), exposure) / one_in
+    return {
+        "hhi": by_loan,
+        "effective_loans": round(1 / by_loan) if by_loan else 0,
+        "hhi_segments": concentration.between(total.segments.exposure.tolist()),
+        "hhi_regions": concentration.between(total.regions.exposure.tolist()),
+    }
+
+
+def _convergence(sample: Sample, strata: Sequence[int]) -> list[dict[str, Any]]:
+    """The estimates that ever fewer of the scenarios would have given, most first."""
+    rows = []
+    for part in (sample.thinned(factor, strata) for factor in (1, 2, 4, 8, 16)):
+        if part.losses.size >= SMALLEST_CONVERGENCE:
+            estimates = {
+                "el": part.measures().el,
+                "var_99.9": part.measures().var[99.9],
+                "es_99.9": part.measures().es[99.9],
+            }
+            figures = {name: [_money(e.value), _money(e.standard_error)] for name, e in estimates.items()}
+            rows.append({"scenarios": part.losses.size, **figures})
+    return rows
 
 
 def losses_table(plan: Plan, losses: np.ndarray[Any, Any], table: ScenarioTable) -> pa.Table:
@@ -162,6 +232,9 @@ def _parts(breakdown: Breakdown, case: int, sample: Sample, names: list[str]) ->
         name: {
             "el": _money(int(breakdown.expected_loss[case, part]) / (1 << 16)),
             f"es_{CONTRIBUTION_LEVEL:g}_contribution": _money(contributions[part]),
+            "capital": _money(int(breakdown.capital[case, part])),
+            "twelve_month_ecl": _money(int(breakdown.twelve_month[case, part])),
+            "lifetime_ecl": _money(int(breakdown.lifetime[case, part])),
         }
         for part, name in enumerate(names)
         if breakdown.loans[part]

@@ -2,8 +2,6 @@
 
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,6 +13,7 @@ from aws_lambda_powertools import Logger
 from montecarlo.cost import Setup
 from montecarlo.errors import InvalidInput
 from montecarlo.plan import Plan, read, read_scenarios
+from montecarlo.process import peak_memory_mb
 from montecarlo.request import RunRequest
 from montecarlo.scenarios import ScenarioTable
 from montecarlo.storage import Store
@@ -59,12 +58,6 @@ def setup(request: RunRequest) -> Setup:
         max_groups=request.max_groups,
         max_group_concurrency=request.max_group_concurrency,
     )
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process ever held, in MB (for a warm function: since it started)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def defaults(kind: type) -> dict[str, Any]:

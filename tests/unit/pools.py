@@ -30,6 +30,7 @@ def pool(pd: float, loans: int, table: ScenarioTable, loss_cents: int = 100, fir
         certain=no,
         impossible=no,
         exposure=np.full(loans, loss_cents, dtype=np.int64),
+        lgd=np.full(loans, normal.ONE, dtype=np.int32),
         loss=np.full(loans, loss_cents, dtype=np.int64),
     )
 

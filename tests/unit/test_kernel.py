@@ -49,6 +49,7 @@ def mixed(table: ScenarioTable, loans: int, seed: int = 1) -> Obligors:
         certain=random.random(loans) < 0.02,
         impossible=np.zeros(loans, dtype=bool),
         exposure=loss * 2,
+        lgd=np.full(loans, 1 << 23, dtype=np.int32),
         loss=loss,
     )
 
