@@ -51,6 +51,9 @@ module "dataproc" {
   fed_rate              = var.fed_rate
   chunk_loans           = var.chunk_loans
   max_concurrency       = var.max_concurrency
+  max_groups            = var.max_groups
+  max_group_concurrency = var.max_group_concurrency
+  child_execution_type  = var.child_execution_type
   simulate_memory       = var.simulate_memory
   common                = local.common
 }

@@ -51,14 +51,38 @@ variable "chunk_loans" {
 }
 
 variable "max_concurrency" {
-  description = "At most this many chunks run at once. The default is half of the 1,000 concurrent executions that Lambda grants an account in a Region, so that other functions are not starved."
+  description = "At most this many chunks run at once, of all groups together. The default is half of the 1,000 concurrent executions that Lambda grants an account in a Region, so that other functions are not starved."
   type        = number
   default     = 500
   nullable    = false
 
   validation {
-    condition     = floor(var.max_concurrency) == var.max_concurrency && var.max_concurrency >= 1 && var.max_concurrency <= 10000
-    error_message = "max_concurrency must be a whole number from 1 to 10,000, the most that one Map Run takes."
+    condition     = floor(var.max_concurrency) == var.max_concurrency && var.max_concurrency >= 1 && var.max_concurrency <= 400000
+    error_message = "max_concurrency must be a whole number from 1 to 400,000."
+  }
+}
+
+variable "max_groups" {
+  description = "At most this many groups of chunks run at once. A group is planned, simulated and added up by itself."
+  type        = number
+  default     = 40
+  nullable    = false
+
+  validation {
+    condition     = floor(var.max_groups) == var.max_groups && var.max_groups >= 1 && var.max_groups <= 40
+    error_message = "max_groups must be a whole number from 1 to 40, the most that an Inline Map runs at once."
+  }
+}
+
+variable "max_group_concurrency" {
+  description = "At most this many chunks of one group run at once, and no more of all groups together than the limit above says."
+  type        = number
+  default     = 10000
+  nullable    = false
+
+  validation {
+    condition     = floor(var.max_group_concurrency) == var.max_group_concurrency && var.max_group_concurrency >= 1 && var.max_group_concurrency <= 10000
+    error_message = "max_group_concurrency must be a whole number from 1 to 10,000, the most that one Map Run takes."
   }
 }
 
@@ -111,6 +135,18 @@ variable "simulate_memory" {
   validation {
     condition     = floor(var.simulate_memory) == var.simulate_memory && var.simulate_memory >= 512 && var.simulate_memory <= 10240
     error_message = "simulate_memory must be a whole number from 512 to 10,240: MB."
+  }
+}
+
+variable "child_execution_type" {
+  description = "EXPRESS starts ten times as many chunks a second and costs less for many small chunks, but a chunk must be done within 5 minutes and its execution leaves no history."
+  type        = string
+  default     = "STANDARD"
+  nullable    = false
+
+  validation {
+    condition     = contains(["STANDARD", "EXPRESS"], var.child_execution_type)
+    error_message = "child_execution_type must be STANDARD or EXPRESS."
   }
 }
 

@@ -71,7 +71,8 @@ def test_an_execution_ends_some_day(name: str) -> None:
 def test_distributed_maps_tolerate_nothing_and_hand_on_nothing_large() -> None:
     labels = []
     for state in distributed_maps():
-        assert state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "STANDARD"
+        kind = state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"]
+        assert kind == ("STANDARD" if state["Label"] == "Parts" else "${ChunkExecutionType}")
         assert state["ToleratedFailurePercentage"] == 0
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
         assert state["ResultWriter"]["Resource"].endswith(":s3:putObject")

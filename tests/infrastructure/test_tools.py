@@ -7,6 +7,7 @@ environments, and on PATH. A tool that is absent is a skip that names it.
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,11 @@ def test_checkov_finds_nothing_but_the_justified_skips() -> None:
     run(tool("CHECKOV", "checkov"), "--config-file", ".checkov.yaml")
 
 
-def test_asl_validator_accepts_the_state_machines() -> None:
-    paths = [part for name in STATE_MACHINES for part in ("--json-path", f"statemachine/{name}.asl.json")]
+@pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
+def test_asl_validator_accepts_the_state_machines(kind: str, tmp_path: Path) -> None:
+    paths = []
+    for name in STATE_MACHINES:
+        text = (ROOT / "statemachine" / f"{name}.asl.json").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.json").write_text(text.replace("${ChunkExecutionType}", kind), encoding="utf-8")
+        paths += ["--json-path", str(tmp_path / f"{name}.json")]
     run(tool("ASL_VALIDATOR", "asl-validator"), *paths)

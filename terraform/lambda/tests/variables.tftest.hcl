@@ -41,7 +41,7 @@ run "too_large" {
     scenarios           = 1000001
     fed_rate            = 30.1
     chunk_loans         = 10000001
-    max_concurrency     = 10001
+    max_concurrency     = 400001
     generated_loans     = 10000000001
     simulate_memory     = 10241
     run_expiration_days = 36501

@@ -60,13 +60,18 @@ module "function" {
   allow       = each.value.allow
   common      = var.common
   environment = {
-    DATA_BUCKET             = var.data_bucket
-    PORTFOLIO_BUCKET        = var.portfolio_bucket_name
-    DEFAULT_SCENARIOS       = var.scenarios
-    DEFAULT_SEED            = var.seed
-    DEFAULT_FED_RATE        = var.fed_rate
-    DEFAULT_CHUNK_LOANS     = var.chunk_loans
-    DEFAULT_MAX_CONCURRENCY = var.max_concurrency
+    DATA_BUCKET                   = var.data_bucket
+    PORTFOLIO_BUCKET              = var.portfolio_bucket_name
+    DEFAULT_SCENARIOS             = var.scenarios
+    DEFAULT_SEED                  = var.seed
+    DEFAULT_FED_RATE              = var.fed_rate
+    DEFAULT_CHUNK_LOANS           = var.chunk_loans
+    DEFAULT_MAX_CONCURRENCY       = var.max_concurrency
+    DEFAULT_MAX_GROUPS            = var.max_groups
+    DEFAULT_MAX_GROUP_CONCURRENCY = var.max_group_concurrency
+    # For the estimate of a run's cost
+    SIMULATE_MEMORY      = var.simulate_memory
+    CHILD_EXECUTION_TYPE = var.child_execution_type
   }
 }
 
@@ -87,12 +92,13 @@ module "state_machine" {
     RecordFailureFunctionArn = module.function["RecordFailure"].arn
     DataBucket               = var.data_bucket
     Partition                = local.partition
+    ChunkExecutionType       = var.child_execution_type
   })
 
   allow = [
     { # ItemReader
       actions   = ["s3:GetObject"]
-      resources = ["${local.runs}/groups/*/chunks.json"]
+      resources = ["${local.runs}/groups/*/todo.json"]
     },
     { # ResultWriter
       actions = [

@@ -33,6 +33,21 @@ variable "max_concurrency" {
   type        = number
 }
 
+variable "max_groups" {
+  description = "Groups at once when the execution's input does not say."
+  type        = number
+}
+
+variable "max_group_concurrency" {
+  description = "Chunks of one group at once when the execution's input does not say."
+  type        = number
+}
+
+variable "child_execution_type" {
+  description = "Kind of the executions that simulate the chunks."
+  type        = string
+}
+
 variable "simulate_memory" {
   description = "Memory of SimulateChunk in MB."
   type        = number
