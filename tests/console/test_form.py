@@ -20,7 +20,8 @@ def test_the_document_shows_every_group_field_and_default_in_order() -> None:
     _, _, section = DOCUMENT.partition("## The form\n")
     table, _, _ = section.partition("\n## ")
     rows = re.findall(r"^\| (.+?) \|(.*?)\|.*\|$", table, flags=re.MULTILINE)
-    assert [(field, default.strip()) for field, default in rows if field != "field"] == expected
+    shown = [(field, default.strip()) for field, default in rows if field != "field"]
+    assert shown == expected, 'docs/deploy-console.md, "The form": show the form as template.yaml has it'
 
 
 def test_a_number_or_a_pattern_says_what_it_must_be() -> None:
