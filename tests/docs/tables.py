@@ -1,7 +1,7 @@
-"""Tables in the documents that are made from the code, each between `<!-- table: NAME -->` and `<!-- end of table -->`.
+"""Tables in the documents that are made from the code, between `<!-- table: NAME -->` and `<!-- end of table -->`.
 
-`python -m tests.docs.tables` writes them anew; `test_docs.py` fails when one is stale. What only people can say, such as
-the meaning of a request's field, is written in the document's last column and kept.
+`python -m tests.docs.tables` writes them anew; `test_docs.py` fails when one is stale. What only people can say, such
+as the meaning of a request's field, is written in the document's last column and kept.
 """
 
 import argparse

@@ -1,0 +1,307 @@
+"""The documents say what the code does: links, tables, keys of the results, commands and their options."""
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from botocore.exceptions import ClientError
+
+import aggregate
+import generate_part
+import plan
+import plan_group
+import plan_parts
+import reduce_group
+import simulate_chunk
+from montecarlo import errors, layout, parameters, runtime, storage
+from montecarlo.portfolio import COLUMNS
+from montecarlo.portfolio import Mapping as ColumnMapping
+from montecarlo.request import run_request
+from tests.docs.tables import ROOT, commands, documents, rows, with_fresh_tables
+from tests.infrastructure.templates import STATE_MACHINES, resources, template
+
+DOCUMENTS = [pytest.param(file, id=str(file.relative_to(ROOT))) for file in documents()]
+RUN = "sample"
+
+
+def text_of(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Every document
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_links_inside_the_repository_resolve(file: Path) -> None:
+    for target in re.findall(r"(?<!`)\]\(([^)\s]+)\)", file.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (file.parent / path).resolve() if path else file
+        assert there.exists(), f"{file.name} links to {target}, which does not exist"
+        assert not anchor or anchor in anchors(there), f"{file.name} links to {target}, which has no such heading"
+
+
+def anchors(file: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ +(.+)$", without_code(file.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_tables_made_from_the_code_are_fresh(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text == with_fresh_tables(text), "run: python -m tests.docs.tables"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_files_that_are_named_exist(file: Path) -> None:
+    places = "functions|statemachine|cloudformation|terraform|events|local|tests|benchmarks|examples|docs"
+    for name in re.findall(rf"`((?:{places})/[\w./-]*)`", file.read_text(encoding="utf-8")):
+        if not name.endswith(".tfvars"):  # the user's own
+            there = (ROOT / name).exists() or (file.parent / name).exists()
+            assert there, f"{file.name} names {name}, which does not exist"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_no_path_of_anybodys_computer(file: Path) -> None:
+    found = re.search(r"(?<![\w.}/-])/(work|tmp|root|home|Users)/\S*", file.read_text(encoding="utf-8"))
+    assert found is None, f"{file.name}: {found and found[0]}"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_commands_and_their_options_exist(file: Path) -> None:
+    known = {name: set(parser._option_string_actions) for name, parser in commands().items()}
+    text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, rest in re.findall(r"(?:`|^ {4,}|bin/|run )montecarlo ([a-z]+)([^`\n#]*)", text, re.MULTILINE):
+        assert name in known, f"{file.name}: montecarlo {name}"
+        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
+            assert option in known[name], f"{file.name}: montecarlo {name} has no {option}"
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    for name, rest in re.findall(r"(?:`|^ {4,})make ([a-z]+)([^`\n#]*)", text, re.MULTILINE):
+        assert name in targets, f"{file.name}: make {name}"
+        for variable in re.findall(r"\b([A-Z]+)=", rest):
+            assert f"$({variable})" in text_of("Makefile"), f"{file.name}: make {name} knows no {variable}"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One document each
+
+
+def test_readme_gives_a_reason_for_every_dependency() -> None:
+    readme = text_of("README.md")
+    for name in re.findall(r'^ {2}"([A-Za-z0-9-]+)', text_of("pyproject.toml"), re.MULTILINE):
+        if not re.fullmatch(r"[A-Z]+\d*", name):  # ruff's rules stand in lists of the same form
+            assert re.search(rf"\b{name}\b", readme), f"README.md does not say why there is {name}"
+
+
+def test_every_field_and_parameter_of_a_run_is_explained() -> None:
+    for path in ("docs/run-your-portfolio.md", "docs/model.md", "docs/deploy-sam.md"):
+        for table in re.findall(r"<!-- table: .*?<!-- end of table -->", text_of(path), re.DOTALL):
+            assert all(cells[-1] for cells in rows(table)), f"{path} has a table with an empty last column:\n{table}"
+
+
+def test_json_examples_are_accepted() -> None:
+    """Mappings, parameters and inputs of runs in "Run your portfolio" pass the checks that a run makes."""
+    examples = [
+        json.loads(block)
+        for block in re.findall(r"```json\n(.*?)```", text_of("docs/run-your-portfolio.md"), re.DOTALL)
+    ]
+    assert len(examples) == 5
+    for example in examples:
+        if "objects" in example:
+            assert example["schema"] == 1
+        elif "columns" in example:
+            assert ColumnMapping.parse(example) == ColumnMapping.parse(
+                json.loads(text_of("examples/lendingclub/mapping.json"))
+            )
+        elif "portfolio" in example:
+            parameters.load(run_request(example, {"run": RUN}).parameters)
+        else:
+            parameters.load(example)
+
+
+def test_every_source_of_a_mapping_is_accepted() -> None:
+    document = text_of("docs/run-your-portfolio.md")
+    sources = re.findall(r'^\| `(\{"(?:from|constant|row_number)".*?\})` \|', document, re.MULTILINE)
+    assert len(sources) == 6
+    for source in map(json.loads, sources):
+        column = "AccountID" if "row_number" in source else "OriginationDate" if "format" in source else "Segment"
+        column = "Rate" if "scale" in source else column
+        ColumnMapping.parse({"columns": {column: source}})
+
+
+def test_every_error_is_explained() -> None:
+    document = text_of("docs/operate.md")
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type):
+            assert f"`{name}`" in document, f"docs/operate.md does not say what to do about {name}"
+    for machine in STATE_MACHINES:
+        for name in set(
+            re.findall(r'"((?:Lambda|Runtime|Sandbox|States)\.\w+)"', text_of(f"statemachine/{machine}.asl.json"))
+        ):
+            assert name == "States.ALL" or f"`{name}`" in document, f"docs/operate.md does not explain {name}"
+
+
+def test_every_state_is_in_the_map_of_the_code() -> None:
+    described = {cells[0]: cells[1].strip("`") for cells in rows(text_of("docs/develop.md"))}
+    for name in STATE_MACHINES:
+        for function, body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").items():
+            handler = body["Properties"]["Handler"].removesuffix(".handler")
+            assert described.get(function) == f"functions/{handler}.py"
+
+
+def test_the_console_form_is_described_in_full() -> None:
+    form = template("template.yaml")["Metadata"]["AWS::CloudFormation::Interface"]["ParameterLabels"]
+    described = {cells[0] for cells in rows(text_of("docs/deploy-console.md"))}
+    assert {label["default"] for label in form.values()} <= described
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The results of a real run
+
+
+class Bucket:
+    """As much of S3's client as the functions use, in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def get_object(self, Key: str, Range: str = "", **other: Any) -> dict[str, Any]:  # noqa: N803
+        data = self._get(Key)
+        if Range:
+            start, stop = re.findall(r"\d+", Range)
+            data = data[int(start) : int(stop) + 1]
+        return {"Body": io.BytesIO(data), "ContentLength": len(data), "ETag": '"etag"'}
+
+    def head_object(self, Key: str, **other: Any) -> dict[str, Any]:  # noqa: N803
+        return {"ContentLength": len(self._get(Key)), "ETag": '"etag"', "LastModified": None}
+
+    def put_object(self, Key: str, Body: bytes, **other: Any) -> None:  # noqa: N803
+        self.objects[Key] = Body
+
+    def delete_object(self, Key: str, **other: Any) -> None:  # noqa: N803
+        self.objects.pop(Key, None)
+
+    def get_paginator(self, operation: str) -> "Bucket":
+        return self
+
+    def paginate(self, Prefix: str, **other: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        keys = sorted(key for key in self.objects if key.startswith(Prefix))
+        yield {
+            "Contents": [
+                {"Key": key, "Size": len(self.objects[key]), "ETag": '"etag"', "LastModified": None} for key in keys
+            ]
+        }
+
+    def _get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        return self.objects[key]
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    """What a run leaves: the handlers of both state machines, one after the other, on the sample events.
+
+    Row 3 of the portfolio cannot be used, and is rejected.
+    """
+    memory = Bucket()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATA_BUCKET", "documents")
+        patch.setattr(storage, "client", lambda: memory)
+        runtime.data_store.cache_clear()
+        for handler, name in ((plan_parts, "plan_parts"), (generate_part, "generate_part")):
+            handler.handler({**sample(name), **({"format": "csv"} if name == "generate_part" else {})}, None)
+        part = layout.portfolio_part("sample", 0, "csv")
+        lines = memory.objects[part].decode().split("\n")
+        lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
+        memory.objects[part] = "\n".join(lines).encode()
+        request = sample("plan")
+        request["request"] |= {"portfolio": part, "max_rejected_share": 0.5, "as_of": "2026-01-01"}
+        planned = plan.handler(request, None)
+        for group in planned["groups"]:
+            grouped = plan_group.handler(group, None)
+            for chunk in json.loads(memory.objects[grouped["chunks_key"]]):
+                simulate_chunk.handler(chunk, None)
+            reduce_group.handler({"run": RUN, "group": group["group"]}, None)
+        aggregate.handler({"run": RUN}, None)
+        yield memory
+    runtime.data_store.cache_clear()
+
+
+def sample(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(text_of(f"events/{name}.json"))
+    return event
+
+
+def described_keys(title: str) -> set[str]:
+    """The code in the first column of the first table after a text of docs/results.md."""
+    document = text_of("docs/results.md")
+    assert title in document
+    table = re.search(r"^\|.*?(?=^[^|])", document.split(title, 1)[1] + "\n\n", re.DOTALL | re.MULTILINE)
+    assert table, title
+    return {key for cells in rows(table[0]) for key in re.findall(r"`([^`]+)`", cells[0])}
+
+
+def pattern(key: str) -> re.Pattern[str]:
+    """A documented key: <x> stands for any one name, and * for everything below."""
+    names = re.sub(r"<[a-z]+>", "\0", key)
+    return re.compile(re.escape(names).replace("\0", r"[^.]+(?:\.\d)?").replace(r"\*", ".+"))
+
+
+def paths(node: Any, path: str = "") -> Iterator[str]:
+    """Every leaf of a document, as a path with dots; a list is a leaf."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from paths(value, f"{path}.{name}" if path else name)
+    else:
+        yield path
+
+
+def compare(described: set[str], found: set[str], where: str) -> None:
+    unknown = {name for name in found if not any(pattern(key).fullmatch(name) for key in described)}
+    assert not unknown, f"docs/results.md does not describe {sorted(unknown)} of {where}"
+    absent = {key for key in described if not any(pattern(key).fullmatch(name) for name in found)}
+    assert not absent, f"docs/results.md describes {sorted(absent)}, which {where} does not have"
+
+
+def test_every_key_of_the_result_is_described(bucket: Bucket) -> None:
+    result = json.loads(bucket.objects[layout.result(RUN)])
+    compare(described_keys("## result.json"), set(paths(result)), "result.json")
+
+
+@pytest.mark.parametrize(
+    ("title", "key"),
+    [
+        ("`losses.parquet`, a row", layout.losses(RUN)),
+        ("`segments.parquet`, a row", layout.segments(RUN)),
+        ("`loans/<group>-<chunk>.parquet`, a row", layout.chunk_loans(RUN, 0, 0)),
+        ("`rejects/<group>-<chunk>.parquet`, a row", layout.chunk_rejects(RUN, 0, 0)),
+    ],
+)
+def test_every_column_of_the_tables_is_described(bucket: Bucket, title: str, key: str) -> None:
+    compare(described_keys(title), set(pq.read_schema(io.BytesIO(bucket.objects[key])).names), key)
+
+
+def test_everything_that_a_run_leaves_is_described(bucket: Bucket) -> None:
+    described = described_keys("# Results") - {"failure.json"}
+    left = {key.removeprefix(f"runs/{RUN}/") for key in bucket.objects if key.startswith(f"runs/{RUN}/")}
+    tops = {f"{name.split('/')[0]}/" if "/" in name else name for name in left}
+    assert tops == described
+
+
+def test_columns_are_those_of_the_portfolio() -> None:
+    assert {f"`{column.name}`" for column in COLUMNS} <= {
+        cells[0] for cells in rows(text_of("docs/run-your-portfolio.md"))
+    }
