@@ -13,7 +13,7 @@ from datetime import date
 from montecarlo.credit import obligors
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.parameters import Parameters
-from montecarlo.planning import InputObject, csv_slices
+from montecarlo.planning import InputObject, first_rows
 from montecarlo.portfolio import Mapping, RawRows, count_rows, gather, read_rows, validate
 from montecarlo.scenarios import Case, ScenarioTable
 from montecarlo.storage import NoSuchObject, Store
@@ -58,10 +58,7 @@ def _first_rows(item: InputObject, portfolio: Store, columns: Mapping) -> RawRow
         return read_rows(io.BytesIO(head), item.key, item.format, columns)
     if item.format == "csv.gz":
         head = _inflate(head, item.key)
-    # The head ends amid a row: keep what is whole.
-    whole = csv_slices(item, [head], ROWS)[:1]
-    end = whole[0].bytes[1] if whole and whole[0].bytes else len(head)
-    return read_rows(io.BytesIO(head[: min(end, head.rfind(b"\n") + 1)]), item.key, "csv", columns)
+    return read_rows(io.BytesIO(first_rows(head, ROWS)), item.key, "csv", columns)
 
 
 def _inflate(head: bytes, key: str) -> bytes:

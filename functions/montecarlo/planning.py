@@ -220,6 +220,12 @@ _QUOTED_CELL = re.compile(rb'(?:\A|(?<=[,\r\n]))"[^"]*(?:""[^"]*)*("?)')
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 
 
+def first_rows(head: bytes, rows: int) -> bytes:
+    """The header and up to so many whole rows of a CSV of which only the beginning is known."""
+    ends = _row_ends(head)
+    return head[: ends[min(rows, len(ends) - 1)]] if len(ends) else b""
+
+
 def _every_row_end(blocks: Iterable[bytes], step: int, key: str) -> Iterator[tuple[int, int]]:
     """(data rows before, byte offset) after the header, after every `step` rows, and at the end of the last row.
 
