@@ -12,13 +12,14 @@ code, to the same bits, where `compiled` finds it. Imports NumPy only.
 Sources: Salmon et al. 2011 (Philox); Steele, Lea and Flood 2014 (SplitMix64).
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo import compiled, normal
+from montecarlo import compiled, normal, severity
 from montecarlo.credit import Obligors
 from montecarlo.scenarios import ScenarioTable
 
@@ -33,6 +34,7 @@ _CHECKED_LOANS = 8  # simulated by both kernels before the compiled one is trust
 _SLACK = 1 << 18  # Q24: how far above its loans' thresholds a screen may lie before a new one pays off
 
 U64 = np.uint64
+_LGD_SALT = U64(0xA24BAED4963EE407)
 Ints = npt.NDArray[np.int64]
 
 
@@ -95,8 +97,9 @@ def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | Non
     frequency = np.zeros((cases, len(loans)), dtype=np.int64)
 
     for loan in np.flatnonzero(loans.certain):
-        by_segment[:, loans.sector[loan]] += loans.loss[loan]
-        by_region[:, loans.region[loan]] += loans.loss[loan]
+        loss = _certain_loss(loans, loan, table, seed)
+        by_segment[:, loans.sector[loan]] += loss
+        by_region[:, loans.region[loan]] += loss
         frequency[:, loan] = _integer_weights(table).sum()
 
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
@@ -110,6 +113,14 @@ def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | Non
             by_region += losses
             frequency[:, members] = often
     return Simulation(by_segment, by_region, frequency, "c" if library else "numpy")
+
+
+def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
+    """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them."""
+    sums = 8 * cases * (sectors + 3 * REGIONS + 2) * scenarios  # the result's, one sector's and, at the check, a third
+    columns = (24 * cases + 50) * loans
+    buffers = (90 + 16 * cases) * max(_BATCH_TRIALS, scenarios)  # a tenth of it, unless most trials are defaults
+    return sums + columns + buffers
 
 
 def mix64(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -134,17 +145,43 @@ def _simulate_sector(
     drift = (table.factors[sector] * table.loading[sector]) >> normal.FRACTION_BITS
     trials = Trials(
         seed=seed,
-        first_scenario=0,
+        first_scenario=table.first_scenario,
         phi=table.phi,
         drift=drift.astype(np.int32),
         key=loans.key[members],
-        alpha=loans.alpha[:, members],
+        alpha=loans.alpha.take(members, axis=1),
     )
     by_region = np.zeros((trials.cases, REGIONS, trials.scenarios), dtype=np.int64)
     frequency = np.zeros((trials.cases, members.size), dtype=np.int64)
-    add = library.add_losses if library else add_losses
-    add(trials, loans.loss[members], loans.region[members], _integer_weights(table), by_region, frequency)
+    weights, region = _integer_weights(table), loans.region[members]
+    if table.severity.drawn[sector]:
+        find = library.find if library else Finder(trials).find
+        for case, position, scenario in _defaults(trials, find):
+            loan = members[position]
+            loss = _drawn_losses(loans, loan, scenario, table, seed)
+            _add(case, position, scenario, loss, region, weights, by_region, frequency)
+    else:
+        add = library.add_losses if library else add_losses
+        add(trials, loans.loss[members], region, weights, by_region, frequency)
     return by_region, frequency
+
+
+def _certain_loss(loans: Obligors, loan: np.intp, table: ScenarioTable, seed: int) -> Ints:
+    """What a loan that always defaults loses in each scenario, int64 (S,)."""
+    if not table.severity.drawn[loans.sector[loan]]:
+        return np.full(table.scenarios, loans.loss[loan])
+    return _drawn_losses(loans, np.full(table.scenarios, loan), np.arange(table.scenarios), table, seed)
+
+
+def _drawn_losses(loans: Obligors, loan: npt.NDArray[np.intp], scenario: Ints, table: ScenarioTable, seed: int) -> Ints:
+    """What n defaults of loans of one sector lose, int64 (n,), each with an LGD drawn for its loan and scenario.
+
+    The cases share the draw, as they share the default's bits.
+    """
+    sector = int(loans.sector[loan[0]]) if loan.size else 0
+    word = _words(loans.key[loan], scenario + table.first_scenario, seed)
+    z = table.factors[sector, scenario]
+    return severity.losses(table.severity, sector, table.phi, z, word, loans.lgd[loan], loans.exposure[loan])
 
 
 def _trusted(
@@ -157,7 +194,7 @@ def _trusted(
     """The library, if it gives NumPy's bits for the first loans: no damaged or miscompiled one may make a number."""
     if library is None or not drawn.size:
         return library
-    few = drawn[loans.sector[drawn] == loans.sector[drawn[0]]][:_CHECKED_LOANS]
+    few = drawn[loans.sector[drawn] == loans.sector[drawn[0]]][: min(_CHECKED_LOANS, _batch_loans(table.scenarios))]
     ours, theirs = (_simulate_sector(loans, few, table, seed, each) for each in (None, library))
     return library if all(map(np.array_equal, ours, theirs)) else None
 
@@ -182,14 +219,31 @@ def add_losses(
     loss: int64 (M,). region: int16 (M,). weights: int64 (S,). by_region: int64 (C, REGIONS, S). frequency: int64 (C,
     M).
     """
-    finder = Finder(trials)
+    for case, position, scenario in _defaults(trials, Finder(trials).find):
+        _add(case, position, scenario, loss.take(position), region, weights, by_region, frequency)
+
+
+def _defaults(trials: Trials, find: Callable[[Trials], list[Defaults]]) -> Iterator[tuple[int, Ints, Ints]]:
+    """(case, position among the loans, scenario) of all defaults, a batch of loans and a case at a time."""
     batch = _batch_loans(trials.scenarios)
-    row = region * np.int64(trials.scenarios)
     for start in range(0, len(trials), batch):
-        for case, (position, scenario) in enumerate(finder.find(trials.part(slice(start, start + batch)))):
-            loan = position + start
-            np.add.at(by_region[case].reshape(-1), row.take(loan) + scenario, loss.take(loan))
-            np.add.at(frequency[case], loan, weights.take(scenario))
+        for case, (position, scenario) in enumerate(find(trials.part(slice(start, start + batch)))):
+            yield case, position + start, scenario
+
+
+def _add(
+    case: int,
+    position: Ints,
+    scenario: Ints,
+    loss: Ints,
+    region: npt.NDArray[np.int16],
+    weights: Ints,
+    by_region: Ints,
+    frequency: Ints,
+) -> None:
+    cell = region.take(position) * np.int64(weights.size) + scenario
+    np.add.at(by_region[case].reshape(-1), cell, loss)
+    np.add.at(frequency[case], position, weights.take(scenario))
 
 
 class Finder:
@@ -237,6 +291,12 @@ class Finder:
             threshold = normal.threshold(trials.phi, np.int32(highest) - trials.drift)
             self._screen, self._screened = (threshold >> np.uint32(24)).astype(np.uint8), highest
         return self._screen
+
+
+def _words(key: npt.NDArray[np.uint64], number: Ints, seed: int) -> npt.NDArray[np.uint64]:
+    """A random word for the LGD of each (loan key, number of the scenario), unrelated to those of its default."""
+    state = (mix64(key + U64(seed)) ^ _LGD_SALT) + number.astype(np.uint64) * U64(0x9E3779B97F4A7C15)
+    return mix64(state)
 
 
 def _tie_bits(trials: Trials, position: Ints, scenario: Ints) -> npt.NDArray[np.uint32]:

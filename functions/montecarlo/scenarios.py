@@ -54,7 +54,7 @@ class ScenarioTable:
 
     factors: int32 (K, S), sector factors Z. weights: float64 (S,), summing to about 1. phi: uint32, `normal.table()`.
     band_probit: int32, Phi^-1 of each score band's PD. scale, loading: int64 (K,). shift: int64 (C, K), added to
-    Phi^-1(PD).
+    Phi^-1(PD). wave: int64 (), as in `draw`. severity, capital: see there.
     """
 
     factors: npt.NDArray[np.int32]
@@ -64,8 +64,14 @@ class ScenarioTable:
     scale: npt.NDArray[np.int64]
     loading: npt.NDArray[np.int64]
     shift: npt.NDArray[np.int64]
+    wave: npt.NDArray[np.int64]
     severity: SeverityTable
     capital: CapitalTable
+
+    @property
+    def first_scenario(self) -> int:
+        """Number of the first scenario, a multiple of 32: where the loans' random bytes go on from the wave before."""
+        return int(self.wave) * -(-self.scenarios // 32) * 32
 
     @property
     def scenarios(self) -> int:
@@ -154,6 +160,7 @@ def draw(
         scale=normal.to_fixed(1 / np.sqrt(1 - rho)),
         loading=normal.to_fixed(np.sqrt(rho / (1 - rho))),
         shift=normal.to_fixed([[_shift(parameters, case, name) for name in parameters.segments] for case in cases]),
+        wave=np.array(wave, dtype=np.int64),
         severity=severity.table([s.lgd_volatility for s in segments], [s.lgd_correlation for s in segments]),
         capital=capital.table(
             [s.exposure_class for s in segments], [s.annual_sales for s in segments], [s.pd_floor for s in segments]

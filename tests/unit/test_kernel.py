@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from montecarlo import kernel
 from montecarlo.credit import Obligors
 from montecarlo.measures import Sample, independent_error
-from montecarlo.parameters import load
-from montecarlo.scenarios import ScenarioTable
+from montecarlo.parameters import Parameters, load
+from montecarlo.scenarios import ScenarioTable, draw
+from montecarlo.valuation import expected_losses
 from tests.unit.pools import BASE, STRESSED, one_factor, pool, table_of
 
 KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
@@ -229,3 +230,57 @@ def test_vasiceks_formula_gives_the_published_table() -> None:
         for pd, expected in zip(known["pd_percent"], known[f"rho_{rho}"], strict=True):
             x = (normal.inv_cdf(pd / 100) + math.sqrt(rho) * normal.inv_cdf(0.999)) / math.sqrt(1 - rho)
             assert 100 * normal.cdf(x) == pytest.approx(expected, abs=0.051)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Random LGDs, and waves of scenarios
+
+
+def drawn_lgds(volatility: float = 0.5, correlation: float = 0.2) -> Parameters:
+    """Parameters under which every segment draws its LGDs."""
+    spread = {"lgd_volatility": volatility, "lgd_correlation": correlation}
+    return load({"segments": dict.fromkeys(load().segments, spread)})
+
+
+def test_drawn_lgds_do_not_depend_on_chunks_cases_or_the_kernel() -> None:
+    table = table_of(drawn_lgds(), 300, 3, BASE, STRESSED)
+    loans = mixed(table, 200)
+    whole = kernel.simulate(loans, table, 3, "numpy")
+    parts = [kernel.simulate(some(loans, part), table, 3) for part in np.array_split(np.arange(200)[::-1], 7)]
+    assert np.array_equal(sum(part.by_region for part in parts), whole.by_region)
+    assert np.array_equal(whole.by_segment.sum(axis=1), whole.by_region.sum(axis=1))
+    assert (whole.by_segment[1] >= whole.by_segment[0]).all(), "cases share the draw"
+    assert (whole.by_segment.sum(axis=1) <= loans.exposure.sum()).all()
+
+
+def test_drawn_lgds_have_the_expected_loss_that_quadrature_gives() -> None:
+    """100 loans in 40,000 scenarios; four standard errors."""
+    parameters = drawn_lgds(0.5, 0.3)
+    table = table_of(parameters, 40_000, 5)
+    loans = pool(0.02, 100, table, loss_cents=1_000_000)
+    lgds = Obligors(**{**vars(loans), "lgd": np.full(100, 1 << 23, dtype=np.int32), "loss": loans.exposure // 2})
+    losses = kernel.simulate(lgds, table, 5).by_segment.sum(axis=1)[0]
+    expected = expected_losses(lgds, table).sum() / 2**16
+    assert losses.mean() == pytest.approx(expected, abs=4 * losses.std() / math.sqrt(40_000))
+    assert expected > 1.05 * lgds.expected_loss().sum() / 2**16
+
+
+def test_a_certain_default_draws_its_lgd_too() -> None:
+    table = table_of(drawn_lgds(0.5, 0.0), 5_000, 5)
+    loans = pool(0.02, 1, table, loss_cents=1_000_000)
+    half = {"lgd": np.full(1, 1 << 23, dtype=np.int32), "loss": loans.exposure // 2, "certain": np.array([True])}
+    losses = kernel.simulate(Obligors(**{**vars(loans), **half}), table, 5).by_segment.sum(axis=1)[0]
+    assert losses.mean() == pytest.approx(500_000, abs=4 * 250_000 / math.sqrt(5_000))
+    assert losses.std() == pytest.approx(250_000, rel=0.05)
+
+
+def test_waves_continue_each_other() -> None:
+    """Two waves share no random byte with each other, and each can be made without the other."""
+    first, second = (draw(load(), (BASE,), 320, 7, wave=wave) for wave in (0, 1))
+    assert second.first_scenario == 320
+    assert not np.array_equal(first.factors, second.factors)
+    whole = replace(first, factors=np.hstack([first.factors, second.factors]), weights=np.ones(640) / 640)
+    loans = mixed(first, 50)
+    together = kernel.simulate(loans, whole, 7).by_segment
+    apart = np.concatenate([kernel.simulate(loans, wave, 7).by_segment for wave in (first, second)], axis=2)
+    assert np.array_equal(together, apart)
