@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from tqdm import tqdm
 from local import server
 from local.deployment import DeploymentError, Stack, deploy, find, functions
 from local.execution import Execution, RunFailed
-from montecarlo import layout
+from montecarlo import cost, layout
+from montecarlo.cost import Setup, Work
 from montecarlo.errors import MonteCarloError
+from montecarlo.planning import InputObject
 from montecarlo.portfolio import format_of
 from montecarlo.report import format_table
 
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
 
     run = commands.add_parser("run", help="simulate a portfolio on the embedded AWS and write the results to a folder")
+    run.add_argument("--name", help="what the run is called (default run- and the time)")
     source = run.add_mutually_exclusive_group()
     source.add_argument("--loans", type=int, help=f"generate a portfolio of so many loans (default {DEFAULT_LOANS:,})")
     source.add_argument("--portfolio", type=Path, help="simulate this CSV or Parquet file, or the files of this folder")
@@ -70,12 +74,39 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fed-rate", type=float, help="Federal Funds rate of the stressed case in %% (default 8)")
     run.add_argument("--chunk-loans", type=int, help="loans in a chunk (default 50,000); does not change the results")
     run.add_argument("--concurrency", type=int, help="chunks at the same time; does not change the results")
+    run.add_argument("--sample", type=int, help="simulate one loan in so many (default 1, all)")
+    run.add_argument("--max-cost-usd", type=float, help="do not start a run that would cost more on AWS")
     run.add_argument(
         "--max-rejected-share", type=float, help="share of bad rows from which the run fails (default 0.001)"
     )
     run.add_argument("--as-of", help="the portfolio's reporting date, such as 2026-01-31")
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default out)")
     run.set_defaults(command=_run)
+
+    resume = commands.add_parser("resume", help="continue a run on the embedded AWS that is up: only what is missing")
+    resume.add_argument("run", help="the run's name")
+    resume.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default out)")
+    resume.set_defaults(command=_resume)
+
+    cancel = commands.add_parser("cancel", help="stop a run on the embedded AWS that is up; it can be resumed")
+    cancel.add_argument("run", help="the run's name")
+    cancel.set_defaults(command=_cancel)
+
+    estimate = commands.add_parser("estimate", help="say what a run would take and cost on AWS, without running it")
+    size = estimate.add_mutually_exclusive_group(required=True)
+    size.add_argument("--loans", type=float, help="loans, such as 1e9")
+    size.add_argument("--portfolio", type=Path, help="a CSV or Parquet file, or a folder of such files")
+    estimate.add_argument("--objects", type=float, help="S3 objects that the loans lie in (default: one a chunk)")
+    estimate.add_argument("--scenarios", type=float, default=Work.scenarios, help="scenarios (default 10,000)")
+    estimate.add_argument("--cases", type=int, default=Work.cases, help="cases, the base one among them (default 2)")
+    estimate.add_argument("--chunk-loans", type=float, default=Work.chunk_loans, help="loans in a chunk")
+    estimate.add_argument("--sample", type=int, default=Work.sample, help="simulate one loan in so many (default 1)")
+    estimate.add_argument("--concurrency", type=int, default=Setup.max_concurrency, help="chunks at the same time")
+    estimate.add_argument("--memory", type=int, default=Setup.memory_mb, help="MB of SimulateChunk (default 1769)")
+    estimate.add_argument("--architecture", choices=["arm64", "x86_64"], default=Setup.architecture)
+    estimate.add_argument("--children", choices=["STANDARD", "EXPRESS"], default=Setup.children)
+    estimate.add_argument("--json", type=Path, help="write the estimate to this file, too")
+    estimate.set_defaults(command=_estimate)
 
     up = commands.add_parser("up", help="start the embedded AWS and keep it running")
     up.add_argument("--port", type=int, help=f"port on this computer (default {server.PREFERRED_PORT} if it is free)")
@@ -106,7 +137,7 @@ def _run(options: argparse.Namespace) -> None:
     request = _request(options)  # before anything is started, so that a wrong file costs no time
     files = _portfolio_files(options.portfolio) if options.portfolio else []
     out = _out_folder(options.out)
-    run = datetime.now(UTC).strftime("run-%Y%m%d-%H%M%S-%f")[:-3]
+    run = options.name or f"run-{_timestamp()}"
     with _embedded_aws() as aws:
         started = time.monotonic()
         stack = _deploy(aws)
@@ -115,14 +146,21 @@ def _run(options: argparse.Namespace) -> None:
             request["portfolio"] = _upload(stack, files, run)
         else:
             request["portfolio"] = _generate(stack, states, options.loans or DEFAULT_LOANS, options.seed, run)
-        deployed = time.monotonic()
-        execution = Execution.start(states, stack.outputs["DataProcStateMachineArn"], run, {"run": run, **request})
-        try:
-            _wait(execution, "Simulating")
-        finally:
-            _download(stack, f"runs/{run}/", out)
-        seconds = time.monotonic() - deployed
-        _say(f"Simulated in {seconds:.1f} s (set-up {deployed - started:.1f} s before).\n")
+        _say(f"Set up in {time.monotonic() - started:.1f} s. The run is called {run}.")
+        _simulate(stack, run, {"run": run, **request}, out)
+
+
+def _simulate(stack: Stack, execution_name: str, request: dict[str, Any], out: Path) -> None:
+    """Run the dataproc state machine, bring its results to a folder, and print what came out."""
+    run, started = request["run"], time.monotonic()
+    execution = Execution.start(
+        stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], execution_name, request
+    )
+    try:
+        _wait(execution, "Simulating")
+    finally:
+        _download(stack, f"runs/{run}/", out)
+    _say(f"Simulated in {time.monotonic() - started:.1f} s.\n")
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     print(format_table(result))
     print(
@@ -130,6 +168,10 @@ def _run(options: argparse.Namespace) -> None:
         end="",
     )
     print(f", rejects/ ({result['loans']['rejected']:,} rows)" if result["loans"]["rejected"] else "")
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
@@ -140,6 +182,8 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "fed_rate": options.fed_rate,
         "chunk_loans": options.chunk_loans,
         "max_concurrency": options.concurrency,
+        "sample": options.sample,
+        "max_cost_usd": options.max_cost_usd,
         "max_rejected_share": options.max_rejected_share,
         "as_of": options.as_of,
         "mapping": _json_file(options.mapping, "mapping"),
@@ -230,6 +274,74 @@ def _download(stack: Stack, prefix: str, out: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# resume, cancel, estimate
+
+
+def _resume(options: argparse.Namespace) -> None:
+    out = _out_folder(options.out)
+    stack = _stack_that_is_up()
+    s3 = stack.client("s3")
+    try:
+        body = s3.get_object(Bucket=stack.bucket, Key=layout.request(options.run))["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        raise UsageError(
+            f"there is no run {options.run} that got as far as its plan; start it with run --name."
+        ) from None
+    # An execution's name is used once; the run's stays the same.
+    _simulate(stack, f"{options.run[:50]}-{_timestamp()}", json.loads(body), out)
+
+
+def _cancel(options: argparse.Namespace) -> None:
+    stack = _stack_that_is_up()
+    running = Execution.running(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], options.run)
+    if not running:
+        raise UsageError(f"no execution of the run {options.run} is under way.")
+    for execution in running:
+        execution.stop("cancelled by the user")
+    print(f"Stopped. What was simulated is kept; continue with: montecarlo resume {options.run}")
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    chunk_loans = round(options.chunk_loans)
+    work = Work(
+        loans=round(options.loans or 0),
+        scenarios=round(options.scenarios),
+        cases=options.cases,
+        chunk_loans=chunk_loans,
+        sample=options.sample,
+        objects=round(options.objects) if options.objects else max(1, round(options.loans or 0) // chunk_loans),
+    )
+    if options.portfolio:
+        files = [InputObject(str(file), file.stat().st_size) for file in _portfolio_files(options.portfolio)]
+        work = replace(
+            work,
+            loans=sum(file.estimated_rows for file in files),
+            objects=len(files),
+            size=sum(file.size for file in files),
+            to_scan=sum(file.size for file in files if file.format != "parquet"),
+        )
+    setup = Setup(
+        memory_mb=options.memory,
+        architecture=options.architecture,
+        children=options.children,
+        max_concurrency=options.concurrency,
+    )
+    estimated = cost.estimate(work, setup)
+    print(estimated.format())
+    if options.json:
+        options.json.write_text(json.dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def _stack_that_is_up() -> Stack:
+    running = server.find_running(STATE / "up")
+    if running is None:
+        raise UsageError(
+            "no embedded AWS is running: start one with `montecarlo up`; it brings back what an earlier one held."
+        )
+    return find(running.environment) or _deploy(running)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # up, down, invoke
 
 
@@ -254,10 +366,7 @@ def _down(options: argparse.Namespace) -> None:
 
 def _invoke(options: argparse.Namespace) -> None:
     event = _json_file(options.event, "event")
-    running = server.find_running(STATE / "up")
-    if running is None:
-        raise UsageError("no embedded AWS is running: start one with `montecarlo up`.")
-    stack = find(running.environment) or _deploy(running)
+    stack = _stack_that_is_up()
     names = dict(functions(stack))
     wanted = options.function.replace("_", "").lower()
     physical = next((value for name, value in names.items() if name.lower() == wanted), None)

@@ -37,6 +37,17 @@ class Execution:
         started = client.start_execution(stateMachineArn=state_machine, name=name, input=json.dumps(request))
         return cls(client, started["executionArn"])
 
+    @classmethod
+    def running(cls, client: Any, state_machine: str, run: str) -> list["Execution"]:
+        """The executions under way whose input names the run, or that are named so themselves."""
+        found = []
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=state_machine, statusFilter="RUNNING")
+        for entry in (entry for page in pages for entry in page["executions"]):
+            given = json.loads(client.describe_execution(executionArn=entry["executionArn"])["input"])
+            if given.get("run", entry["name"]) == run:
+                found.append(cls(client, entry["executionArn"]))
+        return found
+
     def wait(self, progress: Progress | None = None) -> dict[str, Any]:
         """Wait for the end and return the output. Raises RunFailed with what the execution says."""
         while True:

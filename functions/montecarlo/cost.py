@@ -150,6 +150,47 @@ class Estimate:
         }
         return {name: (value, prices()["quotas"][name]) for name, value in used.items()}
 
+    def format(self) -> str:
+        """The estimate as a text with every step of the arithmetic."""
+        work, setup = self.work, self.setup
+        trials = work.loans / work.sample * work.scenarios * work.cases
+        lines = [
+            f"{work.loans:,} loans x {work.scenarios:,} scenarios x {work.cases} cases = {trials:.3g} trials"
+            + (f", one loan in {work.sample:,} simulated" if work.sample > 1 else ""),
+            f"{self.chunks:,} chunks of {work.chunk_loans:,} loans in {self.groups:,} groups; "
+            f"{self.pace.groups} groups x {self.pace.chunks_each:,} chunks = {self.pace.chunks:,} at once",
+            f"a chunk takes {self.chunk_seconds:.1f} s on {setup.memory_mb:,} MB of {setup.architecture}",
+            "",
+            *(f"{name:<16}{seconds:>9,.0f} s" for name, seconds in self.seconds.items()),
+            f"{'duration':<16}{self.duration:>9,.0f} s",
+            "",
+            *(
+                f"{name:<18}{amount:>15,.0f} x {price:<24}${self.dollars[name]:>10,.2f}"
+                for name, amount, price in self._priced()
+            ),
+            f"{'cost':<60}${self.usd:>10,.2f}",
+            f"one S3 object for each loan, written and read: ${one_object_per_loan(work.loans):,.2f} more",
+            "",
+            f"{'quota':<34}{'used':>12}{'of':>12}",
+            *(f"{name:<34}{used:>12,.0f}{quota:>12,.0f}" for name, (used, quota) in self.quotas().items()),
+            "",
+            f"Prices of {prices()['date']}, {prices()['region']}. {prices()['source']}.",
+        ]
+        return "\n".join(lines)
+
+    def _priced(self) -> list[tuple[str, float, str]]:
+        """What is paid for: its name, how much of it, at which price."""
+        usd, express = prices()["usd"], self.setup.children == "EXPRESS"
+        return [
+            ("Lambda GB-seconds", self.gb_seconds, f"${usd['lambda_gb_second'][self.setup.architecture]:.10f}"),
+            ("Lambda requests", self.requests["lambda"], f"${usd['lambda_request'] * 1e6:.2f} a million"),
+            ("state transitions", self.requests["transitions"], f"${usd['standard_transition'] * 1e3:.3f} a thousand"),
+            ("Express children", express * self.requests["children"], "$1 a million + time"),
+            ("S3 writes", self.requests["s3_put"], f"${usd['s3_put'] * 1e3:.3f} a thousand"),
+            ("S3 reads", self.requests["s3_get"], f"${usd['s3_get'] * 1e3:.4f} a thousand"),
+            ("logs, of 2 kB", self.requests["lambda"], f"${usd['logs_gb']:.2f} a GB"),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """As estimate.json and the result have it."""
         return {
@@ -290,5 +331,5 @@ def _dollars(requests: Mapping[str, int], gb_seconds: float, child_seconds: floa
                                        + child_seconds * 0.0625 * usd["express_gb_second"]),
         "S3 writes": requests["s3_put"] * usd["s3_put"],
         "S3 reads": requests["s3_get"] * usd["s3_get"],
-        "logs": requests["lambda"] * 2e-6 * usd["logs_gb"],
+        "logs, of 2 kB": requests["lambda"] * 2e-6 * usd["logs_gb"],
     }  # fmt: skip
