@@ -43,6 +43,20 @@ run "state_machines" {
   }
 }
 
+run "express_children" {
+  variables {
+    child_execution_type = "EXPRESS"
+  }
+
+  assert {
+    condition = (
+      jsondecode(module.dataproc.definition).States.Groups.ItemProcessor.States.Chunks.ItemProcessor.ProcessorConfig
+      == { Mode = "DISTRIBUTED", ExecutionType = "EXPRESS" }
+    )
+    error_message = "the chunks do not run as the kind of execution that was asked for"
+  }
+}
+
 run "functions" {
   assert {
     condition = module.dataproc.handlers == {
