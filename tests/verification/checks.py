@@ -1,0 +1,34 @@
+"""All checks, in the order of docs/verification.md."""
+
+from tests.verification import check_credit, check_errors, check_factors, check_libraries, check_pools, check_streams
+from tests.verification.figures import Check
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        check_pools.published_values,
+        check_pools.large_pools,
+        check_pools.granularity_adjustment,
+        check_pools.finite_pools,
+        check_pools.heterogeneous_portfolios,
+        check_pools.two_sectors,
+        check_pools.random_lgds,
+        check_factors.factor_distribution,
+        check_factors.joint_defaults,
+        check_factors.conditional_default_rates,
+        check_factors.marginal_probabilities,
+        check_factors.fixed_point,
+        check_factors.ties,
+        check_streams.byte_streams,
+        check_streams.kernel_bits,
+        check_streams.account_keys,
+        check_errors.standard_errors,
+        check_credit.amortisation,
+        check_credit.rate_shock,
+        check_credit.scorecard,
+        check_credit.real_loans,
+        check_libraries.quantlib,
+        check_libraries.creditriskengine,
+        check_libraries.pyassetcorr,
+    )
+}

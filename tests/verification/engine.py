@@ -1,0 +1,134 @@
+"""The engine under verification: from a portfolio's Parquet file to losses, by the code that a worker runs."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Literal
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from montecarlo import capital, kernel, normal, severity, tail
+from montecarlo.credit import Obligors, obligors
+from montecarlo.datagen import to_parquet
+from montecarlo.kernel import Simulation
+from montecarlo.measures import Measures, Sample, independent_error, stratified_error
+from montecarlo.parameters import Parameters
+from montecarlo.portfolio import Loans, Mapping, format_of, read_rows, validate
+from montecarlo.scenarios import Case, Design, ScenarioTable, draw
+
+AS_OF = date(2026, 1, 1)
+BASE = Case("base", 3.63, {})
+STRESSED = Case("stressed", 8.0, {})
+
+Sampling = Literal["plain", "mixture"]
+SAMPLINGS: tuple[Sampling, ...] = ("plain", "mixture")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A simulated portfolio. losses: int64 (C, S), cents."""
+
+    loans: Obligors
+    table: ScenarioTable
+    simulation: Simulation
+    error_of_sum: Callable[[npt.NDArray[np.float64]], float]
+
+    @cached_property
+    def losses(self) -> npt.NDArray[np.int64]:
+        return np.asarray(self.simulation.by_segment.sum(axis=1))
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Of the first case."""
+        return Sample(self.losses[0], self.table.weights, self.error_of_sum).measures()
+
+    @property
+    def factors(self) -> npt.NDArray[np.float64]:
+        """Sector factors (K, S)."""
+        return self.table.factors / 2.0**24
+
+    def mean(self, values: npt.NDArray[np.float64]) -> tuple[float, float]:
+        """The expectation of one value a scenario, with its standard error."""
+        mean = float(self.table.weights @ values)
+        return mean, self.error_of_sum(self.table.weights * (values - mean))
+
+
+@contextmanager
+def cached_tables() -> Iterator[None]:
+    """Compute the tables that do not depend on the seed once: they take most of the time of drawing few scenarios."""
+
+    def remembering(table: Callable[..., Any]) -> Callable[..., Any]:
+        known: dict[str, Any] = {}
+
+        def remembered(*arguments: Any) -> Any:
+            key = repr(arguments)
+            if key not in known:
+                known[key] = table(*arguments)
+            return known[key]
+
+        return remembered
+
+    with ExitStack() as stack:
+        for module in (normal, capital, severity):
+            stack.enter_context(patch.object(module, "table", remembering(module.table)))
+        yield
+
+
+def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: Mapping | None = None) -> Loans:
+    """The loans of a table (through Parquet) or of a CSV's bytes; every row must be valid."""
+    columns = mapping or Mapping()
+    name = "pool.parquet" if isinstance(portfolio, pa.Table) else "pool.csv"
+    data = to_parquet(portfolio) if isinstance(portfolio, pa.Table) else portfolio
+    rows = read_rows(io.BytesIO(data), name, format_of(name) or "csv", columns)
+    loans, rejects = validate(rows, columns, tuple(parameters.segments), columns.as_of or AS_OF)
+    assert not rejects, rejects[0]
+    return loans
+
+
+def pool(loans: int, pd: Any, exposure: Any = 100.0, lgd: Any = 1.0, segment: Any = "personal") -> pa.Table:
+    """A portfolio with its own PD, EAD and LGD, each one value or (loans,). AccountIDs are sequential."""
+
+    def column(value: Any) -> pa.Array:
+        return pa.repeat(pa.scalar(value), loans) if isinstance(value, float | str) else pa.array(value)
+
+    values = {"PD": pd, "EAD": exposure, "LGD": lgd, "Segment": segment}
+    ids = pa.array([f"A{number:08d}" for number in range(loans)])
+    return pa.table({"AccountID": ids, **{name: column(value) for name, value in values.items()}})
+
+
+def simulate(
+    portfolio: pa.Table,
+    parameters: Parameters,
+    scenarios: int,
+    seed: int,
+    cases: Sequence[Case] = (BASE,),
+    sampling: Sampling = "plain",
+) -> Run:
+    """Simulate a portfolio, with plain scenarios or with the mixture that is aimed at its tail."""
+    loans = loans_of(portfolio, parameters)
+    any_table = draw(parameters, cases, 1, seed)
+    valued = obligors(loans, parameters, cases, any_table)
+    return simulate_valued(valued, parameters, scenarios, seed, cases, design(valued, parameters, any_table, sampling))
+
+
+def design(valued: Obligors, parameters: Parameters, table: ScenarioTable, sampling: Sampling) -> Design:
+    """How the scenarios are to be drawn. `table` is any table of the parameters."""
+    if sampling == "plain":
+        return Design()
+    return Design(tail.find_shift(tail.Profile.of(valued), table, parameters.global_factor_share, seed=0))
+
+
+def simulate_valued(
+    valued: Obligors, parameters: Parameters, scenarios: int, seed: int, cases: Sequence[Case], how: Design
+) -> Run:
+    """As `simulate`, from loans that are valued already."""
+    table = draw(parameters, cases, scenarios, seed, how)
+    strata = how.strata(scenarios)
+    error = stratified_error(strata) if strata else independent_error
+    return Run(valued, table, kernel.simulate(valued, table, seed), error)
