@@ -14,7 +14,7 @@
 #endif
 
 enum {
-    BLOCK = 1024,     /* scenarios at once, a multiple of 32 */
+    BLOCK = 1024,     /* scenarios at once, a multiple of 64 */
     SLACK = 1 << 20,  /* Q24: how far above a loan's own threshold a screen may lie before a new one pays off */
 };
 
@@ -111,9 +111,12 @@ static inline int find_candidates(const Trials *trials, int64_t loan, const Bloc
     memset(flag + block->count, 0, BLOCK - block->count);
 
     int found = 0;
-    for (int word = 0; word < BLOCK / 8; word++)
-        for (uint64_t left = flags[word]; left; left &= left - 1)
-            candidates[found++].scenario = 8 * word + (__builtin_ctzll(left) >> 3);
+    for (int k = 0; k < BLOCK; k += 64) {
+        uint64_t left = 0; /* 64 flags as bits: the product brings a word's eight together in its highest byte */
+        for (int word = 0; word < 8; word++)
+            left |= (flags[k / 8 + word] * UINT64_C(0x0102040810204080) >> 56) << 8 * word;
+        for (; left; left &= left - 1) candidates[found++].scenario = k + __builtin_ctzll(left);
+    }
 
     uint64_t state = mix64(key + trials->seed);
     for (int n = 0; n < found; n++) {

@@ -1,0 +1,44 @@
+"""Generated loans as the kernel takes them, for the benchmarks."""
+
+import io
+from dataclasses import fields
+from datetime import date
+
+import numpy as np
+
+from montecarlo import datagen
+from montecarlo.credit import Obligors, obligors
+from montecarlo.parameters import load
+from montecarlo.portfolio import Mapping, read_rows, validate
+from montecarlo.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.tail import Profile, find_shift
+
+SEED = 42
+AS_OF = date(2026, 1, 1)
+CASES = (Case("base", 3.63, {}), Case("stressed", 8.0, {}), Case("severe", 10.0, {}))
+
+_DISTINCT = 20_000
+
+
+def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tuple[Obligors, ScenarioTable]:
+    """`loans` loans of the portfolio that datagen makes by default, and their scenarios in the first `cases` CASES.
+
+    aimed: whether half of the scenarios lie in the tail, as a run's do by default.
+
+    More than 20,000 loans repeat these under other keys, which the kernel cannot tell from loans of their own.
+    """
+    parameters = load()
+    table = draw(parameters, CASES[:cases], scenarios, SEED)
+    file = io.BytesIO(datagen.to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
+    rows = read_rows(file, "generated.parquet", "parquet", Mapping())
+    valid, rejects = validate(rows, Mapping(), tuple(parameters.segments), AS_OF)
+    assert not rejects
+    few = obligors(valid, parameters, CASES[:cases], table)
+    repeated = {
+        field.name: np.take(getattr(few, field.name), np.arange(loans) % len(few), axis=-1) for field in fields(few)
+    }
+    repeated["key"] = repeated["key"] + np.arange(loans, dtype=np.uint64) // np.uint64(len(few))
+    if aimed:
+        design = Design(find_shift(Profile.of(few), table, parameters.global_factor_share, SEED))
+        table = draw(parameters, CASES[:cases], scenarios, SEED, design)
+    return Obligors(**repeated), table

@@ -1,0 +1,79 @@
+"""How much memory `kernel.simulate` takes at its peak, against its formula, `kernel.peak_memory`.
+
+    python benchmarks/memory.py [--cases 2] [--json FILE]
+
+Every size is simulated by each kernel in a process of its own. What counts is what NumPy allocates above the loans and
+scenarios that are passed in (tracemalloc); the compiled kernel allocates nothing of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+from generated import SEED, generated
+
+from montecarlo import compiled, kernel
+
+LOANS = (10_000, 50_000, 100_000)
+SCENARIOS = (1_000, 10_000, 50_000)
+
+IMPORTS = "import resource, montecarlo.chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
+
+def main() -> int:
+    """Exit status: 0 the formula holds, 1 it does not."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/memory.py", description="Memory of the kernel.")
+    parser.add_argument("--cases", type=int, default=2, choices=(1, 2, 3))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--one", nargs=3, metavar=("LOANS", "SCENARIOS", "KERNEL"), help="print the figures of one")
+    options = parser.parse_args()
+    if options.one:
+        loans, scenarios, use = options.one
+        print(json.dumps(measured(int(loans), int(scenarios), options.cases, use)))
+        return 0
+
+    kernels = ("numpy", "c") if compiled.load() else ("numpy",)
+    rows = []
+    print(f"MB at the peak, {options.cases} cases\n{'loans':>8}{'scenarios':>11}{'formula':>10}", end="")
+    print("".join(f"{use:>10}" for use in kernels))
+    for loans in LOANS:
+        for scenarios in SCENARIOS:
+            found = [run("--one", loans, scenarios, use, "--cases", options.cases) for use in kernels]
+            print(f"{loans:8,}{scenarios:11,}{found[0]['formula'] / 1e6:10.1f}", end="")
+            print("".join(f"{row['allocated'] / 1e6:10.1f}" for row in found), flush=True)
+            rows += found
+    imports = int(subprocess.run([sys.executable, "-c", IMPORTS], check=True, stdout=subprocess.PIPE).stdout)
+    imports *= 1 if sys.platform == "darwin" else 1024
+    print(f"Interpreter and imports of a worker before its first chunk: {imports / 1e6:.0f} MB")
+    if options.json:
+        options.json.write_text(json.dumps({"imports": imports, "sizes": rows}, indent=1), encoding="utf-8")
+    return int(any(row["allocated"] > row["formula"] for row in rows))
+
+
+def run(*arguments: object) -> dict[str, int]:
+    """This program in a process of its own."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    figures: dict[str, int] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return figures
+
+
+def measured(size: int, scenarios: int, cases: int, use: str) -> dict[str, int | str]:
+    """The figures of one size, in bytes."""
+    loans, table = generated(size, scenarios, cases)
+    tracemalloc.start()
+    kernel.simulate(loans, table, SEED, use)
+    return {
+        "loans": size,
+        "scenarios": scenarios,
+        "cases": cases,
+        "kernel": use,
+        "formula": kernel.peak_memory(size, scenarios, cases, len(table.factors)),
+        "allocated": tracemalloc.get_traced_memory()[1],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
