@@ -1,18 +1,25 @@
-"""Aggregate: check that the run is whole and publish its loss distribution, measures and report."""
+"""Aggregate: check that the run is whole, and publish its loss distribution, measures and report, or ask for more
+scenarios.
+"""
 
 import platform
 from typing import Any
 
 import numpy as np
 
-from montecarlo import layout, results
-from montecarlo.runtime import data_store, logged, planned_run
+from montecarlo import layout, results, waves
+from montecarlo.runtime import data_store, logged
 
 
 @logged
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """{"run"} -> {"run", "result": the key of result.json, "report": the key of report.html}."""
-    plan, table = planned_run(event["run"])
+    """{"run", "wave"} -> {"run", "wave", "more", "result", "report"}.
+
+    "more": whether another wave of scenarios is wanted, whose number "wave" then is; nothing is published before the
+    last.
+    """
+    run, wave = event["run"], event.get("wave", 0)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    results.aggregate(plan, table, data_store(), versions)
-    return {"run": plan.run, "result": layout.result(plan.run), "report": layout.report(plan.run)}
+    more = results.aggregate(waves.plans(run, wave + 1, data_store()), data_store(), versions)
+    places = {"result": layout.result(run), "report": layout.report(run)}
+    return {"run": run, "wave": wave + more, "more": more, **places}

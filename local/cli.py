@@ -71,7 +71,22 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--parameters", type=Path, help="JSON file with model parameters that replace the defaults")
     run.add_argument("--scenarios", type=int, help="scenarios (default 10,000)")
     run.add_argument("--seed", type=int, help="random seed (default 42)")
-    run.add_argument("--fed-rate", type=float, help="Federal Funds rate of the stressed case in %% (default 8)")
+    stress = run.add_mutually_exclusive_group()
+    stress.add_argument(
+        "--fed-rate",
+        type=float,
+        nargs="+",
+        help="Federal Funds rate of the stressed case in %% (default 8), or of several",
+    )
+    stress.add_argument(
+        "--cases", type=Path, help="JSON file with named stress cases, such as examples/stress/cases.json"
+    )
+    run.add_argument("--target-error", type=float, help="add scenarios until VaR 99.9 is this precise, such as 0.01")
+    run.add_argument("--target-measure", help="the measure that --target-error is about (default var_99.9)")
+    run.add_argument(
+        "--max-scenarios", type=int, help="the most scenarios that --target-error may take (default 200,000)"
+    )
+    run.add_argument("--plain", action="store_true", help="plain Monte Carlo instead of scenarios aimed at the tail")
     run.add_argument("--chunk-loans", type=int, help="loans in a chunk (default 50,000); does not change the results")
     run.add_argument("--concurrency", type=int, help="chunks at the same time; does not change the results")
     run.add_argument("--sample", type=int, help="simulate one loan in so many (default 1, all)")
@@ -176,10 +191,16 @@ def _timestamp() -> str:
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
     """The execution's input: what was given on the command line; everything else is the stack's default."""
+    rates = options.fed_rate or []
     given = {
         "scenarios": options.scenarios,
         "seed": options.seed,
-        "fed_rate": options.fed_rate,
+        "fed_rate": rates[0] if len(rates) == 1 else None,
+        "cases": {f"fed_{rate:g}": {"fed_rate": rate} for rate in rates} if len(rates) > 1 else None,
+        "target_error": options.target_error,
+        "target_measure": options.target_measure,
+        "max_scenarios": options.max_scenarios,
+        "tail_sampling": False if options.plain else None,
         "chunk_loans": options.chunk_loans,
         "max_concurrency": options.concurrency,
         "sample": options.sample,
@@ -189,6 +210,8 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "mapping": _json_file(options.mapping, "mapping"),
         "parameters": _json_file(options.parameters, "parameters"),
     }
+    if options.cases:
+        given["cases"] = _json_file(options.cases, "cases")
     return {name: value for name, value in given.items() if value is not None}
 
 

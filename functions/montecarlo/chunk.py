@@ -78,10 +78,11 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
     )
     partial.kernel_seconds = seconds
     partial.peak_memory_mb = peak_memory_mb()
-    if rejects:
+    if rejects and not plan.wave:  # later waves would say the same again
         store.put(layout.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
-    loan_results = to_parquet(loans_table(loans, valued, valuation, simulation, plan))
-    store.put(layout.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
+    if not plan.wave:
+        loan_results = to_parquet(loans_table(loans, valued, valuation, simulation, plan))
+        store.put(layout.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
     store.put(layout.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial

@@ -34,7 +34,12 @@ def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:
     They hold what failed, timed out, or was aborted because another child failed; and an earlier attempt at the run may
     have left its own.
     """
-    written = [item for item in store.list(layout.groups(run)) if re.search(r"/map/.*/FAILED_\d+\.json$", item.key)]
+    written = [
+        item
+        for place in (layout.groups(run), layout.waves(run))
+        for item in store.list(place)
+        if re.search(r"/map/.*/FAILED_\d+\.json$", item.key)
+    ]
     for item in sorted(written, key=lambda item: item.modified, reverse=True):
         children: list[Mapping[str, Any]] = store.get_json(item.key)
         for status in ("FAILED", "TIMED_OUT"):

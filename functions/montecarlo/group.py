@@ -47,8 +47,7 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
     """
     try:
         read_plan(plan, group, store)
-        lines = store.get(layout.group_chunks(plan.run, group)).decode().split("\n")[1:-1]
-        chunks = [line.removesuffix(",") for line in lines]
+        chunks = read_chunks(plan, group, store)
     except NoSuchObject:
         chunks = _cut_group(plan, group, lists, portfolio, store)
     done = find_done(plan, group, store)
@@ -67,10 +66,20 @@ def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: St
         chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
         known = [piece.rows for piece in pieces if piece.rows]
         rows.append(sum(stop - start for start, stop in known) if len(known) == len(pieces) else None)
-    store.put(layout.group_chunks(plan.run, group), _json_lines(chunks), "application/json")
-    # Last, as it says that chunks.json is whole.
-    store.put_json(layout.group_plan(plan.run, group), asdict(PlannedGroup(plan.digest, rows)))
+    write_chunks(plan, group, chunks, rows, store)
     return chunks
+
+
+def read_chunks(plan: Plan, group: int, store: Store) -> list[str]:
+    """The group's chunks as JSON, one text each."""
+    lines = store.get(layout.group_chunks(plan.run, group)).decode().split("\n")[1:-1]
+    return [line.removesuffix(",") for line in lines]
+
+
+def write_chunks(plan: Plan, group: int, chunks: Sequence[str], rows: list[int | None], store: Store) -> None:
+    """Write chunks.json, and group.json with the rows of each chunk last, as it says that chunks.json is whole."""
+    store.put(layout.group_chunks(plan.run, group), _json_lines(chunks), "application/json")
+    store.put_json(layout.group_plan(plan.run, group), asdict(PlannedGroup(plan.digest, rows)))
 
 
 def _json_lines(lines: Sequence[str]) -> bytes:

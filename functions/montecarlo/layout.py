@@ -36,6 +36,12 @@ rejects = _in_run("rejects/")
 loans = _in_run("loans/")
 failure = _in_run("failure.json")
 groups = _in_run("groups/")
+waves = _in_run("waves/")
+
+
+def wave(run: str, number: int) -> str:
+    """The run under whose name a wave of scenarios lies; the first wave is the run itself."""
+    return f"{run}/waves/{number:03d}" if number else run
 
 
 def group(run: str, number: int) -> str:

@@ -61,7 +61,6 @@ class Parameters:
     """One validated parameter set. Segments are in the order of the sector factors."""
 
     name: str
-    horizon_months: int
     base_fed_rate: float
     global_factor_share: float
     scorecard: Scorecard
@@ -74,7 +73,6 @@ class Parameters:
 
 # Allowed range of each number, ends included: (low, high).
 _RANGES: dict[str, tuple[float, float]] = {
-    "horizon_months": (1, 12),
     "base_fed_rate": (-5, 30),
     "global_factor_share": (0, 1),
     "debt_to_income": (0, 100),  # not negative, or a higher payment could lower a PD and stress could fall below base
@@ -120,11 +118,8 @@ def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
     segments = {name: _segment(values, f"segments.{name}") for name, values in merged["segments"].items()}
     top = {key: value for key, value in merged.items() if key not in ("name", "scorecard", "segments")}
     checked = {key: _number(key, value, key) for key, value in top.items()}
-    if checked["horizon_months"] != int(checked["horizon_months"]):
-        raise InvalidInput("parameters: horizon_months must be a whole number of months.")
     return Parameters(
         name=merged["name"],
-        horizon_months=int(checked["horizon_months"]),
         base_fed_rate=checked["base_fed_rate"],
         global_factor_share=checked["global_factor_share"],
         scorecard=Scorecard(**_numbers(merged["scorecard"], Scorecard, "scorecard")),

@@ -148,6 +148,16 @@ class Partial:
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
 
+    def append_scenarios(self, other: Self) -> None:
+        """Append the scenarios of a later wave over the same loans."""
+        for kind in ("segments", "regions"):
+            ours, theirs = getattr(self, kind), getattr(other, kind)
+            ours.losses = np.concatenate([ours.losses, theirs.losses], axis=2)
+        self.kernels = sorted({*self.kernels, *other.kernels})
+        self.seconds += other.seconds
+        self.kernel_seconds += other.kernel_seconds
+        self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
+
     def scale(self, factor: int) -> None:
         """Turn the sums over a sample of one loan in `factor` into estimates for the portfolio. Counts stay as they
         are.

@@ -26,8 +26,8 @@ SMALLEST_AIMED = 100
 """Scenarios from which tail sampling pays; fewer are plain Monte Carlo."""
 
 
-_INDECISIVE = {"max_rejected_share"}
-"""Fields of a plan that a resumed run may change: they decide whether it is published, but no number in it."""
+_INDECISIVE = {"max_rejected_share", "target_error", "target_measure", "max_scenarios"}
+"""Fields of a plan that a resumed run may change: they decide whether a result is published, not what a wave gives."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class Plan:
     groups: int
     objects_digest: str
     scenarios_digest: str
+    target_error: float | None
+    target_measure: str
+    max_scenarios: int
+    wave: int = 0
     version: str = __version__
     model: str = MODEL_VERSION
 
@@ -130,6 +134,9 @@ def make(request: RunRequest, store: Store, find_store: FindStore, today: date, 
         groups=groups,
         objects_digest=listing.digest,
         scenarios_digest=table.digest(),
+        target_error=request.target_error,
+        target_measure=request.target_measure,
+        max_scenarios=request.max_scenarios,
     )
     decided = {name: value for name, value in plan.to_json().items() if name not in _INDECISIVE}
     _refuse_another(store, request.run, earlier, decided)
@@ -137,6 +144,11 @@ def make(request: RunRequest, store: Store, find_store: FindStore, today: date, 
     store.put_json(layout.request(plan.run), _resumable(request, as_of), indent=1)
     store.put_json(layout.plan(plan.run), plan.to_json(), indent=1)
     return plan
+
+
+def most_waves(request: RunRequest) -> int:
+    """How many waves of scenarios the run may take."""
+    return max(1, request.max_scenarios // request.scenarios) if request.target_error else 1
 
 
 def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
@@ -160,7 +172,7 @@ def _write_groups(request: RunRequest, listing: Listing, store: Store, *, resume
                 "another name for this run."
             )
         number += 1
-        check_groups(number)
+        check_groups(number * most_waves(request))
     return number
 
 
@@ -181,7 +193,7 @@ def check_budget(request: RunRequest, census: Census, cases: int, groups: int, s
         loans=census.rows,
         objects=census.objects,
         size=census.size,
-        scenarios=request.scenarios,
+        scenarios=request.scenarios * most_waves(request),
         cases=cases,
         chunk_loans=request.chunk_loans,
         sample=request.sample,

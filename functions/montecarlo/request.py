@@ -11,11 +11,15 @@ from montecarlo.scenarios import Case
 
 MAX_CASES = 16
 
+TARGET_MEASURES = ("el", "ul", "var_95", "var_99", "var_99.9", "es_97.5", "es_99", "es_99.9")
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 # Allowed range of each number, ends included, and whether it must be whole.
 _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "scenarios": (1, 1_000_000, True),
+    "target_error": (0.0001, 1, False),
+    "max_scenarios": (1, 10_000_000, True),
     "seed": (0, 2**63 - 1, True),
     "fed_rate": (-5, 30, False),
     "probit_shift": (-5, 5, False),
@@ -38,6 +42,8 @@ class RunRequest:
     `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
     `fed_rate` in % a year and `probit_shift` by segment; without it there is one, "stressed", at `fed_rate`.
     `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
+    With a `target_error`, waves of `scenarios` are added until the relative standard error of `target_measure` is no
+    larger in any case, or `max_scenarios` are reached.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
     """
@@ -49,6 +55,9 @@ class RunRequest:
     fed_rate: float = 8.0
     cases: Mapping[str, Any] | None = None
     tail_sampling: bool = True
+    target_error: float | None = None
+    target_measure: str = "var_99.9"
+    max_scenarios: int = 200_000
     chunk_loans: int = 50_000
     sample: int = 1
     max_concurrency: int = 500
@@ -87,6 +96,10 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
             raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
+    if values["target_measure"] not in TARGET_MEASURES:
+        raise InvalidInput(
+            f"target_measure must be one of {', '.join(TARGET_MEASURES)}, not {values['target_measure']!r}."
+        )
     if not isinstance(values["tail_sampling"], bool):
         raise InvalidInput(f"tail_sampling must be true or false, not {values['tail_sampling']!r}.")
     return RunRequest(**values)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from montecarlo import concentration, cost, layout
@@ -19,10 +20,11 @@ from montecarlo.group import add_up
 from montecarlo.kernel import REGIONS
 from montecarlo.measures import Estimate, Measures, Sample, independent_error, stratified_error, tail_share
 from montecarlo.partial import Breakdown, Partial
-from montecarlo.plan import Plan
+from montecarlo.plan import Plan, read_scenarios
 from montecarlo.report import Distribution, render
-from montecarlo.scenarios import ScenarioTable
 from montecarlo.storage import Store
+
+Floats = npt.NDArray[np.float64]
 
 SCHEMA = 1
 CONTRIBUTION_LEVEL = 99.0
@@ -33,24 +35,44 @@ SMALLEST_CONVERGENCE = 200
 REGION_NAMES = [*(str(digit) for digit in range(REGIONS - 1)), "unknown"]
 
 
-def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[str, str]) -> dict[str, Any]:
-    """Add up the groups, check that the run is whole, and publish. Returns result.json.
+def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) -> bool:
+    """Add up the groups of the run's waves, check that they are whole, and publish.
 
-    Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
+    Returns true where the estimates are less precise than was asked and another wave is allowed; nothing is published
+    then. Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
     rejected or none is left.
     """
-    total = add_up(plan, store)
+    plan = plans[0]
+    totals = [add_up(wave, store) for wave in plans]
+    total, first = totals[0], totals[0].counts
+    for wave in totals[1:]:
+        if wave.counts != first:
+            raise IncompleteRun(f"the waves read different rows, {first} and {wave.counts}: the portfolio was changed.")
+        total.append_scenarios(wave)
     if not total.counts.balanced():
         raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
     if plan.sample > 1:
         total.scale(plan.sample)
-    result = build(plan, total, table, versions)
-    result["cost"] = cost.actual(store.get_json(layout.estimate(plan.run)), len(total.chunks), total.seconds)
+    weights = np.concatenate([read_scenarios(store, wave).weights for wave in plans]) / len(plans)
+    result = build(plan, total, weights, len(plans), versions)
+    error = max(_relative_error(case, plan.target_measure) for case in result["cases"].values())
+    if plan.target_error:
+        result["waves"] = {
+            "count": len(plans),
+            "target_measure": plan.target_measure,
+            "target_error": plan.target_error,
+            "relative_error": error,
+            "reached": error <= plan.target_error,
+        }
+        if error > plan.target_error and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
+            return True
+    chunks = len(total.chunks) * len(plans)
+    result["cost"] = cost.actual(store.get_json(layout.estimate(plan.run)), chunks, total.seconds)
     losses = total.segments.losses.sum(axis=1)
 
-    distributions = {case.name: Distribution(losses[c], table.weights) for c, case in enumerate(plan.cases)}
-    store.put(layout.losses(plan.run), to_parquet(losses_table(plan, losses, table)))
+    distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
+    store.put(layout.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))
     store.put(layout.segments(plan.run), to_parquet(segments_table(result)))
     store.put(layout.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
     # Last, as its presence says that the run is complete.
@@ -59,17 +81,27 @@ def aggregate(plan: Plan, table: ScenarioTable, store: Store, versions: Mapping[
         json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(),
         "application/json",
     )
-    return result
+    return False
 
 
-def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[str, str]) -> dict[str, Any]:
-    """result.json, schema 1: amounts in currency units rounded to cents."""
-    strata = plan.design.strata(plan.scenarios)
+def _relative_error(case: Mapping[str, Any], measure: str) -> float:
+    """Standard error of a measure such as el or var_99.9, relative to its value; 0 where nothing is lost."""
+    name, _, level = measure.partition("_")
+    value, error = (figures[name][level] if level else figures[name] for figures in (case, case["standard_error"]))
+    return float((error or 0.0) / value) if value else 0.0
+
+
+def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Mapping[str, str]) -> dict[str, Any]:
+    """result.json, schema 1: amounts in currency units rounded to cents.
+
+    weights: (S,), of the scenarios of all waves.
+    """
+    strata = plan.design.strata(plan.scenarios) * waves
     error = stratified_error(strata) if strata else independent_error
     sampled = _Sampled.of(total, plan.sample)
     cases = {}
     for c, case in enumerate(plan.cases):
-        sample = Sample(total.segments.losses[c].sum(axis=0), table.weights, error, sampled.error)
+        sample = Sample(total.segments.losses[c].sum(axis=0), weights, error, sampled.error)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
@@ -92,7 +124,7 @@ def build(plan: Plan, total: Partial, table: ScenarioTable, versions: Mapping[st
         "schema": SCHEMA,
         "run": plan.run,
         "seed": plan.seed,
-        "scenarios": plan.scenarios,
+        "scenarios": weights.size,
         "sampling": {
             "method": "mixture" if plan.design.shift else "plain",
             "shift": plan.design.shift,
@@ -167,10 +199,10 @@ def _convergence(sample: Sample, strata: Sequence[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def losses_table(plan: Plan, losses: np.ndarray[Any, Any], table: ScenarioTable) -> pa.Table:
+def losses_table(plan: Plan, losses: npt.NDArray[np.int64], weights: Floats) -> pa.Table:
     """The loss distribution, one row a scenario: its weight and each case's loss in cents. losses: int64 (C, S)."""
     cases = {f"{case.name}_cents": losses[c] for c, case in enumerate(plan.cases)}
-    return pa.table({"scenario": np.arange(plan.scenarios, dtype=np.int32), "weight": table.weights, **cases})
+    return pa.table({"scenario": np.arange(weights.size, dtype=np.int32), "weight": weights, **cases})
 
 
 def segments_table(result: Mapping[str, Any]) -> pa.Table:

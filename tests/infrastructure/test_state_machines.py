@@ -111,6 +111,7 @@ def test_the_template_fills_every_placeholder_and_may_invoke_every_function(name
 @pytest.mark.parametrize("name", STATE_MACHINES)
 def test_a_function_bears_the_name_of_its_state(name: str) -> None:
     tasks = {state for state, body in states(state_machine(name)) if body["Type"] == "Task"}
+    tasks -= {"PlanWave"}  # Plan's function again, for more scenarios
     functions = {
         key for key, body in template(f"cloudformation/{name}.yaml")["Resources"].items() if "Handler" in str(body)
     }

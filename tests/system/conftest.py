@@ -36,10 +36,14 @@ class Cloud:
         return body
 
     def keys(self, prefix: str) -> list[str]:
+        return list(self.modified(prefix))
+
+    def modified(self, prefix: str) -> dict[str, Any]:
+        """When each object below the prefix was written."""
         pages = (
             self.stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.stack.bucket, Prefix=prefix)
         )
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {item["Key"]: item["LastModified"] for page in pages for item in page.get("Contents", [])}
 
     def generate(self, **request: Any) -> dict[str, Any]:
         """Run datagen; returns the manifest."""
@@ -63,7 +67,7 @@ class Cloud:
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
     """What must not depend on how a run was carried out."""
-    return {name: value for name, value in result.items() if name not in ("run", "timings", "cost")}
+    return {name: value for name, value in result.items() if name not in ("run", "versions", "timings", "cost")}
 
 
 @pytest.fixture(scope="session")
