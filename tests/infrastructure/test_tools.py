@@ -5,6 +5,7 @@ environments, and on PATH. A tool that is absent is a skip that names it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,6 +39,15 @@ def test_cfn_lint_has_no_warning() -> None:
 
 def test_sam_validates_the_root() -> None:
     run(tool("SAM", "sam"), "validate", "--lint")
+
+
+def test_sam_build_finds_every_function(tmp_path: Path) -> None:
+    """What `sam deploy` takes after `sam build`: the nested templates must point to code that is there."""
+    run(tool("SAM", "sam"), "build", "--build-dir", str(tmp_path), "--cache-dir", str(tmp_path / "cache"))
+    built = list(tmp_path.glob("*/template.yaml"))
+    paths = [path.parent / uri for path in built for uri in re.findall(r"CodeUri: (\S+)", path.read_text())]
+    assert len(paths) == 9
+    assert all((path / "montecarlo" / "kernel.py").is_file() for path in paths)
 
 
 def test_checkov_finds_nothing_but_the_justified_skips() -> None:

@@ -81,7 +81,7 @@ def test_parts_and_formats_do_not_change_a_digit(cloud: Cloud, portfolio: str) -
     for key in keys[:-1]:
         cloud.upload(key.replace("portfolios/csv/", "portfolios/mixed/"), cloud.read(key))
     cloud.upload("portfolios/mixed/last.csv.gz", gzip.compress(cloud.read(keys[-1])))
-    request = {"scenarios": 1_000, "tail_sampling": False, "as_of": "2026-01-01"}
+    request: dict[str, Any] = {"scenarios": 1_000, "tail_sampling": False, "as_of": "2026-01-01"}
     mixed = figures(cloud.simulate("portfolios/mixed/", **request, chunk_loans=3_000))
     parquet = figures(cloud.simulate(portfolio, **request))
     for result in (mixed, parquet):
@@ -117,7 +117,7 @@ def test_results_by_loan_add_up(cloud: Cloud, portfolio: str, reference: dict[st
 
 def test_waves_are_added_until_the_target_is_met_and_none_is_done_twice(cloud: Cloud) -> None:
     cloud.generate(name="waves", loans=2_000)
-    request = {"portfolio": "portfolios/waves/", "scenarios": 1_000, "chunk_loans": 700}
+    request: dict[str, Any] = {"portfolio": "portfolios/waves/", "scenarios": 1_000, "chunk_loans": 700}
     loose = cloud.simulate(**request, run="waves", target_error=0.03)
     errors = [case["standard_error"]["var"]["99.9"] / case["var"]["99.9"] for case in loose["cases"].values()]
     assert loose["waves"]["reached"]
