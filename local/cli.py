@@ -24,9 +24,12 @@ from local.execution import Execution, RunFailed
 from montecarlo import cost, layout
 from montecarlo.cost import Setup, Work
 from montecarlo.errors import MonteCarloError
+from montecarlo.parameters import load
 from montecarlo.planning import InputObject
-from montecarlo.portfolio import format_of
+from montecarlo.portfolio import Mapping, format_of
 from montecarlo.report import format_table
+from montecarlo.request import datagen_request, run_request, stress_cases
+from montecarlo.scenarios import Case
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".montecarlo"
@@ -70,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--mapping", type=Path, help="JSON file that says where your files keep the columns")
     run.add_argument("--parameters", type=Path, help="JSON file with model parameters that replace the defaults")
     run.add_argument("--scenarios", type=int, help="scenarios (default 10,000)")
-    run.add_argument("--seed", type=int, help="random seed (default 42)")
+    run.add_argument("--seed", type=int, help="random seed of the simulation (default 42)")
+    run.add_argument("--portfolio-seed", type=int, help="random seed of the generated loans (default 42)")
     stress = run.add_mutually_exclusive_group()
     stress.add_argument(
         "--fed-rate",
@@ -149,7 +153,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    request = _request(options)  # before anything is started, so that a wrong file costs no time
+    request = _request(options)
+    _check(options, request)  # before anything is started, so that a mistake costs no time
     files = _portfolio_files(options.portfolio) if options.portfolio else []
     out = _out_folder(options.out)
     run = options.name or f"run-{_timestamp()}"
@@ -160,7 +165,7 @@ def _run(options: argparse.Namespace) -> None:
         if files:
             request["portfolio"] = _upload(stack, files, run)
         else:
-            request["portfolio"] = _generate(stack, states, options.loans or DEFAULT_LOANS, options.seed, run)
+            request["portfolio"] = _generate(stack, states, _datagen(options), run)
         _say(f"Set up in {time.monotonic() - started:.1f} s. The run is called {run}.")
         _simulate(stack, run, {"run": run, **request}, out)
 
@@ -175,6 +180,8 @@ def _simulate(stack: Stack, execution_name: str, request: dict[str, Any], out: P
         _wait(execution, "Simulating")
     finally:
         _download(stack, f"runs/{run}/", out)
+        if (out / "rejects").exists():
+            _say(f"Rejected rows, each with its reason, are in {out / 'rejects'}.")
     _say(f"Simulated in {time.monotonic() - started:.1f} s.\n")
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     print(format_table(result))
@@ -215,6 +222,15 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _check(options: argparse.Namespace, request: dict[str, Any]) -> None:
+    """What the planner would refuse. Raises InvalidInput."""
+    checked = run_request({**request, "run": "check"}, {})
+    parameters = load(checked.parameters)
+    stress_cases(checked, Case("base", parameters.base_fed_rate, {}), parameters.segments)
+    Mapping.parse(checked.mapping)
+    datagen_request(_datagen(options), {})
+
+
 def _json_file(path: Path | None, what: str) -> Any:
     if path is None:
         return None
@@ -252,10 +268,15 @@ def _deploy(aws: server.Server) -> Stack:
     return deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log")
 
 
-def _generate(stack: Stack, states: Any, loans: int, seed: int | None, run: str) -> str:
-    request = {"loans": loans} | ({} if seed is None else {"seed": seed})
+def _datagen(options: argparse.Namespace) -> dict[str, Any]:
+    """The input of datagen."""
+    loans = DEFAULT_LOANS if options.loans is None else options.loans
+    return {"loans": loans} | ({} if options.portfolio_seed is None else {"seed": options.portfolio_seed})
+
+
+def _generate(stack: Stack, states: Any, request: dict[str, Any], run: str) -> str:
     execution = Execution.start(states, stack.outputs["DataGenStateMachineArn"], run, request)
-    manifest: str = _wait(execution, f"Generating {loans:,} loans")["manifest"]
+    manifest: str = _wait(execution, f"Generating {request['loans']:,} loans")["manifest"]
     return manifest
 
 

@@ -168,9 +168,9 @@ def _number(name: str, value: Any, where: str = "") -> float | int:
     name = where or name
     kind = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
-        raise InvalidInput(f"{name} must be {kind} from {low:,.12g} to {high:,.12g}, not {value!r}.")
+        raise InvalidInput(f"{name} must be {kind} from {low:,} to {high:,}, not {value!r}.")
     if not low <= value <= high:
-        raise InvalidInput(f"{name} is {value:,.12g}, but must be {kind} from {low:,.12g} to {high:,.12g}.")
+        raise InvalidInput(f"{name} is {value:,}, but must be {kind} from {low:,} to {high:,}.")
     return int(value) if whole else float(value)
 
 
