@@ -46,10 +46,10 @@ def threshold(phi: npt.NDArray[np.uint32], x: npt.NDArray[np.int32]) -> npt.NDAr
 
     The error of interpolation and rounding is below 2e-8, and below 1e-4 of p for p above 1e-6.
     """
-    offset = np.minimum(np.maximum(x, _LOW), _HIGH) - np.int32(_LOW)  # 0 .. 2**28 - 1 fits int32
-    cell = offset >> _CELL_BITS
+    offset = np.clip(x, _LOW, _HIGH) - np.int32(_LOW)  # 0 .. 2**28 - 1 fits int32
+    cell = (offset >> _CELL_BITS).astype(np.intp)  # once, as each `take` would otherwise convert it anew
     low = phi.take(cell)
-    rise = phi.take(cell + 1) - low
+    rise = phi[1:].take(cell) - low
     rise *= (offset & ((1 << _CELL_BITS) - 1)).astype(np.uint32)  # below 420,000 * 4,096, so it fits uint32
     rise >>= np.uint32(_CELL_BITS)
     low += rise
