@@ -255,10 +255,11 @@ def code_hashes(both: Both) -> list[str]:
 
 
 def test_a_changed_variable_updates_what_it_is_for(both: Both) -> None:
-    both.clone.succeed("plan", "-var", "simulate_memory=3008", "-out", "update")
+    both.clone.succeed("plan", "-var", "generated_loans=4000", "-out", "update")
     found = changes(both.clone.json("show", "-json", "update"))
     touched = {address for address in found if not any(f".{kind}." in address for kind in EMULATOR_FAULTS)}
-    assert touched == {'module.dataproc.module.function["SimulateChunk"].aws_lambda_function.this'}
+    functions = ("PlanParts", "GeneratePart", "WriteManifest")
+    assert touched == {f'module.datagen.module.function["{name}"].aws_lambda_function.this' for name in functions}
 
 
 def test_the_data_can_be_left_out_of_a_destroy(both: Both, tmp_path: Path) -> None:
