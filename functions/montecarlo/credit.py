@@ -75,6 +75,7 @@ def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table:
         payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
         bands = band(score(loans, payment, parameters.scorecard) + np.array([s.intercept for s in segments])[sector])
         probit = np.where(brought, brought_probit, table.band_probit[bands]) + table.shift[c, sector]
+        probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
         alpha[c] = (probit * table.scale[sector]) >> normal.FRACTION_BITS
         pd[c] = normal.threshold(table.phi, probit.astype(np.int32))
     return Obligors(

@@ -149,6 +149,8 @@ class Sample:
         value = self.quantile(level)
         exceed = (self.losses > value).astype(np.float64)
         half = Z_95 * self.error_of_sum(self.weights * (exceed - (1 - level)))
+        if math.isnan(half):
+            return Estimate(value, math.nan, math.nan, math.nan)
         low = self.quantile(max(level - half, 0.0))
         high = self.quantile(min(level + half, 1.0))
         return Estimate(value, (high - low) / (2 * Z_95), low, high)

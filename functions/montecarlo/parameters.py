@@ -19,6 +19,9 @@ SCHEMA = 1
 MAX_ASSET_CORRELATION = 0.95
 """Above it the fixed-point scale of `normal` could overflow; no published correlation comes near."""
 
+SMALLEST_VOLATILITY = 0.01
+"""Of an LGD that is drawn at all: below it, the Beta distribution is a point for every purpose but arithmetic."""
+
 
 @dataclass(frozen=True)
 class Scorecard:
@@ -174,6 +177,10 @@ def _number(name: str, value: Any, path: str) -> float:
     low, high = _RANGES[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidInput(f"parameters: {path} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if name == "lgd_volatility" and 0 < value < SMALLEST_VOLATILITY:
+        raise InvalidInput(
+            f"parameters: {path} is {value:g}, but must be 0 or lie from {SMALLEST_VOLATILITY:g} to {high:g}."
+        )
     if not low <= value <= high:
         raise InvalidInput(f"parameters: {path} is {value:g}, but must lie from {low:g} to {high:g}.")
     return float(value)

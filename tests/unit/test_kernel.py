@@ -38,7 +38,7 @@ def mixed(table: ScenarioTable, loans: int, seed: int = 1) -> Obligors:
     """Loans of all segments and regions with scattered PDs and losses."""
     random = np.random.default_rng(seed)
     sector = random.integers(0, len(table.factors), loans).astype(np.int16)
-    probit = table.band_probit[random.integers(70, 150, loans)] + table.shift[:, sector]
+    probit = table.band_probit[random.integers(140, 300, loans)] + table.shift[:, sector]
     pd = random.integers(0, 2**32, (table.cases, loans), dtype=np.uint32)
     loss = random.integers(1, 10**8, loans)
     return Obligors(

@@ -115,7 +115,7 @@ def rate_shock() -> list[Figure]:
 
 def scorecard() -> list[Figure]:
     """One loan's score by hand, and 100,000 generated loans against the scorecard in floating point: expected losses,
-    base and stressed. The engine puts scores into bands of 1/8 logit, which shows in expected losses; its log2 is
+    base and stressed. The engine puts scores into bands of 1/16 logit, which shows in expected losses; its log2 is
     linear between powers of two, which is part of the model (also given: what the true log2 would change).
     """
     parameters = load()
@@ -137,7 +137,7 @@ def scorecard() -> list[Figure]:
         for name, size in (("", credit.doublings), (" with the true log2", np.log2)):
             pd = _scorecard_pd(generated, parameters, case.fed_rate - BASE.fed_rate, size)
             difference = engine / float(pd @ valued.loss / 100) - 1
-            figures.append(near(f"{of}{name}", difference, 0, 0.005 if name else 0.002))
+            figures.append(near(f"{of}{name}", difference, 0, 0.005 if name else 0.001))
     by_segment = np.bincount(valued.sector, valued.expected_loss()[0], len(parameters.segments))
     exact_segment = np.bincount(valued.sector, _scorecard_pd(generated, parameters, 0, credit.doublings) * valued.loss)
     present = np.flatnonzero(by_segment)
