@@ -119,6 +119,7 @@ def loans_table(
 
 def to_parquet(table: pa.Table) -> bytes:
     """Snappy Parquet, the one codec that every reader and the managed layer have."""
+    dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]  # nothing else repeats
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="snappy")
+    pq.write_table(table, buffer, compression="snappy", use_dictionary=dictionaries)
     return buffer.getvalue()

@@ -709,7 +709,7 @@ def validate(raw: RawRows, mapping: Mapping, segments: Sequence[str], as_of: dat
         elif column.kind == "date":
             age = _check_age(array, table.format(column.name), as_of, checks)
         elif column.name == "ZipCode":
-            region = _per_distinct(array, _region, UNKNOWN_REGION)
+            region = _regions(_as_text(array))
         elif column.name == "RateType":
             floating = _check_choice(column, array, ("fixed", "floating"), DEFAULT_RATE_TYPE, checks) == 1
         elif column.name == "Segment":
@@ -852,12 +852,19 @@ def _parse_date(text: str, format: str | None) -> date | None:
         return None
 
 
-def _region(text: str) -> int:
+def _regions(text: pa.Array) -> Ints:
     """The first digit of a ZIP code or state. 4 and 8 digits are codes that lost their leading zero."""
-    digits = len(text) - len(text.lstrip("0123456789"))
-    if digits in (4, 8):
-        return 0
-    return int(text[0]) if digits else STATE_REGION.get(text.upper(), UNKNOWN_REGION)
+    digits = pc.subtract(pc.utf8_length(text), pc.utf8_length(pc.utf8_ltrim(text, "0123456789")))
+    zero = pc.is_in(digits, pa.array([4, 8], digits.type))
+    first = pc.cast(
+        pc.if_else(zero, "0", pc.utf8_slice_codeunits(text, 0, 1)).filter(pc.greater(digits, 0)), pa.int64()
+    )
+    region = _per_distinct(
+        pc.if_else(pc.greater(digits, 0), None, text), lambda name: STATE_REGION.get(name.upper(), UNKNOWN_REGION),
+        UNKNOWN_REGION,
+    )  # fmt: skip
+    region[np.asarray(pc.greater(digits, 0).fill_null(False))] = np.asarray(first)
+    return region
 
 
 def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str, checks: _Checks) -> Ints:
