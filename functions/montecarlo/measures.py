@@ -26,6 +26,12 @@ CAPITAL_LEVELS = (99.9,)
 Z_95 = 1.959963984540054
 """Half width of a 95 % normal interval in standard errors."""
 
+UNSEEN = 2
+"""How many more terms like its largest a sample is taken to have missed. Where an error rests on few scenarios, most
+samples hold too few of them and know nothing of it; Agresti and Coull 1998 add two successes to a proportion for the
+same reason. Among many terms of one size it does not show.
+"""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -90,11 +96,7 @@ class Sample:
         mean = self.mean()
         el = Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
         var = {level: self._var(level / 100) for level in VAR_LEVELS}
-        # VaR and EL are positively correlated, so adding their variances errs on the safe side.
-        capital = {
-            level: Estimate.normal(var[level].value - mean, math.hypot(var[level].standard_error, el.standard_error))
-            for level in CAPITAL_LEVELS
-        }
+        capital = {level: _difference(var[level], el) for level in CAPITAL_LEVELS}
         return Measures(
             el=self._widened(el),
             ul=self._widened(self._ul(mean)),
@@ -141,32 +143,59 @@ class Sample:
         squares = (self.losses - mean) ** 2
         variance = math.fsum(self.weights * squares)
         deviation = math.sqrt(variance)
-        error = self.error_of_sum(self.weights * (squares - variance)) / (2 * deviation) if deviation else 0.0
-        return Estimate.normal(deviation, error)
+        error = self.error_of_sum(self.weights * (squares - variance))
+        return Estimate.normal(deviation, error / (2 * deviation) if deviation else error)
 
     def _var(self, level: float) -> Estimate:
-        """VaR; its interval is where F plus or minus 1.96 of its standard errors at VaR crosses the level."""
+        """VaR; its interval is where F plus or minus 1.96 of its standard errors at VaR crosses the level.
+
+        Without an error where that lies beyond the largest loss: the sample cannot tell where the interval ends.
+        """
         value = self.quantile(level)
-        exceed = (self.losses > value).astype(np.float64)
-        half = Z_95 * self.error_of_sum(self.weights * (exceed - (1 - level)))
-        if math.isnan(half):
-            return Estimate(value, math.nan, math.nan, math.nan)
-        low = self.quantile(max(level - half, 0.0))
-        high = self.quantile(min(level + half, 1.0))
+        half = Z_95 * self._error_at(value, level)
+        if not level + half < 1:
+            return Estimate.normal(value, math.nan)
+        low, high = self.quantile(max(level - half, 0.0)), self.quantile(level + half)
         return Estimate(value, (high - low) / (2 * Z_95), low, high)
 
+    def _error_at(self, value: int, level: float) -> float:
+        """Standard error of F at VaR: that of the weight beyond it, or if larger, that of the weight from VaR on.
+
+        The former is nil where no scenario lies beyond. The latter may be much more than 1 - level, where many
+        scenarios lose just VaR; a weight's variance is about proportional to it, so it is scaled down to 1 - level.
+        """
+        beyond, reached = self.losses > value, self.losses >= value
+        weight = math.fsum(self.weights * reached)
+        return max(
+            self.error_of_sum(self.weights * (beyond - (1 - level))),
+            self.error_of_sum(self.weights * (reached - weight)) * math.sqrt((1 - level) / weight),
+        )
+
     def _es(self, level: float) -> Estimate:
-        value = self.quantile(level)
-        excess = np.maximum(self.losses - value, 0) / (1 - level)
+        """ES; without an error where VaR has none."""
+        var = self._var(level)
+        excess = np.maximum(self.losses - var.value, 0) / (1 - level)
         mean_excess = math.fsum(self.weights * excess)
-        return Estimate.normal(value + mean_excess, self.error_of_sum(self.weights * (excess - mean_excess)))
+        error = self.error_of_sum(self.weights * (excess - mean_excess))
+        return Estimate.normal(var.value + mean_excess, math.nan if math.isnan(var.standard_error) else error)
+
+
+def _difference(one: Estimate, other: Estimate) -> Estimate:
+    """VaR - EL and the like: positively correlated, so that adding their variances errs on the safe side."""
+    value = one.value - other.value
+    return Estimate(
+        value,
+        math.hypot(one.standard_error, other.standard_error),
+        value - math.hypot(one.value - one.low, other.high - other.value),
+        value + math.hypot(one.high - one.value, other.value - other.low),
+    )
 
 
 def independent_error(terms: Floats) -> float:
     """Standard error of the sum of independent, centred terms, one a scenario. NaN for a single scenario."""
     if terms.size < 2:
         return math.nan
-    return math.sqrt(math.fsum(terms * terms) * terms.size / (terms.size - 1))
+    return _root_of_sum((terms * terms * (terms.size / (terms.size - 1))).tolist())
 
 
 def stratified_error(sizes: Sequence[int]) -> ErrorOfSum:
@@ -193,9 +222,14 @@ def stratified_error(sizes: Sequence[int]) -> ErrorOfSum:
                 squares += (run * run).tolist()
                 run = run[:-1]
             squares += ((run[0::2] - run[1::2]) ** 2).tolist()
-        return math.sqrt(math.fsum(squares))
+        return _root_of_sum(squares)
 
     return error
+
+
+def _root_of_sum(squares: Sequence[float]) -> float:
+    """The error of a sum from the variances of its terms, and of UNSEEN more."""
+    return math.sqrt(math.fsum(squares) + UNSEEN * max(squares))
 
 
 def tail_share(losses: Ints, weights: Floats, parts: Ints, level: float) -> Floats:

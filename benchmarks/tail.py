@@ -1,0 +1,185 @@
+"""How much more precise the scenarios aimed at the tail are than plain Monte Carlo, and whether their errors are honest.
+
+    python benchmarks/tail.py [--loans 3000] [--scenarios 10000] [--seeds 60] [--waves 50] [--json FILE]
+
+The same generated loans are simulated with both kinds of scenarios, the same number of them, under many seeds. The
+variance of a measure over the seeds gives its standard error; the ratio of both kinds' variances is how many times as
+many plain scenarios the same precision takes. What a measure truly is comes from a long run of many waves of aimed
+scenarios (the expected loss from the analytic one), which is itself held against a long plain run.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from generated import CASES, generated
+
+from montecarlo import kernel, tail
+from montecarlo.credit import Obligors
+from montecarlo.measures import Estimate, Measures, Sample, independent_error, stratified_error
+from montecarlo.parameters import load
+from montecarlo.scenarios import Case, Design, ScenarioTable, draw
+
+BASE_AND_STRESSED = CASES[:2]
+SEGMENT = "personal"
+LONG_SEED = 1_000_000  # of the long runs; those of the others count from 1
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure of one case. Errors are relative to the truth; biases are in standard errors."""
+
+    measure: str
+    truth: float
+    plain_error: float
+    aimed_error: float
+    factor: float
+    plain_bias: float
+    aimed_bias: float
+    long_runs_apart: float
+    plain_coverage: float
+    aimed_coverage: float
+    plain_told: float
+    """Mean standard error that the runs told, as a ratio to the one seen."""
+    aimed_told: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python benchmarks/tail.py", description="Precision of the tail.")
+    parser.add_argument("--loans", type=int, default=3_000)
+    parser.add_argument("--scenarios", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--waves", type=int, default=50, help="of the long runs, twice as many for the plain one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args()
+
+    # A segment of its own takes as many loans out of more.
+    mixed, _ = generated(options.loans, 1, len(BASE_AND_STRESSED))
+    more, _ = generated(3 * options.loans, 1, len(BASE_AND_STRESSED))
+    one = np.flatnonzero(more.sector == list(load().segments).index(SEGMENT))[: options.loans]
+    found = {}
+    for name, loans in (("mixed", mixed), (SEGMENT, some(more, one))):
+        started = time.perf_counter()
+        shift, rows = compare(loans, options.scenarios, options.seeds, options.waves)
+        found[name] = {"loans": len(loans), "shift": shift, "cases": {c: [vars(r) for r in rows[c]] for c in rows}}
+        print(f"\n{name}: {len(loans):,} loans, {options.scenarios:,} scenarios, {options.seeds} seeds,", end=" ")
+        print(f"shift of {math.hypot(*shift):.2f} standard deviations, {time.perf_counter() - started:.0f} s")
+        for case, of_case in rows.items():
+            print_table(case, of_case)
+    known_to = 2 / math.sqrt(options.seeds - 1)
+    print(f"\nEach factor has a standard error of {known_to:.0%} of itself.")
+    if options.json:
+        figures = {"scenarios": options.scenarios, "seeds": options.seeds, "waves": options.waves, "portfolios": found}
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 0
+
+
+def print_table(case: str, rows: Sequence[Row]) -> None:
+    print(f"\n{case:<10}{'':16}{'standard error':^18}{'variance':>9}{'bias in SE':^16}{'long':>7}", end="")
+    print(f"{'held by 95 %':^17}{'SE told / seen':^17}")
+    columns = "".join(f"{name:>8}" for name in ("plain", "aimed"))
+    print(f"{'':10}{'truth':>16}{columns:>18}{'factor':>9}{columns}{'runs':>7}{columns:>17}{columns:>17}")
+    for row in rows:
+        print(
+            f"{row.measure:<10}{row.truth / 100:16,.0f}{row.plain_error:10.2%}{row.aimed_error:8.2%}{row.factor:9.1f}"
+            f"{row.plain_bias:8.1f}{row.aimed_bias:8.1f}{row.long_runs_apart:7.1f}"
+            f"{row.plain_coverage:9.0%}{row.aimed_coverage:8.0%}{row.plain_told:9.2f}{row.aimed_told:8.2f}"
+        )
+
+
+def some(loans: Obligors, chosen: npt.NDArray[np.intp]) -> Obligors:
+    return Obligors(**{field.name: np.take(getattr(loans, field.name), chosen, axis=-1) for field in fields(loans)})
+
+
+def compare(loans: Obligors, scenarios: int, seeds: int, waves: int) -> tuple[Any, dict[str, list[Row]]]:
+    """The shift, and the rows of each case."""
+    parameters = load()
+    any_table = draw(parameters, BASE_AND_STRESSED, 1, 1)
+    shift = tail.find_shift(tail.Profile.of(loans), any_table, parameters.global_factor_share, seed=1)
+    assert shift is not None, "factors move the losses of generated loans"
+    plain, aimed = Design(), Design(shift)
+    long_plain = long_run(loans, scenarios, plain, 2 * waves)
+    long_aimed = long_run(loans, scenarios, aimed, waves)
+    runs: dict[Design, list[list[dict[str, Estimate]]]] = {plain: [], aimed: []}
+    for seed in range(1, seeds + 1):
+        for design, done in runs.items():
+            table = draw(parameters, BASE_AND_STRESSED, scenarios, seed, design)
+            done.append(estimates(simulated(loans, table, seed), table.weights, design.strata(scenarios)))
+        print(f"\rseed {seed} of {seeds}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+
+    analytic = [
+        Estimate.normal(float(total) / (1 << 16), 0.0) for total in loans.expected_loss().sum(axis=1, dtype=object)
+    ]
+    rows = {}
+    for c, case in enumerate(BASE_AND_STRESSED):
+        truth = long_aimed[c] | {"EL": analytic[c]}
+        rows[case.name] = [
+            row(name, truth[name], long_plain[c][name], *([run[c][name] for run in runs[d]] for d in (plain, aimed)))
+            for name in truth
+        ]
+    return shift, rows
+
+
+def row(name: str, truth: Estimate, other: Estimate, plain: list[Estimate], aimed: list[Estimate]) -> Row:
+    values = np.array([[estimate.value for estimate in runs] for runs in (plain, aimed)])
+    told = np.array([[estimate.standard_error for estimate in runs] for runs in (plain, aimed)])
+    seen = values.std(axis=1, ddof=1)
+    bias = (values.mean(axis=1) - truth.value) / np.hypot(seen / math.sqrt(len(plain)), truth.standard_error)
+    held = [np.mean([e.low <= truth.value <= e.high for e in runs]) for runs in (plain, aimed)]
+    return Row(
+        measure=name,
+        truth=truth.value,
+        plain_error=seen[0] / truth.value,
+        aimed_error=seen[1] / truth.value,
+        factor=(seen[0] / seen[1]) ** 2,
+        plain_bias=bias[0],
+        aimed_bias=bias[1],
+        long_runs_apart=(other.value - truth.value) / math.hypot(other.standard_error, truth.standard_error),
+        plain_coverage=float(held[0]),
+        aimed_coverage=float(held[1]),
+        plain_told=told[0].mean() / seen[0],
+        aimed_told=told[1].mean() / seen[1],
+    )
+
+
+def long_run(loans: Obligors, scenarios: int, design: Design, waves: int) -> list[dict[str, Estimate]]:
+    """The measures of each case over all scenarios of some waves."""
+    losses, weights = [], []
+    for wave in range(waves):
+        table = draw(load(), BASE_AND_STRESSED, scenarios, LONG_SEED, design, wave)
+        losses.append(simulated(loans, table, LONG_SEED))
+        weights.append(table.weights / waves)
+        print(f"\rwave {wave + 1} of {waves} ", end="", file=sys.stderr, flush=True)
+    return estimates(np.concatenate(losses, axis=1), np.concatenate(weights), waves * design.strata(scenarios))
+
+
+def simulated(loans: Obligors, table: ScenarioTable, seed: int) -> npt.NDArray[np.int64]:
+    """Losses (C, S) in cents."""
+    return np.asarray(kernel.simulate(loans, table, seed).by_segment.sum(axis=1))
+
+
+def estimates(losses: npt.NDArray[np.int64], weights: Floats, strata: list[int]) -> list[dict[str, Estimate]]:
+    """The measures of each case by name."""
+    error = stratified_error(strata) if strata else independent_error
+    return [named(Sample(of_case, weights, error).measures()) for of_case in losses]
+
+
+def named(measures: Measures) -> dict[str, Estimate]:
+    var = {f"VaR {level:g}": estimate for level, estimate in measures.var.items()}
+    es = {f"ES {level:g}": estimate for level, estimate in measures.es.items()}
+    return {"EL": measures.el, "UL": measures.ul, **var, **es, "EC 99.9": measures.economic_capital[99.9]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
