@@ -13,7 +13,7 @@ from montecarlo.chunk import Chunk
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.partial import Partial
 from montecarlo.plan import Plan
-from montecarlo.planning import InputObject, Slice, csv_slices, pack, row_slices, taken_whole
+from montecarlo.planning import InputObject, Slice, check_divisible, csv_slices, pack, row_slices, taken_whole
 from montecarlo.portfolio import count_rows, row_group_ends
 from montecarlo.reading import READERS
 from montecarlo.sealed import Damaged
@@ -97,6 +97,7 @@ def _slices(objects: Iterator[InputObject], portfolio: Store, plan: Plan) -> Ite
 
 def cut(item: InputObject, portfolio: Store, plan: Plan) -> list[Slice]:
     """One object's slices of at most plan.chunk_loans rows."""
+    check_divisible(item)
     try:
         if taken_whole(item, plan.chunk_loans):
             return [Slice(item.key, item.size, item.format, etag=item.etag)]

@@ -43,8 +43,11 @@ SAMPLED_OBJECTS = 64
 BOOKKEEPING = ("manifest.json", "parts.json")
 """Files that lie beside a portfolio's own, such as those of a generated one."""
 
-TYPICAL_ROW_BYTES = 60
-"""For guessing an object's rows before it is read; only the balance of the groups depends on it."""
+TYPICAL_ROW_BYTES = {"csv": 80, "csv.gz": 30, "parquet": 45}
+"""For guessing an object's rows before it is read; the balance of the groups and the estimated cost depend on it."""
+
+MAX_GZIP_BYTES = 2 << 30
+"""Of a compressed CSV: as it can be read from its beginning only, each of its chunks costs more than the one before."""
 
 SMALLEST_ROW_BYTES = {"csv": 40, "csv.gz": 8, "parquet": 4}
 """An object of fewer bytes than this a loan is taken whole without counting its rows first."""
@@ -71,7 +74,7 @@ class InputObject:
 
     @property
     def estimated_rows(self) -> int:
-        return self.rows if self.rows is not None else max(1, self.size // TYPICAL_ROW_BYTES)
+        return self.rows if self.rows is not None else max(1, self.size // TYPICAL_ROW_BYTES[self.format])
 
     def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -181,6 +184,15 @@ def is_passed_over(path: str) -> bool:
 def taken_whole(item: InputObject, chunk_loans: int) -> bool:
     """Whether the object surely fits into one chunk, so that nobody need count its rows first."""
     return item.size <= chunk_loans * SMALLEST_ROW_BYTES[item.format]
+
+
+def check_divisible(item: InputObject) -> None:
+    """Raises InvalidPortfolio for a compressed CSV that is too large to be read again and again."""
+    if item.format == "csv.gz" and item.size > MAX_GZIP_BYTES:
+        raise InvalidPortfolio(
+            f"{item.key} is a compressed CSV of {item.size / 2**30:.1f} GiB, which cannot be read in parts: bring it "
+            "as Parquet, as plain CSV, or in several files."
+        )
 
 
 def row_slices(item: InputObject, ends: Sequence[int], chunk_loans: int) -> list[Slice]:

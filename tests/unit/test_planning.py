@@ -18,6 +18,7 @@ from montecarlo.planning import (
     Census,
     InputObject,
     Slice,
+    check_divisible,
     csv_slices,
     make_groups,
     pack,
@@ -142,7 +143,7 @@ def test_a_census_counts_everything_and_samples_evenly(number: int) -> None:
     census = Census()
     items = [InputObject(f"{i}.csv", 6_000) for i in range(number)]
     assert list(census.count(items)) == items
-    assert (census.objects, census.size, census.rows) == (number, 6_000 * number, 100 * number)
+    assert (census.objects, census.size, census.rows) == (number, 6_000 * number, 75 * number)
     assert min(number, SAMPLED_OBJECTS // 2) <= len(census.sample) <= SAMPLED_OBJECTS
     places = [items.index(item) for item in census.sample]
     assert len({after - before for before, after in pairwise(places)}) <= 1
@@ -180,6 +181,12 @@ def test_a_quote_that_is_never_closed_is_named_with_its_place() -> None:
 def test_a_row_longer_than_the_reader_takes_is_refused() -> None:
     with pytest.raises(InvalidPortfolio, match="the row that begins at byte 4 is longer"):
         csv_slices(InputObject("a.csv", 1), [b"A,B\n", b'1,"' + b"x\n" * MAX_ROW_BYTES], 10)
+
+
+def test_a_compressed_csv_that_cannot_be_read_in_parts_is_refused() -> None:
+    check_divisible(InputObject("a.csv", 100 << 30))
+    with pytest.raises(InvalidPortfolio, match=r"a\.csv\.gz is a compressed CSV of 3\.0 GiB.*bring it as Parquet"):
+        check_divisible(InputObject("a.csv.gz", 3 << 30))
 
 
 def test_an_object_of_another_kind_is_named() -> None:
