@@ -34,7 +34,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-import numpy as np
 from generated import AS_OF, SEED, generated
 
 from local import deployment, server
@@ -260,9 +259,9 @@ def curve(size: float) -> Any:
         by_chunk = [aws.simulate(aws.generate(largest[2]), 1_000, count) for count in (5_000, 20_000, 50_000, 200_000)]
     for run in (*by_loans, *by_scenarios, *by_chunk):
         show(run)
-    slope = float(np.polyfit(np.log([r.loans for r in by_loans[1:]]), np.log([r.seconds for r in by_loans[1:]]), 1)[0])
-    print(f"from {largest[1]:,} to {largest[-1]:,} loans time grows as loans ** {slope:.2f}")
     last, before = by_loans[-1], by_loans[-2]
+    slope = math.log(last.seconds / before.seconds) / math.log(last.loans / before.loans)
+    print(f"from {before.loans:,} to {last.loans:,} loans time grows as loans ** {slope:.2f}")
     million = (last.seconds - before.seconds) / (last.loans - before.loans) * 1e6
     print(f"a further million loans x 1,000 scenarios takes {million:.1f} s")
     return {

@@ -16,6 +16,12 @@ from typing import Any
 EVENTS_PER_GROUP = 18
 """In the execution's history: five each for PlanGroup and ReduceGroup, four for Chunks, two for ChunksLeft, and two."""
 
+OBJECTS_PER_CHUNK = 2_000
+"""About so many names fit into the input of a child."""
+
+MOST_LISTED = 5_000_000
+"""As listing.MOST_LISTED."""
+
 SEGMENTS_AND_REGIONS = 6 + 11
 """Rows of int64 that a partial has for each case and scenario."""
 
@@ -73,18 +79,19 @@ class Setup:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a function of 1,769 MB, one vCPU, is. `python benchmarks/scale.py speed` measures it anew.
+    """How fast a function of 1,769 MB, one vCPU, is. `python benchmarks/scale.py speed` measures the first four anew.
 
-    The kernel's times are NumPy's. S3's latencies and the cold start are assumed, as no laptop can measure them.
+    The kernel's times are NumPy's; the compiled kernel needs a third of them. Of what a loan takes, 5 us are assumed
+    for S3; so are the start of a function and the rates at which S3 delivers, which no laptop can measure.
     """
 
-    first_case_ns: float = 2.5
-    further_case_ns: float = 1.0
+    first_case_ns: float = 3.5
+    further_case_ns: float = 1.3
     """Of a loan in a scenario."""
-    loan_us: float = 12.0
+    loan_us: float = 8.0
     """To read, check, value and write a loan."""
-    object_ms: float = 4.0
-    """To open an object, when many are read at once."""
+    object_ms: float = 6.0
+    """To get an object of its own, when many are got at once."""
     chunk_seconds: float = 0.5
     """To start on a chunk and to write what is not counted by loan."""
     cold_start_seconds: float = 4.0
@@ -217,7 +224,7 @@ def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None)
     """Estimate a run."""
     setup, speed = setup or Setup(), speed or Speed()
     simulated = work.loans / work.sample
-    chunks = max(1, ceil(work.loans / work.chunk_loans))
+    chunks = max(1, ceil(work.loans / work.chunk_loans), ceil(work.objects / OBJECTS_PER_CHUNK))
     groups = setup.groups or typical_groups(chunks)
     pace = setup.pace(groups)
     partial_mb = 8e-6 * SEGMENTS_AND_REGIONS * work.cases * work.scenarios
@@ -229,10 +236,11 @@ def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None)
     chunk_seconds = workers / chunks
     cut = (work.to_scan / groups) / (speed.s3_mb_per_second * 1e6) + 2
     added = chunks / groups * partial_mb / speed.reduce_mb_per_second + 2
+    listed = work.objects if work.objects <= MOST_LISTED else 0  # beyond that by an inventory
     waves = ceil(groups / pace.groups)
     environments = min(chunks, pace.chunks)
     seconds = {
-        "Plan": speed.plan_seconds + work.objects / speed.listed_per_second + groups * 0.05,
+        "Plan": speed.plan_seconds + listed / speed.listed_per_second + groups * 0.05,
         "PlanGroup": cut * waves,
         "SimulateChunk": max(
             chunks / _dispatch(setup), ceil(chunks / pace.chunks) * chunk_seconds
@@ -317,7 +325,7 @@ def _dispatch(setup: Setup) -> float:
 
 def _chunk_gets(work: Work, chunks: int) -> float:
     """Reads of S3 that a chunk makes: its plan, and its objects in ranges of 1 MB."""
-    return 1 + max(2.0, 2 * work.objects / chunks) + work.size / chunks / 2**20
+    return 1 + max(2.0, work.objects / chunks) + work.size / chunks / 2**20
 
 
 def _dollars(requests: Mapping[str, int], gb_seconds: float, child_seconds: float, setup: Setup) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from montecarlo import cost, planning
+from montecarlo import cost, listing, planning
 from montecarlo.cost import Setup, Speed, Work, estimate
 from montecarlo.planning import InputObject, make_groups
 
@@ -106,4 +106,5 @@ def test_prices_say_when_and_where_they_hold() -> None:
     assert table["region"] == "us-east-1"
     assert table["quotas"]["Inline Map iterations at once"] == planning.MAX_GROUPS_AT_ONCE
     assert table["quotas"]["events in an execution's history"] > planning.MAX_GROUPS * cost.EVENTS_PER_GROUP + 30
+    assert cost.MOST_LISTED == listing.MOST_LISTED
     assert table["quotas"]["bytes of a payload"] > planning.MAX_CHUNK_BYTES
