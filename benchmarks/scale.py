@@ -254,7 +254,7 @@ def curve(size: float) -> Any:
     """Time against loans, against scenarios, and against the size of chunks."""
     largest = [round(scale * size) for scale in SCALES]
     with bench() as aws:
-        by_loans = [aws.simulate(aws.generate(count), 1_000) for count in largest]
+        by_loans = [aws.simulate(aws.generate(count), 10_000) for count in largest]
         by_scenarios = [aws.simulate(aws.generate(largest[1]), count) for count in (100, 1_000, 10_000, 50_000)]
         by_chunk = [aws.simulate(aws.generate(largest[2]), 1_000, count) for count in (5_000, 20_000, 50_000, 200_000)]
     for run in (*by_loans, *by_scenarios, *by_chunk):
@@ -263,7 +263,7 @@ def curve(size: float) -> Any:
     slope = math.log(last.seconds / before.seconds) / math.log(last.loans / before.loans)
     print(f"from {before.loans:,} to {last.loans:,} loans time grows as loans ** {slope:.2f}")
     million = (last.seconds - before.seconds) / (last.loans - before.loans) * 1e6
-    print(f"a further million loans x 1,000 scenarios takes {million:.1f} s")
+    print(f"a further million loans x 10,000 scenarios takes {million:.1f} s")
     return {
         "slope": slope,
         **{
@@ -387,7 +387,7 @@ def picture(figures: dict[str, Any]) -> str:
     high_y = math.ceil(math.log10(max(seconds for _, seconds in totals)))
 
     def x(value: float) -> float:
-        return 70 + 500 * (math.log10(value) - low_x) / (high_x - low_x)
+        return 70 + 480 * (math.log10(value) - low_x) / (high_x - low_x)
 
     def y(value: float) -> float:
         return 330 - 290 * (math.log10(value) - low_y) / (high_y - low_y)
@@ -396,7 +396,7 @@ def picture(figures: dict[str, Any]) -> str:
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
         dots = "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.5" fill="{colour}"/>' for a, b in points)
         a, b = points[-1]
-        below = 18 if b < totals[-1][1] else -8
+        below = 28 if b < totals[-1][1] else -8
         label = f'<text x="{x(a) - 8:.1f}" y="{y(b) + below:.1f}" text-anchor="end">{name}</text>'
         return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}{label}'
 
@@ -406,16 +406,16 @@ def picture(figures: dict[str, Any]) -> str:
         for p in range(low_x, high_x + 1)
     )
     ticks_y = "".join(
-        f'<line x1="70" y1="{y(10.0**p):.1f}" x2="570" y2="{y(10.0**p):.1f}" stroke="#ddd"/>'
+        f'<line x1="70" y1="{y(10.0**p):.1f}" x2="550" y2="{y(10.0**p):.1f}" stroke="#ddd"/>'
         f'<text x="64" y="{y(10.0**p) + 4:.1f}" text-anchor="end">{10.0**p:g} s</text>'
         for p in range(low_y, high_y + 1)
     )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 380" font-family="sans-serif" font-size="12">'
         '<rect width="600" height="380" fill="white"/>'
-        f'<text x="70" y="24" font-size="14">A run of 1,000 scenarios and two cases on {WORKERS} workers</text>'
+        f'<text x="70" y="24" font-size="14">A run of 10,000 scenarios and two cases on {WORKERS} workers</text>'
         f"{ticks_x}{ticks_y}{line(totals, '#1f4e79', 'whole run')}{line(kernels, '#c55a11', 'kernel')}"
-        '<text x="320" y="370" text-anchor="middle">loans</text></svg>\n'
+        '<text x="310" y="370" text-anchor="middle">loans</text></svg>\n'
     )
 
 

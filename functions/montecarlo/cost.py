@@ -176,7 +176,7 @@ class Estimate:
                 for name, amount, price in self._priced()
             ),
             f"{'cost':<60}${self.usd:>10,.2f}",
-            f"one S3 object for each loan, written and read: ${one_object_per_loan(work.loans):,.2f} more",
+            *self._design_not_taken(),
             "",
             f"{'quota':<34}{'used':>12}{'of':>12}",
             *(f"{name:<34}{used:>12,.0f}{quota:>12,.0f}" for name, (used, quota) in self.quotas().items()),
@@ -184,6 +184,12 @@ class Estimate:
             f"Prices of {prices()['date']}, {prices()['region']}. {prices()['source']}.",
         ]
         return "\n".join(lines)
+
+    def _design_not_taken(self) -> list[str]:
+        """What one object for each loan would add, where that is not what the portfolio is."""
+        if self.work.objects >= self.work.loans:
+            return []
+        return [f"one S3 object for each loan, written and read: ${one_object_per_loan(self.work.loans):,.2f} more"]
 
     def _priced(self) -> list[tuple[str, float, str]]:
         """What is paid for: its name, how much of it, at which price."""
