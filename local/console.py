@@ -297,10 +297,10 @@ def expand(template: Mapping[str, Any]) -> dict[str, Any]:
         "CodeKey": {"Type": "String", "Description": "Key of the functions' deployment package."},
         "StateMachineKey": {"Type": "String", "Description": "Key of the state machine's definition."},
     }
-    source["Globals"]["Function"]["CodeUri"] = in_bucket("CodeKey")
     for machine in sam_resources(source, "AWS::Serverless::StateMachine").values():
         machine["Properties"]["DefinitionUri"] = in_bucket("StateMachineKey")
     for function in sam_resources(source, "AWS::Serverless::Function").values():
+        function["Properties"]["CodeUri"] = in_bucket("CodeKey")
         function.pop("Metadata", None)  # says to `sam build` what it need not do
     before = os.environ.get("AWS_DEFAULT_REGION")
     os.environ["AWS_DEFAULT_REGION"] = "us-east-1"  # the translator wants one, for the partition of the policies' ARNs
