@@ -56,16 +56,19 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) 
         total.scale(plan.sample)
     weights = np.concatenate([read_scenarios(store, wave).weights for wave in plans]) / len(plans)
     result = build(plan, total, weights, len(plans), versions)
-    error = max(_relative_error(case, plan.target_measure) for case in result["cases"].values())
     if plan.target_error:
+        errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]
+        known = [error for error in errors if error is not None]
+        error = max(known) if len(known) == len(errors) else None
+        reached = error is not None and error <= plan.target_error
         result["waves"] = {
             "count": len(plans),
             "target_measure": plan.target_measure,
             "target_error": plan.target_error,
             "relative_error": error,
-            "reached": error <= plan.target_error,
+            "reached": reached,
         }
-        if error > plan.target_error and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
+        if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return True
     chunks = len(total.chunks) * len(plans)
     result["cost"] = cost.actual(store.get_json(layout.estimate(plan.run)), chunks, total.seconds)
@@ -84,11 +87,13 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) 
     return False
 
 
-def _relative_error(case: Mapping[str, Any], measure: str) -> float:
-    """Standard error of a measure such as el or var_99.9, relative to its value; 0 where nothing is lost."""
+def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:
+    """Standard error of a measure such as el or var_99.9, relative to its value; None where the sample cannot tell."""
     name, _, level = measure.partition("_")
     value, error = (figures[name][level] if level else figures[name] for figures in (case, case["standard_error"]))
-    return float((error or 0.0) / value) if value else 0.0
+    if error is None:
+        return None
+    return float(error / value) if value else 0.0
 
 
 def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Mapping[str, str]) -> dict[str, Any]:

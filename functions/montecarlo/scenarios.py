@@ -198,7 +198,8 @@ def independent_uniforms(streams: int, scenarios: int, seed: int, wave: int) -> 
         np.random.Philox(key=[seed, 0], counter=[0, stream, wave, _FACTOR_STREAM]).random_raw(scenarios)
         for stream in range(streams)
     ]
-    return ((np.array(words) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    uniforms = ((np.array(words) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return np.minimum(uniforms, 1 - 2.0**-53)  # the last would round to 1
 
 
 def _quantiles(uniforms: Floats) -> Floats:

@@ -18,9 +18,6 @@ SEEDS = 200
 SCENARIOS = 10_000
 RHO = 0.15
 
-FEW_SCENARIOS = ("plain, ES 99.9 %",)
-"""Estimated from ten scenarios, too few for a normal interval: it is held to 80 % instead of 95 %."""
-
 
 def standard_errors() -> list[Figure]:
     """200 seeds of the 60 mixed loans of `heterogeneous_portfolios`, 10,000 scenarios each. How many 95 % intervals
@@ -50,7 +47,7 @@ def standard_errors() -> list[Figure]:
         for name, value in truth.items():
             of, estimates = f"{sampling}, {name}", [run[name] for run in runs]
             held = float(np.mean([e.low <= value * LATTICE <= e.high for e in estimates]))
-            least = 0.8 if of in FEW_SCENARIOS else 0.95 - STANDARD_ERRORS * math.sqrt(0.95 * 0.05 / SEEDS)
+            least = 0.95 - STANDARD_ERRORS * math.sqrt(0.95 * 0.05 / SEEDS)
             figures.append(within(f"{of}: share of intervals that hold the exact value", held, least, 1))
             spread = float(np.std([e.value for e in estimates], ddof=1))
             ratio = float(np.mean([e.standard_error for e in estimates])) / spread
