@@ -1,29 +1,55 @@
-"""The run's result for people: one self-contained HTML file, and a short table for the terminal.
+"""The run's result for people: one self-contained HTML file that needs no script, font or network.
 
-Imports NumPy and the standard library only, so that it runs wherever the aggregator runs. The page needs no script,
-font or network. Names of runs, segments and reject reasons come from users: all markup is made by `tag`, which escapes
-every child and attribute that is not markup of its own making.
+`render` makes the page, section by section; `terminal.format_table` is its short form. Imports NumPy and the standard
+library only, so that it runs wherever the aggregator runs.
 """
 
-import html
 import json
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from montecarlo.charts import Curve, Distribution, bars, convergence_chart, distribution_chart, exceedance_chart, legend
+from montecarlo.figures import (
+    BASEL_CAPITAL,
+    COMPARED,
+    EXPECTED_LOSS,
+    LIFETIME_ECL,
+    MISSING,
+    RISK_WEIGHT_FACTOR,
+    TWELVE_MONTH_ECL,
+    Case,
+    Measure,
+    Unit,
+    cases_of,
+    compared,
+    count,
+    dollars,
+    further_figures,
+    half_width,
+    highest_level,
+    humanise,
+    loan_equation,
+    lookup,
+    mapping,
+    measures_of,
+    money,
+    money_or_missing,
+    notices,
+    number,
+    percent,
+    plus_minus,
+    record_entry,
+    sum_or_none,
+    tail_measure,
+    unit_for,
+    unit_of,
+)
+from montecarlo.markup import Html, cell, details, joined, section, table, tag
+from montecarlo.stylesheet import STYLE
+from montecarlo.terminal import format_table
 
-CURRENCY = "$"
-BEYOND_WORDS = 1e9  # of the unit at hand: from here on in powers of ten
-MISSING = "–"
-HISTOGRAM_BINS = 120  # at most
-CURVE_POINTS = 300
-CASE_STYLES = 6  # colours in STYLE; further cases reuse them with another dash
-TERMINAL_COLUMNS = 100
-CASE_NAME_COLUMNS = 20
+__all__ = ["Distribution", "format_table", "render"]
 
 ZIP_REGIONS = {
     "0": "CT MA ME NH NJ RI VT PR",
@@ -39,47 +65,28 @@ ZIP_REGIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Distribution:
-    """The simulated losses of one case.
-
-    losses: int64 cents, shape (S,), one for each scenario, in any order.
-    weights: float64, shape (S,), each scenario's probability; they sum to about 1.
-    """
-
-    losses: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.losses.ndim != 1 or self.losses.shape != self.weights.shape:
-            raise ValueError(
-                f"`losses` and `weights` must be vectors of one length, not of shapes {self.losses.shape} and "
-                f"{self.weights.shape}: pass one loss and one weight for each scenario."
-            )
-
-
 def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> str:
     """The report as an HTML document that is also well-formed XML.
 
-    result: as in result.json, schema 1. Cases are shown in their order and compared with the first.
-        Every key may be missing.
+    result: as in result.json, schema 1. Cases are shown in their order and compared with the first. Every key may be
+        missing.
     distributions: case name to its losses; a case without one is left out of the charts.
     """
-    drawn = [
-        Curve(case, *sorted_amounts(distributions[case.name]))
-        for case in cases_of(result)
-        if case.name in distributions and distributions[case.name].weights.sum() > 0
-    ]
     run = str(result.get("run", ""))
+    cases = cases_of(result)
     body = tag(
         "main",
         tag("header", tag("p", "Loan portfolio loss report", class_="kicker"), tag("h1", run), headline(result)),
+        *(tag("p", notice, class_="notice") for notice in notices(result)),
         facts(result),
-        measures_section(result),
-        distribution_section(drawn),
-        breakdown_section(result, "segments", "Segment"),
-        breakdown_section(result, "regions", "ZIP region"),
-        loans_section(result),
+        measures_section(cases),
+        distribution_section(cases, distributions),
+        breakdown_section(result, "segments"),
+        breakdown_section(result, "regions"),
+        capital_section(result),
+        provisions_section(result),
+        precision_section(result),
+        portfolio_section(result),
         record_section(result),
         READING_GUIDE,
     )
@@ -95,427 +102,39 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
     return "<!DOCTYPE html>\n" + tag("html", head, "\n", tag("body", body), lang="en") + "\n"
 
 
-def format_table(result: Mapping[str, Any]) -> str:
-    """The measures as plain text, at most 100 columns wide: measures down, cases and their changes across.
-
-    Cases that do not fit beside the first go into further blocks below.
-    """
-    cases = cases_of(result)
-    measures = measures_of(cases)
-    unit = unit_of(cases, measures)
-    columns = [[""] + [measure.label for measure in measures]]
-    for case in cases:
-        columns.append([terminal_text(case.name)] + [measure.text(case.value(measure), unit) for measure in measures])
-        if case is not cases[0]:
-            columns.append(["change"] + [measure.change(cases[0], case) for measure in measures])
-    first, others = columns[:2], columns[2:]
-    blocks = [text_block(first + pair) for pair in fit_pairs(first, others)]
-
-    counts = f"Loans: {loan_equation(result)}"
-    amounts = f"Amounts in {unit.name}; exposure {money_or_missing(number(result.get('exposure')))}."
-    run = f"Run {result.get('run', '')}: {count(result.get('scenarios'))} scenarios, seed {result.get('seed', MISSING)}"
-    lines = [shortened(terminal_text(line), TERMINAL_COLUMNS) for line in (run, amounts, counts)]
-    return "\n".join([lines[0], "", "\n\n".join(blocks), "", *lines[1:], ""])
-
-
-# ---- Reading the result: nothing in it is taken for granted ----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case of the result, e.g. base or stressed; `index` picks its colour."""
-
-    name: str
-    index: int
-    figures: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        rate = number(self.figures.get("fed_rate"))
-        return humanise(self.name) + ("" if rate is None else f" ({rate:.2f} %)")
-
-    @property
-    def style(self) -> str:
-        return f"case{self.index % CASE_STYLES}" + (" again" if self.index >= CASE_STYLES else "")
-
-    def value(self, measure: "Measure") -> float | None:
-        return number(lookup(self.figures, measure.path))
-
-    def interval(self, measure: "Measure") -> tuple[float, float] | None:
-        bounds = lookup(self.figures, ("interval_95", *measure.path))
-        if not isinstance(bounds, Sequence) or isinstance(bounds, str) or len(bounds) != 2:
-            return None
-        low, high = number(bounds[0]), number(bounds[1])
-        return None if low is None or high is None else (low, high)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A row of the table of measures. kind: "amount", "rate" (in %), "share" (of 1) or "count"."""
-
-    label: str
-    path: tuple[str, ...]
-    kind: str = "amount"
-
-    def text(self, value: float | None, unit: "Unit") -> str:
-        if value is None:
-            return MISSING
-        match self.kind:
-            case "rate":
-                return f"{value:.2f} %"
-            case "share":
-                return percent(value)
-            case "count":
-                return count(value)
-            case _:
-                return unit.text(value)
-
-    def change(self, reference: Case, case: Case) -> str:
-        """The relative change in %; for rates and shares, the difference in percentage points."""
-        before, after = reference.value(self), case.value(self)
-        if before is None or after is None:
-            return MISSING
-        if self.kind in ("rate", "share"):
-            text = f"{(after - before) * (100 if self.kind == 'share' else 1):+.2f} pp"
-        elif before:
-            change = 100 * (after / before - 1)
-            text = f"{change:+,.1f} %" if abs(change) < 1e7 else f"{change:+.1e} %"
-        else:
-            text = MISSING
-        return text.replace("-", "−")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One unit for all amounts of a table, so that they compare by eye."""
-
-    size: float
-    suffix: str
-    word: str
-
-    @property
-    def name(self) -> str:
-        return f"{CURRENCY} {self.word}".strip()
-
-    def text(self, amount: float) -> str:
-        scaled = amount / self.size
-        text = f"{scaled:,.2f}" if abs(scaled) < BEYOND_WORDS else f"{scaled:.3e}"
-        return "<0.01" if amount > 0 and text == "0.00" else text.replace("-", "−")
-
-
-UNITS = (
-    Unit(1e12, "T", "trillion"),
-    Unit(1e9, "B", "billion"),
-    Unit(1e6, "M", "million"),
-    Unit(1e3, "K", "thousand"),
-    Unit(1.0, "", ""),
-)
-
-
-def cases_of(result: Mapping[str, Any]) -> list[Case]:
-    return [Case(str(name), index, figures) for index, (name, figures) in enumerate(mapping(result, "cases").items())]
-
-
-def measures_of(cases: Sequence[Case]) -> list[Measure]:
-    """The measures that at least one case has, in the order of the table."""
-
-    def by_level(key: str, label: str) -> list[Measure]:
-        levels = {level for case in cases for level in mapping(case.figures, key) if number_from(level) is not None}
-        return [Measure(f"{label}, {level} %", (key, level)) for level in sorted(levels, key=float)]
-
-    measures = [
-        Measure("Federal Funds rate", ("fed_rate",), "rate"),
-        Measure("Mean probability of default", ("mean_pd",), "share"),
-        Measure("Expected loss (EL)", ("el",)),
-        Measure("EL, analytic", ("analytic_el",)),
-        Measure("Unexpected loss (UL)", ("ul",)),
-        *by_level("var", "Value at risk (VaR)"),
-        *by_level("es", "Expected shortfall (ES)"),
-        *by_level("economic_capital", "Economic capital"),
-        Measure("Worst scenario", ("worst",)),
-        Measure("Effective sample size", ("effective_sample_size",), "count"),
-    ]
-    return [measure for measure in measures if any(case.value(measure) is not None for case in cases)]
-
-
-def further_figures(case: Case, measures: Sequence[Measure]) -> dict[str, float]:
-    """What the case holds beyond the measures (a later version's keys), flattened to "irb, capital": value."""
-    shown = {measure.path for measure in measures}
-    apart = {"standard_error", "interval_95", "segments", "regions"}
-
-    def walk(path: tuple[str, ...], value: Any) -> Iterable[tuple[tuple[str, ...], float]]:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                yield from walk((*path, str(key)), inner)
-        elif path not in shown and (leaf := number(value)) is not None:
-            yield path, leaf
-
-    return {
-        ", ".join(humanise(part) for part in path): leaf
-        for key, value in case.figures.items()
-        if key not in apart
-        for path, leaf in walk((str(key),), value)
-    }
-
-
-def tail_measure(cases: Sequence[Case]) -> Measure:
-    """The VaR at the highest level there is: 99.9 % unless the run was asked for others."""
-    measures = [measure for measure in measures_of(cases) if measure.path[0] == "var"]
-    return measures[-1] if measures else Measure("VaR", ("var", "99.9"))
-
-
-def unit_of(cases: Sequence[Case], measures: Sequence[Measure]) -> Unit:
-    return unit_for(case.value(measure) for case in cases for measure in measures if measure.kind == "amount")
-
-
-def unit_for(amounts: Iterable[float | None]) -> Unit:
-    """The unit in which the largest amount has three to five digits before the point, so that others have some."""
-    largest = max((abs(amount) for amount in amounts if amount is not None), default=0.0)
-    return next((unit for unit in UNITS if unit.size * 100 <= largest), UNITS[-1])
-
-
-def mapping(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    child = parent.get(key)
-    return child if isinstance(child, Mapping) else {}
-
-
-def lookup(figures: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        figures = figures.get(key) if isinstance(figures, Mapping) else None
-    return figures
-
-
-def number(value: Any) -> float | None:
-    """A finite number, or None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def number_from(text: str) -> float | None:
-    try:
-        return number(float(text))
-    except ValueError:
-        return None
-
-
-def sum_or_none(values: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
-
-
-# ---- Figures as text -------------------------------------------------------------------------------------------------
-
-
-def money(amount: float) -> str:
-    """Three significant digits: $82.1M, $1.02B; below a thousand to the cent."""
-    sign = "−" if amount < 0 else ""
-    size = abs(amount)
-    if size < 999.995:
-        return f"{sign}{CURRENCY}{size:.2f}"
-    rounded = float(f"{size:.3g}")
-    unit = next(unit for unit in UNITS if unit.size <= rounded)
-    scaled = rounded / unit.size
-    if scaled >= BEYOND_WORDS:
-        return f"{sign}{CURRENCY}{size:.2e}"
-    return f"{sign}{CURRENCY}{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit.suffix}"
-
-
-def money_or_missing(amount: float | None) -> str:
-    return MISSING if amount is None else money(amount)
-
-
-def percent(share: float) -> str:
-    """A share of 1 in %, with two decimals or, if it is smaller than they can show, two significant digits."""
-    scaled = 100 * share
-    return f"{scaled:.2f} %" if scaled == 0 or abs(scaled) >= 0.01 else f"{scaled:.2g} %"
-
-
-def count(value: Any) -> str:
-    known = number(value)
-    if known is None:
-        return MISSING
-    return f"{known:,.0f}" if abs(known) < 1e15 else f"{known:.3e}"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours:,} h {minutes} min" if hours else f"{minutes} min") + f" {rest} s"
-
-
-def humanise(name: str) -> str:
-    """credit_card -> Credit card"""
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
-
-
-def record_entry(key: str, value: Any) -> tuple[str, str]:
-    """A key of the run record and its value for people; the key's ending tells the unit."""
-    known = number(value)
-    if known is not None and key.endswith("_seconds") and not key.endswith("_gb_seconds"):
-        return humanise(key.removesuffix("_seconds") + "_time"), duration(known)
-    if known is not None and key.endswith("_usd"):
-        digits = f"{known:,.2f}" if abs(known) >= 1 or known == 0 else f"{known:.2g}"
-        return humanise(key.removesuffix("_usd")), f"US$ {digits}"
-    if known is not None and key.endswith("_mb"):
-        return humanise(key.removesuffix("_mb")), f"{known:,.0f} MB"
-    if known is not None:
-        return humanise(key), f"{known:,.0f}" if known.is_integer() else f"{known:,.6g}"
-    return humanise(key), value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def loan_equation(result: Mapping[str, Any]) -> str:
-    loans = mapping(result, "loans")
-    return (
-        f"{count(loans.get('read'))} read = {count(loans.get('simulated'))} simulated"
-        f" + {count(loans.get('rejected'))} rejected + {count(loans.get('not_sampled'))} not sampled"
-    )
-
-
-# ---- The terminal's table --------------------------------------------------------------------------------------------
-
-
-def terminal_text(text: str) -> str:
-    """Text without anything that could steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def shortened(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[: columns - 1] + "…"
-
-
-def fit_pairs(first: Sequence[Sequence[str]], others: Sequence[list[str]]) -> list[list[list[str]]]:
-    """Cuts the columns (value, change, value, change, …) into blocks that fit beside the first ones; one at least."""
-    blocks: list[list[list[str]]] = [[]]
-    for start in range(0, len(others), 2):
-        pair = list(others[start : start + 2])
-        if blocks[-1] and sum(column_widths([*first, *blocks[-1], *pair])) > TERMINAL_COLUMNS:
-            blocks.append([])
-        blocks[-1].extend(pair)
-    return blocks
-
-
-def column_widths(columns: Sequence[Sequence[str]]) -> list[int]:
-    """Widths with the gap to the left; a case's name alone never widens its column beyond CASE_NAME_COLUMNS."""
-    return [
-        max([min(len(column[0]), CASE_NAME_COLUMNS), *(len(cell) for cell in column[1:])]) + (2 if index else 0)
-        for index, column in enumerate(columns)
-    ]
-
-
-def text_block(columns: Sequence[Sequence[str]]) -> str:
-    widths = column_widths(columns)
-    lines = []
-    for row, cells in enumerate(zip(*columns, strict=True)):
-        label, *values = (shortened(cell, CASE_NAME_COLUMNS) if row == 0 else cell for cell in cells)
-        lines.append(
-            label.ljust(widths[0])
-            + "".join(value.rjust(width) for value, width in zip(values, widths[1:], strict=True))
-        )
-        if row == 0:
-            lines.append("-" * sum(widths))
-    return "\n".join(line.rstrip() for line in lines)
-
-
-# ---- Markup ----------------------------------------------------------------------------------------------------------
-
-
-class Html(str):
-    """Markup that is written as it is. Any other string is text."""
-
-
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-VOID_ELEMENTS = ("meta",)
-
-
-def escape(text: str) -> str:
-    return html.escape(NOT_IN_XML.sub("\ufffd", text))
-
-
-def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
-    """One element, its text escaped. `class_` stands for class, `text_anchor` for text-anchor; None leaves one out."""
-    words = [name]
-    for key, value in attributes.items():
-        if value is not None:
-            text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-            words.append(f'{key.rstrip("_").replace("_", "-")}="{escape(text)}"')
-    if name in VOID_ELEMENTS:
-        return Html(f"<{' '.join(words)}/>")
-    return Html(f"<{' '.join(words)}>{joined(children)}</{name}>")
-
-
-def joined(children: Iterable[str]) -> Html:
-    return Html("".join(child if isinstance(child, Html) else escape(child) for child in children))
-
-
-def cell(value: str, below: str | None = None) -> Html:
-    return tag("td", value, tag("small", below)) if below else tag("td", value)
-
-
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot: Sequence[str] | None = None) -> Html:
-    """A table whose first column names the row. Cells may be text or ready <td> and <th> elements."""
-
-    def ready(value: str) -> bool:
-        return isinstance(value, Html) and value.startswith(("<td", "<th"))
-
-    def row(cells: Sequence[str]) -> Html:
-        rest = (value if ready(value) else tag("td", value) for value in cells[1:])
-        return tag("tr", tag("th", cells[0], scope="row"), *rest)
-
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag("caption", caption),
-            tag("thead", tag("tr", *(title if ready(title) else tag("th", title, scope="col") for title in head))),
-            tag("tbody", *(row(cells) for cells in rows)),
-            tag("tfoot", row(foot)) if foot else Html(),
-        ),
-        class_="wide",
-    )
-
-
-def section(title: str, *children: str) -> Html:
-    return tag("section", tag("h2", title), *children)
-
-
-# ---- The sections ----------------------------------------------------------------------------------------------------
+# ---- What the portfolio may lose -------------------------------------------------------------------------------------
 
 
 def headline(result: Mapping[str, Any]) -> Html:
-    """Expected loss and tail, today and after the shock, in one sentence."""
+    """Expected loss and tail, today and in the other cases or the worst of many, in one sentence."""
     cases = cases_of(result)
     if not cases:
         return tag("p", "This run holds no cases.", class_="headline")
-    loss, tail = Measure("", ("el",)), tail_measure(cases)
+    tail = tail_measure(cases)
 
     def strong(case: Case, measure: Measure) -> Html:
         return tag("strong", money_or_missing(case.value(measure)))
 
     exposure = number(result.get("exposure"))
-    level = tail.path[-1]
     first, *others = cases
     words: list[str] = [
         "Today the portfolio" if exposure is None else f"Today the portfolio of {money(exposure)}",
         " is expected to lose ",
-        strong(first, loss),
-        f" and, with {level} % confidence, loses no more than ",
+        strong(first, EXPECTED_LOSS),
+        f" and, with {tail.path[-1]} % confidence, loses no more than ",
         strong(first, tail),
         " (VaR)",
     ]
-    for case in others:
-        rate = number(case.figures.get("fed_rate"))
-        shock = f"in the case “{case.name}”"
-        if rate is not None:
-            shock = f"after a shock of the Federal Funds rate to {rate:.2f} %"
-        words += ["; ", shock, ", ", strong(case, loss), " and ", strong(case, tail)]
+    if len(cases) > COMPARED:
+        worst = max(others, key=lambda case: case.value(tail) or 0.0)
+        where = f"in the worst of the {len(others)} other cases, {worst.label},"
+        words += ["; ", where, " ", strong(worst, EXPECTED_LOSS), " and ", strong(worst, tail)]
+    else:
+        for case in others:
+            where = f"in the case {case.label}"
+            if case.name == "stressed" and case.rate:
+                where = f"after a shock of the Federal Funds rate to {case.rate}"
+            words += ["; ", where, ", ", strong(case, EXPECTED_LOSS), " and ", strong(case, tail)]
     return tag("p", *words, ".", class_="headline")
 
 
@@ -532,31 +151,64 @@ def facts(result: Mapping[str, Any]) -> Html:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in entries), class_="facts")
 
 
-def measures_section(result: Mapping[str, Any]) -> Html:
-    cases = cases_of(result)
+def measures_section(cases: Sequence[Case]) -> Html:
     if not cases:
         return Html()
     measures = measures_of(cases)
+    tables = measures_down(cases, measures) if len(cases) <= COMPARED else cases_down(cases, measures)
+    return section("Measures", tables, further_table(cases))
+
+
+def measures_down(cases: Sequence[Case], measures: Sequence[Measure]) -> Html:
+    """Few cases beside each other, each but the first with its changes."""
     unit = unit_of(cases, measures)
 
     def cells(measure: Measure) -> Iterable[str]:
         yield measure.label
         for case in cases:
-            value, bounds = case.value(measure), case.interval(measure)
-            yield cell(
-                measure.text(value, unit),
-                f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}" if bounds else None,
-            )
-            if case is not cases[0]:
+            yield value_cell(case, measure, unit)
+            if case.index:
                 yield change_cell(measure, cases[0], case, unit)
 
     head = ["Measure"]
     for case in cases:
-        head += [case.label] if case is cases[0] else [case.label, "Change"]
+        head += [case.label, "Change"] if case.index else [case.label]
     caption = f"Amounts in {unit.name}. Small figures: 95 % interval of the simulation; for a change, the difference."
-    return section(
-        "Measures", table(caption, head, (list(cells(measure)) for measure in measures)), further_table(cases)
-    )
+    return table(caption, head, (list(cells(measure)) for measure in measures))
+
+
+def cases_down(cases: Sequence[Case], measures: Sequence[Measure]) -> Html:
+    """Many cases below each other: what is expected, and the tail."""
+    in_tail = ("var", "es", "economic_capital")
+    expected = [measure for measure in measures if measure.path[0] not in in_tail]
+    tail = [measure for measure in measures if measure.path[0] in in_tail]
+
+    def by_case(title: str, shown: Sequence[Measure], changing: Measure) -> Html:
+        unit = unit_of(cases, shown)
+        head, rows = ["Case"], [[humanise(case.name)] for case in cases]
+        for measure in shown:
+            head.append(measure.short)
+            for case, row in zip(cases, rows, strict=True):
+                row.append(value_cell(case, measure, unit))
+            if measure == changing:
+                head.append("Change")
+                for case, row in zip(cases, rows, strict=True):
+                    row.append(change_cell(measure, cases[0], case, unit) if case.index else "")
+        caption = f"{title}. Amounts in {unit.name}. Small figures: 95 % interval of the simulation; for a change, the"
+        return tag("div", table(caption + " difference.", head, rows), class_="compact")
+
+    tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]
+    if tail:
+        tables.append(by_case("Tail of the loss distribution", tail, tail_measure(cases)))
+    names = [case.title for case in compared(cases)]
+    note = f"Charts and breakdowns compare {', '.join(names[:-1])} and {names[-1]}: the first case and those of the"
+    return joined([*tables, tag("p", f"{note} largest VaR. result.json and segments.parquet hold all cases.")])
+
+
+def value_cell(case: Case, measure: Measure, unit: Unit) -> Html:
+    bounds = case.interval(measure)
+    interval = f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}" if bounds else None
+    return cell(measure.text(case.value(measure), unit), interval)
 
 
 def change_cell(measure: Measure, reference: Case, case: Case, unit: Unit) -> Html:
@@ -574,108 +226,349 @@ def further_table(cases: Sequence[Case]) -> Html:
     if not names:
         return Html()
     rows = [[name, *(f"{by_name[name]:,.6g}" if name in by_name else MISSING for by_name in figures)] for name in names]
-    return tag(
-        "details",
-        tag("summary", "Further figures of this run"),
-        table("Amounts in currency units.", ["Figure", *(case.label for case in cases)], rows),
+    head = ["Figure", *(case.label for case in cases)]
+    return details("Further figures of this run", table("Amounts in currency units.", head, rows))
+
+
+def distribution_section(cases: Sequence[Case], distributions: Mapping[str, Distribution]) -> Html:
+    def curves_of(some: Iterable[Case]) -> list[Curve]:
+        known = ((case, distributions[case.name]) for case in some if case.name in distributions)
+        return [Curve.of(case, distribution) for case, distribution in known if distribution.weights.sum() > 0]
+
+    shown = compared(cases)
+    curves = curves_of(shown)
+    if not curves:
+        return Html()
+    if not any(curve.amounts.any() for curve in curves):
+        return section("Loss distribution", tag("p", "No scenario lost anything, so there is nothing to draw."))
+    names = {case.name for case in shown}
+    others = curves_of(replace(case, index=COMPARED) for case in cases if case.name not in names)
+    chart, beyond = distribution_chart(curves)
+    left_out = (
+        f" Losses beyond the right edge ({percent(beyond)} of the probability at most) are not drawn." if beyond else ""
+    )
+    drawn = [curve.case for curve in curves]
+    return section(
+        "Loss distribution",
+        tag(
+            "figure",
+            legend(drawn, "bar"),
+            tag("div", chart, class_="wide"),
+            tag(
+                "figcaption",
+                f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}",
+            ),
+        ),
+        tag("h3", "Exceedance curve"),
+        tag(
+            "figure",
+            legend(drawn, "curve", f"Other cases ({len(others)})" if others else ""),
+            tag("div", exceedance_chart(curves, others), class_="wide"),
+            tag(
+                "figcaption",
+                "How likely a loss larger than the one on the axis is. Points: value at risk at each level.",
+            ),
+        ),
     )
 
 
-def breakdown_section(result: Mapping[str, Any], key: str, title: str) -> Html:
-    """Expected loss and contribution to the 99 % ES by segment or region, with a bar for each case."""
-    cases = cases_of(result)
-    holdings = mapping(mapping(result, "portfolio"), key)
-    by_case = [mapping(case.figures, key) for case in cases]
-    names = list(dict.fromkeys(str(name) for group in (holdings, *by_case) for name in group))
-    if key == "regions":
-        names.sort(key=lambda name: int(name) if name in ZIP_REGIONS else len(ZIP_REGIONS))
-    if not any(by_case):
-        return Html()
+# ---- By segment and region -------------------------------------------------------------------------------------------
 
-    def loss(group: Mapping[str, Any], name: str) -> float | None:
-        return number(lookup(group, (name, "el")))
 
-    def contribution(group: Mapping[str, Any], name: str) -> float | None:
-        return number(lookup(group, (name, "es_99_contribution")))
+@dataclass(frozen=True)
+class PartFigure:
+    """A figure that segments or regions have in each case; `key` as in result.json.
 
-    losses = [loss(group, name) for group in by_case for name in names]
-    contributions = [contribution(group, name) for group in by_case for name in names]
-    has_contributions = any(value is not None for value in contributions)
-    unit = unit_for([*losses, *contributions])
-    longest = max((value for value in losses if value is not None), default=0.0)
+    share: what is shown as a share of exposure is so many times the figure; None where nothing is.
+    drawn: as bars, too.
+    """
 
-    def loss_cell(value: float | None, exposure: float | None) -> Html:
-        share = percent(value / exposure) if value is not None and exposure else None
-        return cell(MISSING if value is None else unit.text(value), share)
+    key: str
+    title: str
+    share: float | None = None
+    drawn: str = ""
 
-    def row(name: str) -> list[str]:
-        exposure = number(lookup(holdings, (name, "exposure")))
-        values = [loss(group, name) for group in by_case]
-        cells: list[str] = [
-            breakdown_label(key, name),
-            count(lookup(holdings, (name, "loans"))),
-            money_or_missing(exposure),
-            *(loss_cell(value, exposure) for value in values),
-            tag("td", bars(cases, values, longest), class_="bars"),
-        ]
-        if has_contributions:
-            tails = (contribution(group, name) for group in by_case)
-            cells += [MISSING if value is None else unit.text(value) for value in tails]
-        return cells
+    def of(self, parts: Mapping[str, Any], name: str) -> float | None:
+        return number(lookup(parts, (name, self.key)))
 
-    exposure = sum_or_none(number(lookup(holdings, (name, "exposure"))) for name in names)
-    foot: list[str] = [
-        "Total",
-        count(sum_or_none(number(lookup(holdings, (name, "loans"))) for name in names)),
-        money_or_missing(exposure),
-        *(loss_cell(sum_or_none(loss(group, name) for name in names), exposure) for group in by_case),
-        "",
-    ]
-    head = [title, "Loans", "Exposure", *(f"{humanise(case.name)} EL" for case in cases)]
-    head.append(tag("th", "EL compared", scope="col", class_="bars"))
-    if has_contributions:
-        head += [f"{humanise(case.name)} ES 99\u00a0%" for case in cases]
-        totals = (sum_or_none(contribution(group, name) for name in names) for group in by_case)
-        foot += [MISSING if total is None else unit.text(total) for total in totals]
-    caption = f"Losses in {unit.name}. Small figures: share of the exposure."
+
+PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
+PART_ES = PartFigure("es_99_contribution", "ES 99\u00a0%")
+PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
+PART_TWELVE_MONTH = PartFigure("twelve_month_ecl", "12 months", share=1.0)
+PART_LIFETIME = PartFigure("lifetime_ecl", "lifetime", share=1.0, drawn="Lifetime compared")
+
+
+def breakdown_section(result: Mapping[str, Any], kind: str) -> Html:
+    """Expected loss and contribution to the 99 % ES. kind: "segments" or "regions"."""
+    cases = compared(cases_of(result))
+    caption = "Small figures: share of the exposure."
     if any(number(case.figures.get("analytic_el")) is not None for case in cases):
         caption += " EL: analytic, free of simulation error."
-    if has_contributions:
+    if any(
+        PART_ES.of(parts, name) is not None for parts in (mapping(c.figures, kind) for c in cases) for name in parts
+    ):
         caption += " ES 99 %: the part of the portfolio's expected shortfall that arises here."
-    heading = "Losses by segment" if key == "segments" else "Losses by ZIP region"
-    return section(heading, legend(cases, "bar"), table(caption, head, map(row, names), foot))
+    content = parts_table(result, kind, (PART_EL, PART_ES), caption, loans=True)
+    if not content:
+        return Html()
+    heading = "Losses by segment" if kind == "segments" else "Losses by ZIP region"
+    return section(heading, legend(cases, "bar"), content)
 
 
-def breakdown_label(key: str, name: str) -> Html:
-    if key != "regions":
+def parts_table(
+    result: Mapping[str, Any], kind: str, figures: Sequence[PartFigure], caption: str, loans: bool = False
+) -> Html:
+    """Segments or regions down, the figures of the compared cases across; nothing where no case has one of them."""
+    cases = compared(cases_of(result))
+    holdings = mapping(mapping(result, "portfolio"), kind)
+    by_case = [mapping(case.figures, kind) for case in cases]
+    names = list(dict.fromkeys(str(name) for group in (holdings, *by_case) for name in group))
+    if kind == "regions":
+        names.sort(key=lambda name: int(name) if name in ZIP_REGIONS else len(ZIP_REGIONS))
+    figures = [
+        figure for figure in figures if any(figure.of(parts, name) is not None for parts in by_case for name in names)
+    ]
+    if not figures:
+        return Html()
+    amounts = {
+        figure: [amount for parts in by_case for name in names if (amount := figure.of(parts, name)) is not None]
+        for figure in figures
+    }
+    unit = unit_for(amount for some in amounts.values() for amount in some)
+
+    def amount_cell(figure: PartFigure, value: float | None, exposure: float | None) -> Html:
+        share = percent(figure.share * value / exposure) if figure.share and value is not None and exposure else None
+        return cell(MISSING if value is None else unit.text(value), share)
+
+    def row(title: str, some: Sequence[str], charted: bool = True) -> list[str]:
+        """The sums over some of the parts."""
+        exposure = sum_or_none(number(lookup(holdings, (name, "exposure"))) for name in some)
+        cells: list[str] = [title]
+        if loans:
+            cells.append(count(sum_or_none(number(lookup(holdings, (name, "loans"))) for name in some)))
+        cells.append(money_or_missing(exposure))
+        for figure in figures:
+            values = [sum_or_none(figure.of(parts, name) for name in some) for parts in by_case]
+            cells += [amount_cell(figure, value, exposure) for value in values]
+            if figure.drawn:
+                chart = bars(cases, values, max(amounts[figure])) if charted else Html()
+                cells.append(tag("td", chart, class_="bars"))
+        return cells
+
+    head: list[str] = ["Segment" if kind == "segments" else "ZIP region", *(["Loans"] if loans else []), "Exposure"]
+    for figure in figures:
+        head += [f"{case.title} {figure.title}" for case in cases]
+        if figure.drawn:
+            head.append(tag("th", figure.drawn, scope="col", class_="bars"))
+    rows = [row(part_label(kind, name), [name]) for name in names]
+    return table(f"Amounts in {unit.name}. {caption}", head, rows, row("Total", names, charted=False))
+
+
+def part_label(kind: str, name: str) -> Html:
+    if kind != "regions":
         return joined([humanise(name)])
     states = ZIP_REGIONS.get(name)
     return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
 
 
-def loans_section(result: Mapping[str, Any]) -> Html:
-    loans = mapping(result, "loans")
-    if not loans:
+# ---- Capital and provisions ------------------------------------------------------------------------------------------
+
+
+def capital_section(result: Mapping[str, Any]) -> Html:
+    """Basel's capital beside the simulated economic capital."""
+    cases = cases_of(result)
+    capitals = [case.value(BASEL_CAPITAL) for case in cases]
+    if all(capital is None for capital in capitals):
         return Html()
-    read, *parts = (number(loans.get(key)) for key in ("read", "simulated", "rejected", "not_sampled"))
-    total = sum_or_none(parts)
-    notes: list[Html] = [tag("p", loan_equation(result), class_="equation")]
-    if read is not None and total is not None and read != total:
-        notes.append(
-            tag("p", f"These counts do not add up: they differ by {count(abs(read - total))}.", class_="warning")
+    economic = highest_level("economic_capital", cases) or Measure("Economic capital", ("economic_capital", "99.9"))
+    weighted = [None if capital is None else RISK_WEIGHT_FACTOR * capital for capital in capitals]
+    exposure = number(result.get("exposure"))
+    unit = unit_for([*weighted, *(case.value(economic) for case in cases)])
+    rows = []
+    for case, capital, assets in zip(cases, capitals, weighted, strict=True):
+        simulated = case.value(economic)
+        density = percent(assets / exposure) if assets is not None and exposure else None
+        ratio = f"{simulated / capital:.2f}" if simulated is not None and capital else MISSING
+        rows.append(
+            [
+                case.label,
+                cell(BASEL_CAPITAL.text(capital, unit), BASEL_CAPITAL.change(cases[0], case) if case.index else None),
+                cell(BASEL_CAPITAL.text(assets, unit), density),
+                value_cell(case, economic, unit),
+                ratio,
+            ]
         )
-    if number(loans.get("not_sampled")):
-        notes.append(tag("p", "The run simulated a sample of the loans; amounts are scaled up to the whole portfolio."))
+    head = ["Case", "Basel IRB capital", "Risk-weighted assets (RWA)", economic.label, "Economic / Basel"]
+    caption = (
+        f"Amounts in {unit.name}. Small figures: change from the first case; RWA as a share of the exposure;"
+        " 95 % interval."
+    )
+    note = (
+        "Both cover a year's loss beyond the expected one, with 99.9 % confidence. Basel's formula takes each loan"
+        " alone, with prescribed correlations, as if it were one of countless small ones. Economic capital is"
+        " simulated, with the concentration of this portfolio and the correlations among the run's parameters."
+    )
+    by_segment = parts_table(
+        result, "segments", [PART_CAPITAL], "Basel IRB capital. Small figures: RWA as a share of the exposure."
+    )
+    heading = tag("h3", "Basel IRB capital by segment")
+    parts = [heading, legend(compared(cases), "bar"), by_segment] if by_segment else []
+    return section("Capital", tag("p", note), table(caption, head, rows), *parts)
+
+
+def provisions_section(result: Mapping[str, Any]) -> Html:
+    """Expected credit losses for the accounts."""
+    cases = cases_of(result)
+    measures = (TWELVE_MONTH_ECL, LIFETIME_ECL)
+    if all(case.value(measure) is None for case in cases for measure in measures):
+        return Html()
+    unit = unit_of(cases, measures)
+    exposure = number(result.get("exposure"))
+
+    def amount(case: Case, measure: Measure) -> Iterable[str]:
+        value = case.value(measure)
+        yield cell(measure.text(value, unit), percent(value / exposure) if value is not None and exposure else None)
+        if len(cases) > 1:
+            yield change_cell(measure, cases[0], case, unit) if case.index else ""
+
+    changes = ["Change"] if len(cases) > 1 else []
+    head = ["Case", "12 months", *changes, "Lifetime", *changes]
+    rows = [[case.label, *amount(case, TWELVE_MONTH_ECL), *amount(case, LIFETIME_ECL)] for case in cases]
+    caption = f"Amounts in {unit.name}. Small figures: share of the exposure; for a change, the difference."
+    note = (
+        "Expected credit losses (ECL), discounted to today: over 12 months, as IFRS 9 asks for loans in stage 1, and"
+        " over the loans' remaining life, as it does in stage 2 and CECL does for all. Computed, not simulated."
+    )
+    by_segment = parts_table(
+        result, "segments", [PART_TWELVE_MONTH, PART_LIFETIME], "Small figures: share of the exposure."
+    )
+    parts = [tag("h3", "By segment"), legend(compared(cases), "bar"), by_segment] if by_segment else []
+    return section("Expected credit losses", tag("p", note), table(caption, head, rows), *parts)
+
+
+# ---- How far the figures can be trusted ------------------------------------------------------------------------------
+
+
+def precision_section(result: Mapping[str, Any]) -> Html:
+    """How scenarios were drawn, how many count, and how the estimates settled."""
+    cases = compared(cases_of(result))
+    sentences = [*drawing(result), *wave_sentences(result), *effective_scenarios(result, cases)]
+    chart = convergence_chart(cases)
+    if not sentences and chart is None:
+        return Html()
+    parts = [tag("p", " ".join(sentences))] if sentences else []
+    if chart is not None:
+        caption = (
+            "What all scenarios, a half of them, a quarter and so on estimate, each with its 95 % interval: the more"
+            " scenarios, the narrower."
+        )
+        figure = (legend(cases, "bar"), tag("div", chart, class_="wide"), tag("figcaption", caption))
+        parts += [tag("h3", "Convergence"), tag("figure", *figure)]
+    return section("Precision", *parts)
+
+
+def drawing(result: Mapping[str, Any]) -> list[str]:
+    sampling, scenarios = mapping(result, "sampling"), count(result.get("scenarios"))
+    if sampling.get("method") == "mixture":
+        return [
+            f"Half of the {scenarios} scenarios were drawn as they would occur, and half where the portfolio loses"
+            " much; weights put all of them back to their true probability."
+        ]
+    return [f"The {scenarios} scenarios were drawn as they would occur, all alike."] if "method" in sampling else []
+
+
+def wave_sentences(result: Mapping[str, Any]) -> list[str]:
+    waves = mapping(result, "waves")
+    waved, target, reached = (number(waves.get(key)) for key in ("count", "target_error", "relative_error"))
+    if waved is None or target is None:
+        return []
+    name, _, level = str(waves.get("target_measure", "")).partition("_")
+    name = {"el": "EL", "ul": "UL", "var": "VaR", "es": "ES"}.get(name, name)
+    measure = f"{name} {level} %" if level else name
+    times = "one wave" if waved == 1 else f"{count(waved)} waves"
+    ended = "" if reached is None else f"; it is {percent(reached)} in the end"
+    return [f"They came in {times}, to bring the relative standard error of {measure} below {percent(target)}{ended}."]
+
+
+def effective_scenarios(result: Mapping[str, Any], cases: Sequence[Case]) -> list[str]:
+    """Kish's effective number of scenarios, beside what plain Monte Carlo has, and how sharp VaR is."""
+    sentences = []
+    whole = next((size for case in cases if (size := effective_size(case)) is not None), None)
+    if whole is not None:
+        sentences.append(f"By their weights they count as {count(whole)} equally likely ones.")
+    tail, scenarios = tail_measure(cases), number(result.get("scenarios"))
+    sizes = [number(lookup(case.figures, ("effective_sample_size", tail.path[-1]))) for case in cases]
+    beyond = per_case(cases, sizes, count)
+    if beyond:
+        usual = None if scenarios is None else scenarios * (1 - float(tail.path[-1]) / 100)
+        plain = "" if usual is None else f"; of as many plain ones, about {count(usual)}"
+        sentences.append(f"At or beyond {tail.short} lie {beyond}{plain}.")
+    sharp = per_case(cases, [half_width(case, tail) for case in cases], plus_minus)
+    if sharp:
+        sentences.append(f"{tail.short} is known to {sharp}, with 95 % confidence.")
+    return sentences
+
+
+def effective_size(case: Case) -> float | None:
+    size = case.figures.get("effective_sample_size")
+    return number(lookup(size, ("all",)) if isinstance(size, Mapping) else size)
+
+
+def per_case(cases: Sequence[Case], values: Sequence[float | None], text: Callable[[float], str]) -> str:
+    """586 (Base), 592 (Stressed)"""
+    known = zip(cases, values, strict=True)
+    return ", ".join(f"{text(value)} ({case.title})" for case, value in known if value is not None)
+
+
+def portfolio_section(result: Mapping[str, Any]) -> Html:
+    """Which loans went in, and how concentrated they are."""
+    loans = mapping(result, "loans")
+    notes: list[Html] = []
+    if loans:
+        notes.append(tag("p", loan_equation(result), class_="equation"))
+        read, *parts = (number(loans.get(key)) for key in ("read", "simulated", "rejected", "not_sampled"))
+        total = sum_or_none(parts)
+        if read is not None and total is not None and read != total:
+            differ = f"These counts do not add up: they differ by {count(abs(read - total))}."
+            notes.append(tag("p", differ, class_="warning"))
     reasons = mapping(result, "rejected_by_reason")
     if reasons:
         rows = sorted(reasons.items(), key=lambda item: (-(number(item[1]) or 0), str(item[0])))
         caption = "Rejected loans by reason. The run's rejects file names file, row, column and value of each."
         notes.append(table(caption, ["Reason", "Loans"], [[str(reason), count(many)] for reason, many in rows]))
-    return section("Loans", *notes)
+    concentration = concentration_table(result)
+    if concentration:
+        notes += [tag("h3", "Concentration"), concentration]
+    return section("Loans", *notes) if notes else Html()
+
+
+def concentration_table(result: Mapping[str, Any]) -> Html:
+    portfolio = mapping(result, "portfolio")
+    indices = mapping(portfolio, "concentration")
+    kinds = (
+        ("By loan", "hhi", number(lookup(result, ("loans", "simulated")))),
+        ("By segment", "hhi_segments", float(len(mapping(portfolio, "segments"))) or None),
+        ("By ZIP region", "hhi_regions", float(len(mapping(portfolio, "regions"))) or None),
+    )
+    rows = []
+    for title, key, parts in kinds:
+        index = number(indices.get(key))
+        if index is not None and index > 0:
+            equal = 1 / index
+            rows.append([title, f"{index:.2g}", f"{equal:,.1f}" if equal < 99.5 else count(equal), count(parts)])
+    caption = (
+        "Herfindahl-Hirschman index (HHI): the sum of squared shares of the exposure, from 1 for all in one down to 1/n"
+        " for n equal ones. As concentrated as: so many equal loans, segments or regions."
+    )
+    return table(caption, ["Exposure", "HHI", "As concentrated as", "Of"], rows) if rows else Html()
+
+
+# ---- What produced the figures ---------------------------------------------------------------------------------------
 
 
 def record_section(result: Mapping[str, Any]) -> Html:
-    portfolio = mapping(result, "portfolio")
+    portfolio, cost = mapping(result, "portfolio"), mapping(result, "cost")
     entries: list[tuple[str, str]] = [
         ("Run", str(result.get("run", MISSING))),
         ("Portfolio", f"{portfolio.get('source', MISSING)}, as of {portfolio.get('as_of', MISSING)}"),
@@ -683,28 +576,61 @@ def record_section(result: Mapping[str, Any]) -> Html:
         ("Scenarios", count(result.get("scenarios"))),
         *((f"Version of {key}", str(value)) for key, value in mapping(result, "versions").items()),
     ]
-    for title, key in (("Measured", "timings"), ("Cost", "cost")):
-        entries += [
-            (f"{title}: {name[:1].lower()}{name[1:]}", value)
-            for name, value in (record_entry(str(inner), value) for inner, value in mapping(result, key).items())
-        ]
+    measured = [record_entry(str(key), value) for key, value in mapping(result, "timings").items()]
+    entries += [(f"Measured: {name[:1].lower()}{name[1:]}", value) for name, value in measured]
+    entries += cost_entries(cost)
     parameters = result.get("parameters")
-    listing = (
-        tag(
-            "details",
-            tag("summary", "Parameters"),
-            tag("pre", json.dumps(parameters, indent=2, ensure_ascii=False, default=str)),
-        )
-        if parameters
-        else Html()
-    )
-    note = tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit.")
+    listing = tag("pre", json.dumps(parameters, indent=2, ensure_ascii=False, default=str))
     return section(
         "Run record",
         tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"),
-        note,
-        listing,
+        tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit."),
+        cost_details(cost),
+        details("Parameters", listing) if parameters else Html(),
     )
+
+
+def cost_entries(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the run cost beside what was expected, and the plain figures of other versions."""
+
+    def beside(key: str, text: Callable[[float], str]) -> str | None:
+        value, estimate = number(cost.get(key)), number(cost.get(f"estimated_{key}"))
+        if value is None:
+            return None
+        return text(value) + ("" if estimate is None else f"; {text(estimate)} estimated before the run")
+
+    told = {"worker_seconds"}  # among the timings, too
+    entries = []
+    for title, key, text in (
+        ("Cost at AWS list prices", "usd", dollars),
+        ("Cost: Lambda", "gb_seconds", lambda value: f"{value:,.1f} GB-seconds"),
+    ):
+        described = beside(key, text)
+        if described is not None:
+            entries.append((title, described))
+            told |= {key, f"estimated_{key}"}
+    others = [
+        record_entry(str(key), value)
+        for key, value in cost.items()
+        if key not in told and not isinstance(value, Mapping)
+    ]
+    return entries + [(f"Cost: {name[:1].lower()}{name[1:]}", value) for name, value in others]
+
+
+def cost_details(cost: Mapping[str, Any]) -> Html:
+    """What was paid for, and how often each service was asked."""
+    items = {str(name): number(usd) for name, usd in mapping(cost, "usd_by_item").items()}
+    requests = mapping(cost, "requests")
+    prices = mapping(cost, "prices")
+    tables = []
+    if items:
+        where = ", ".join(str(prices[key]) for key in ("region", "date", "source") if key in prices)
+        rows = [[humanise(name), MISSING if usd is None else f"{usd:,.6f}"] for name, usd in items.items()]
+        tables.append(table(f"In US$. Prices: {where or 'not recorded'}.", ["Item", "Cost"], rows))
+    if requests:
+        rows = [[humanise(str(name)), count(many)] for name, many in requests.items()]
+        tables.append(table("Requests and state transitions.", ["Kind", "Number"], rows))
+    return details("Cost by item", *tables) if tables else Html()
 
 
 DEFINITIONS = (
@@ -721,14 +647,24 @@ DEFINITIONS = (
     ),
     ("Economic capital", "VaR − EL at the same level: the capital to hold beyond what EL already covers."),
     (
+        "Basel IRB capital",
+        "Regulatory capital by the internal-ratings-based formula (CRE31), with floors under PD and without the output"
+        " floor. Risk-weighted assets (RWA) are 12.5 times as much.",
+    ),
+    (
+        "Expected credit loss (ECL)",
+        "The probability-weighted, discounted loss that accounts provide for: over 12 months, or over the remaining"
+        " life of the loans, which lose value to defaults of later years too.",
+    ),
+    (
         "95 % interval",
         "Where the figure would lie, 19 times in 20, with other random scenarios. It covers the error of the"
         " simulation, not that of the model, its parameters or the data.",
     ),
     (
         "Cases",
-        "All cases use the same random numbers, so their difference is the effect of the Federal Funds rate, and chance"
-        " has little part in it.",
+        "All cases use the same random numbers, so their difference is the effect of the Federal Funds rate and what"
+        " else a case assumes, and chance has little part in it.",
     ),
     (
         "Parameters",
@@ -737,448 +673,7 @@ DEFINITIONS = (
     ),
 )
 
-
-# ---- Charts ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A case with its losses in currency units, ascending, and their probabilities, which sum to 1; both (S,)."""
-
-    case: Case
-    amounts: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The plot's area in SVG units and the losses and heights (0 to 1) that it shows."""
-
-    low: float
-    high: float
-    left: float = 76.0
-    right: float = 944.0
-    top: float = 16.0
-    bottom: float = 320.0
-
-    def x(self, amount: float) -> float:
-        return self.left + (self.right - self.left) * (amount - self.low) / (self.high - self.low)
-
-    def y(self, height: float) -> float:
-        return self.bottom - (self.bottom - self.top) * height
-
-
-def sorted_amounts(distribution: Distribution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    order = np.argsort(distribution.losses, kind="stable")
-    weights = distribution.weights[order]
-    return distribution.losses[order] / 100.0, weights / weights.sum()
-
-
-def exceedance(curve: Curve) -> NDArray[np.float64]:
-    """P(loss > x) at each of the curve's amounts, shape (S,). Summed from the far end, where precision matters."""
-    from_end = np.cumsum(curve.probabilities[::-1])[::-1]
-    return np.append(from_end[1:], 0.0)
-
-
-def round_step(least: float) -> float:
-    """The smallest 1, 2 or 5 times a power of ten that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
-
-
-def ticks(low: float, high: float, target: int = 7) -> list[float]:
-    """Values at round steps within [low, high], about `target` of them."""
-    step = round_step((high - low) / target)
-    return [step * index for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-
-
-def tick_labels(values: Sequence[float]) -> list[str]:
-    """All with one unit and as many decimals as the distance between them needs: $0, $2.5M, $5.0M"""
-    largest = max((abs(value) for value in values), default=0.0)
-    unit = next((unit for unit in UNITS if unit.size <= largest * (1 + 1e-9)), UNITS[-1])
-    step = (values[1] - values[0] if len(values) > 1 else largest or 1.0) / unit.size
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return [
-        f"{CURRENCY}{value / unit.size:,.{decimals}f}{unit.suffix}" if value else f"{CURRENCY}0" for value in values
-    ]
-
-
-def svg(name: str, title: str, description: str, height: float, *children: Html) -> Html:
-    return tag(
-        "svg",
-        tag("title", title, id=f"{name}-title"),
-        tag("desc", description, id=f"{name}-desc"),
-        *children,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 960 {height:g}",
-        role="img",
-        aria_labelledby=f"{name}-title {name}-desc",
-    )
-
-
-def text_at(x: float, y: float, text: str, anchor: str = "start", class_: str | None = None) -> Html:
-    return tag("text", text, x=x, y=y, text_anchor=anchor, class_=class_)
-
-
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
-
-
-def amount_axis(frame: Frame, title: str) -> Html:
-    values = ticks(frame.low, frame.high)
-    marks = [line(frame.x(value), frame.bottom, frame.x(value), frame.bottom + 5, "axis") for value in values]
-    labels = [
-        text_at(frame.x(value), frame.bottom + 20, label, "middle")
-        for value, label in zip(values, tick_labels(values), strict=True)
-    ]
-    base = line(frame.left, frame.bottom, frame.right, frame.bottom, "axis")
-    return joined([base, *marks, *labels, text_at(frame.right, frame.bottom + 40, title, "end", "title")])
-
-
-def steps(points: Iterable[tuple[float, float]]) -> str:
-    """Path data of a staircase: along to each point's x, then up or down to its y."""
-    return "".join(f"H{x:.1f}V{y:.1f}" for x, y in points)
-
-
-def place(centres: Sequence[float], widths: Sequence[float], low: float, high: float, gap: float = 14.0) -> list[float]:
-    """Centres moved so that labels, from left to right, neither overlap nor leave [low, high], if there is room."""
-    placed: list[float] = []
-    edge = low
-    for centre, width in zip(centres, widths, strict=True):
-        placed.append(max(centre, edge + width / 2))
-        edge = placed[-1] + width / 2 + gap
-    edge = high
-    for index in range(len(placed) - 1, -1, -1):
-        placed[index] = min(placed[index], edge - widths[index] / 2)
-        edge = placed[index] - widths[index] / 2 - gap
-    return placed
-
-
-def case_summary(curves: Sequence[Curve]) -> str:
-    tail = tail_measure([curve.case for curve in curves])
-    return " ".join(
-        f"{curve.case.label}: expected loss {money_or_missing(curve.case.value(Measure('', ('el',))))}, "
-        f"{tail.path[-1]} % VaR {money_or_missing(curve.case.value(tail))}."
-        for curve in curves
-    )
-
-
-def distribution_chart(curves: Sequence[Curve]) -> tuple[Html, float]:
-    """The loss distributions over each other with EL and VaR marked, and the probability beyond the right edge."""
-    tail = tail_measure([curve.case for curve in curves])
-    marks = [markers(curve.case, tail) for curve in curves]
-    # A few scenarios far out would squeeze all the others into the left corner.
-    reach = [float(curve.amounts[exceedance(curve) <= 5e-4][0]) for curve in curves]
-    reach += [amount for marked in marks for _, amount in marked]
-    low = min(0.0, *(float(curve.amounts[0]) for curve in curves))
-    span = max(max(reach) - low, 0.01) * 1.04
-    scenarios = max(len(curve.amounts) for curve in curves)
-    band = round_step(span / min(max(4 * math.sqrt(scenarios), 12), HISTOGRAM_BINS))
-    edges = low + band * np.arange(math.ceil(span / band) + 1)
-    high = float(edges[-1])
-    lanes = 18.0 * len(curves)
-    frame = Frame(low, high, top=lanes + 14, bottom=lanes + 300)
-    heights = [np.histogram(curve.amounts, edges, weights=curve.probabilities)[0] for curve in curves]
-    tallest = max(float(height.max()) for height in heights) * 1.04 or 1.0
-
-    grid: list[Html] = []
-    for value in ticks(0.0, tallest, 5):
-        y = frame.y(value / tallest)
-        grid += [
-            line(frame.left, y, frame.right, y, "grid"),
-            text_at(frame.left - 8, y + 4, f"{100 * value:.3g} %", "end"),
-        ]
-    areas: list[Html] = []
-    labels: list[Html] = []
-    for lane, (curve, height, marked) in enumerate(zip(curves, heights, marks, strict=True)):
-        tops = [frame.y(float(value) / tallest) for value in height]
-        rights = [frame.x(float(edge)) for edge in edges[1:]]
-        start = f"M{frame.left:.1f},{frame.bottom:.1f}V{tops[0]:.1f}"
-        path = start + steps(zip(rights, [*tops[1:], frame.bottom], strict=True))
-        areas += [
-            tag("path", d=path + "Z", class_=f"area {curve.case.style}"),
-            tag("path", d=path, class_=f"outline {curve.case.style}"),
-        ]
-        y = 14.0 + 18 * lane
-        texts = [f"{name} {money(amount)}" for name, amount in marked]
-        centres = place(
-            [frame.x(amount) for _, amount in marked], [7.2 * len(text) for text in texts], frame.left, frame.right
-        )
-        for (name, amount), text, centre in zip(marked, texts, centres, strict=True):
-            kind = "mean" if name == "EL" else "tail"
-            labels += [
-                line(frame.x(amount), y + 5, frame.x(amount), frame.bottom, f"marker {kind} {curve.case.style}"),
-                text_at(centre, y, text, "middle", f"label {curve.case.style}"),
-            ]
-    chart = svg(
-        "distribution",
-        "Loss distributions",
-        f"Histogram of the loss for each case, over each other. {case_summary(curves)}",
-        frame.bottom + 48,
-        *grid,
-        *areas,
-        *labels,
-        text_at(
-            frame.left,
-            frame.bottom + 40,
-            f"Height: probability of a loss in a band {tick_labels([0.0, band])[1]} wide",
-            "start",
-            "title",
-        ),
-        amount_axis(frame, "Loss"),
-    )
-    beyond = max(float(curve.probabilities[curve.amounts > high].sum()) for curve in curves)
-    return chart, beyond
-
-
-def markers(case: Case, tail: Measure) -> list[tuple[str, float]]:
-    """What is marked on the loss axis, from left to right."""
-    known = [("EL", case.value(Measure("", ("el",)))), (f"VaR {tail.path[-1]} %", case.value(tail))]
-    return sorted(((name, amount) for name, amount in known if amount is not None), key=lambda item: item[1])
-
-
-def exceedance_chart(curves: Sequence[Curve]) -> Html:
-    """The probability of a loss larger than x, on a logarithmic axis, with each case's VaR as points on its curve."""
-    tails = [exceedance(curve) for curve in curves]
-    smallest = min((float(tail[tail > 0].min()) for tail in tails if (tail > 0).any()), default=0.1)
-    # Half of the smallest, so that the last step stands clear of the axis; beyond 1 in 10 million is nothing to learn.
-    floor = min(max(smallest / 2, 1e-7), 0.09)
-    decades = -math.log10(floor)
-
-    def height(probability: float) -> float:
-        return 1 + math.log10(max(probability, floor)) / decades
-
-    ends = [min(first_below(tail, floor), len(tail) - 1) for tail in tails]
-    low = min(0.0, *(float(curve.amounts[0]) for curve in curves))
-    farthest = max(float(curve.amounts[end]) for curve, end in zip(curves, ends, strict=True))
-    frame = Frame(low, low + max(farthest - low, 0.01) * 1.04)
-
-    grid: list[Html] = []
-    for decade in range(math.floor(decades) + 1):
-        y = frame.y(1 - decade / decades)
-        grid += [
-            line(frame.left, y, frame.right, y, "grid"),
-            text_at(frame.left - 8, y + 4, f"{100 * 10.0**-decade:g} %", "end"),
-        ]
-    paths: list[Html] = []
-    for curve, tail in zip(curves, tails, strict=True):
-        points = [(frame.x(float(curve.amounts[i])), frame.y(height(float(tail[i])))) for i in thinned(tail, floor)]
-        start = f"M{frame.left:.1f},{frame.y(1):.1f}"
-        paths.append(tag("path", d=start + steps(points), class_=f"curve {curve.case.style}"))
-    return svg(
-        "exceedance",
-        "Exceedance curves",
-        f"Probability of a loss larger than the amount on the axis, for each case. {case_summary(curves)}",
-        frame.bottom + 48,
-        *grid,
-        *paths,
-        *value_at_risk_points(curves, frame, height),
-        text_at(frame.left, frame.bottom + 40, "Height: probability of a larger loss, logarithmic", "start", "title"),
-        amount_axis(frame, "Loss"),
-    )
-
-
-def thinned(tail: NDArray[np.float64], floor: float) -> NDArray[np.intp]:
-    """Indices, ascending, of the points that show the curve down to `floor`: all of few, evenly spaced ones of many."""
-    end = min(first_below(tail, floor), len(tail) - 1)
-    if end < CURVE_POINTS:
-        return np.arange(end + 1)
-    levels = np.geomspace(1.0, floor, CURVE_POINTS)
-    return np.unique(np.append(np.searchsorted(-tail, -levels).clip(max=end), end))
-
-
-def first_below(tail: NDArray[np.float64], floor: float) -> int:
-    """The index of the first loss that is exceeded with less probability than `floor`."""
-    return int(np.searchsorted(-tail, -floor * (1 - 1e-9), side="right"))
-
-
-def value_at_risk_points(curves: Sequence[Curve], frame: Frame, height: Callable[[float], float]) -> list[Html]:
-    """Each case's VaR as points; the highest level is named where no curve runs."""
-    drawn: list[Html] = []
-    for curve in curves:
-        levels = [measure for measure in measures_of([curve.case]) if measure.path[0] == "var"]
-        for measure in levels:
-            amount, share = curve.case.value(measure), height(1 - float(measure.path[1]) / 100)
-            if amount is None or not frame.low <= amount <= frame.high or not 0 < share <= 1:
-                continue
-            x, y = frame.x(amount), frame.y(share)
-            drawn.append(tag("circle", cx=x, cy=y, r=4.0, class_=f"point {curve.case.style}"))
-            if measure is levels[-1]:
-                text = f"VaR {measure.path[1]} % {money(amount)}"
-                width = 7.2 * len(text)
-                if curve is curves[-1]:
-                    drawn.append(
-                        text_at(min(x + 10, frame.right - width), y - 8, text, "start", f"label {curve.case.style}")
-                    )
-                elif curve is curves[0]:
-                    drawn.append(
-                        text_at(max(x - 10, frame.left + width), y + 18, text, "end", f"label {curve.case.style}")
-                    )
-    return drawn
-
-
-def bars(cases: Sequence[Case], values: Sequence[float | None], longest: float) -> Html:
-    """A row's bars, one for each case. Hidden from screen readers: the numbers stand beside them."""
-    lengths = [160 * value / longest if value is not None and longest > 0 else 0.0 for value in values]
-    drawn = (
-        tag("rect", x=0, y=1 + 9 * row, width=max(length, 0.0), height=7, class_=f"bar {case.style}")
-        for row, (case, length) in enumerate(zip(cases, lengths, strict=True))
-    )
-    return tag("svg", *drawn, viewBox=f"0 0 160 {9 * len(cases)}", width=160, height=9 * len(cases), aria_hidden="true")
-
-
-def legend(cases: Sequence[Case], sample: str) -> Html:
-    """sample: "curve" or "bar", as the chart draws the cases."""
-
-    def swatch(case: Case) -> Html:
-        look = f"{sample} {case.style}"
-        mark = line(0, 6, 26, 6, look) if sample == "curve" else tag("rect", y=1, width=12, height=10, class_=look)
-        width = 26 if sample == "curve" else 12
-        return tag("svg", mark, viewBox=f"0 0 {width} 12", width=width, height=12, aria_hidden="true")
-
-    return tag("ul", *(tag("li", swatch(case), " ", case.label) for case in cases), class_="legend")
-
-
-def distribution_section(curves: Sequence[Curve]) -> Html:
-    if not curves:
-        return Html()
-    if not any(curve.amounts.any() for curve in curves):
-        return section("Loss distribution", tag("p", "No scenario lost anything, so there is nothing to draw."))
-    chart, beyond = distribution_chart(curves)
-    left_out = (
-        f" Losses beyond the right edge ({percent(beyond)} of the probability at most) are not drawn." if beyond else ""
-    )
-    cases = [curve.case for curve in curves]
-    return section(
-        "Loss distribution",
-        tag(
-            "figure",
-            legend(cases, "bar"),
-            tag("div", chart, class_="wide"),
-            tag(
-                "figcaption",
-                f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}",
-            ),
-        ),
-        tag("h3", "Exceedance curve"),
-        tag(
-            "figure",
-            legend(cases, "curve"),
-            tag("div", exceedance_chart(curves), class_="wide"),
-            tag(
-                "figcaption",
-                "How likely a loss larger than the one on the axis is. Points: value at risk at each level.",
-            ),
-        ),
-    )
-
-
 READING_GUIDE = section(
     "How to read this",
     tag("dl", *(tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in DEFINITIONS), class_="guide"),
 )
-
-# Colours after Okabe and Ito, told apart with any colour vision; shifted to a text contrast of 4.5 or more.
-STYLE = """
-:root {
-  color-scheme: light dark;
-  --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9;
-  --warning: #a12a00;
-  --case0: #0067a6; --case1: #b84700; --case2: #00785a; --case3: #9c4a80; --case4: #7d6200; --case5: #4a5a9a;
-}
-@media screen and (prefers-color-scheme: dark) {
-  :root {
-    --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029;
-    --warning: #ff9b73;
-    --case0: #5cb8f0; --case1: #ff9a52; --case2: #3fd0a6; --case3: #e39ac6; --case4: #e0c04a; --case5: #a8b6f5;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; background: var(--page); color: var(--text);
-  font: 400 16px/1.5 "Segoe UI", "Helvetica Neue", Helvetica, "Liberation Sans", Arial, sans-serif;
-  font-variant-numeric: tabular-nums lining-nums;
-}
-main { max-width: 66rem; margin: 0 auto; padding: 3rem 2rem 4rem; }
-h1, h2, .headline { font-family: "Iowan Old Style", Charter, Georgia, Cambria, "Liberation Serif", serif; }
-.kicker { margin: 0; color: var(--soft); font-size: .8125rem; letter-spacing: .09em; text-transform: uppercase; }
-h1 { margin: .25rem 0 1.25rem; font-size: 2.25rem; line-height: 1.15; font-weight: 600; overflow-wrap: anywhere; }
-.headline { margin: 0; font-size: 1.375rem; line-height: 1.45; }
-.headline strong { font-weight: 700; white-space: nowrap; }
-h2 { margin: 0 0 .75rem; padding-top: 1.25rem; border-top: 2px solid var(--text); font-size: 1.5rem; font-weight: 600; }
-h3 { margin: 2rem 0 .5rem; font-size: 1.0625rem; }
-section { margin-top: 3rem; }
-.facts { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1.75rem 0 0; padding-top: 1rem; }
-.facts { border-top: 1px solid var(--rule); }
-.facts dt { color: var(--soft); font-size: .8125rem; }
-.facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
-caption { padding-bottom: .5rem; color: var(--soft); font-size: .875rem; text-align: left; }
-th, td { padding: .45rem 0 .45rem 1.25rem; text-align: right; vertical-align: top; }
-td { white-space: nowrap; }
-tr > * { border-bottom: 1px solid var(--faint); }
-th:first-child { padding-left: 0; text-align: left; }
-thead th { border-bottom: 1px solid var(--text); vertical-align: bottom; }
-thead th { color: var(--soft); font-size: .8125rem; font-weight: 600; }
-tbody th { font-weight: 400; overflow-wrap: break-word; }
-tfoot th, tfoot td { border-top: 1px solid var(--text); border-bottom: 0; font-weight: 600; }
-td small, th small { display: block; color: var(--soft); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
-.bars { text-align: left; }
-td.bars { vertical-align: middle; }
-td.bars svg { display: block; }
-.record :is(th, td) { text-align: left; }
-.record td { white-space: normal; overflow-wrap: anywhere; }
-.record th { white-space: nowrap; }
-.equation { font-size: 1.0625rem; }
-.warning { color: var(--warning); font-weight: 600; }
-figure { margin: 0; }
-figcaption { margin-top: .5rem; color: var(--soft); font-size: .875rem; }
-.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; }
-.legend { font-size: .875rem; }
-figure svg[role] { display: block; width: 100%; height: auto; min-width: 640px; }
-svg text { fill: var(--text); font-size: 13px; }
-svg text.title { fill: var(--soft); }
-svg text.label { font-weight: 600; }
-.axis { stroke: var(--text); stroke-width: 1; }
-.grid { stroke: var(--faint); stroke-width: 1; }
-.case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
-.case3 { --case: var(--case3); } .case4 { --case: var(--case4); } .case5 { --case: var(--case5); }
-svg text.label { fill: var(--case); }
-.area { fill: var(--case); fill-opacity: .16; }
-.outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
-.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
-.curve.case3 { stroke-dasharray: 8 3 2 3; } .curve.case4 { stroke-dasharray: 14 4; }
-.curve.again { stroke-dasharray: 12 6; }
-.marker { stroke: var(--case); stroke-width: 1.5; }
-.marker.mean { stroke-dasharray: 1.5 3; } .marker.tail { stroke-dasharray: 7 4; }
-.point { fill: var(--page); stroke: var(--case); stroke-width: 2; }
-.bar { fill: var(--case); }
-details { margin-top: 1.25rem; }
-summary { cursor: pointer; font-weight: 600; }
-pre { padding: 1rem; background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere; }
-pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; }
-.guide { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
-.guide { gap: 1.1rem 2.5rem; margin: 0; }
-.guide dt { font-weight: 600; }
-.guide dd { margin: 0; color: var(--soft); }
-@media (max-width: 40rem) {
-  main { padding: 1.5rem 1rem 3rem; }
-  h1 { font-size: 1.75rem; }
-  .headline { font-size: 1.1875rem; }
-}
-@page { size: A4; margin: 16mm 15mm; }
-@media print {
-  :root { color-scheme: light; }
-  html, body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  main { max-width: none; padding: 0; }
-  section { margin-top: 1.75rem; }
-  h2, h3, caption, thead, .legend { break-after: avoid; }
-  section, figure, tr, .guide div { break-inside: avoid; }
-  tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
-  td, td small { white-space: normal; }
-  .wide { overflow: visible; }
-  figure svg[role] { min-width: 0; }
-  details::details-content { content-visibility: visible; display: block; block-size: auto; }
-}
-"""

@@ -1,0 +1,76 @@
+"""HTML made of escaped elements. Standard library only.
+
+Names of runs, cases, segments and reject reasons come from users: all markup is made by `tag`, which escapes every
+child and attribute that is not markup of its own making.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+
+class Html(str):
+    """Markup that is written as it is. Any other string is text."""
+
+
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+VOID_ELEMENTS = ("meta",)
+
+
+def escape(text: str) -> str:
+    return html.escape(NOT_IN_XML.sub("\ufffd", text))
+
+
+def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
+    """One element, its text escaped. `class_` stands for class, `text_anchor` for text-anchor; None leaves one out."""
+    words = [name]
+    for key, value in attributes.items():
+        if value is not None:
+            text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+            words.append(f'{key.rstrip("_").replace("_", "-")}="{escape(text)}"')
+    if name in VOID_ELEMENTS:
+        return Html(f"<{' '.join(words)}/>")
+    return Html(f"<{' '.join(words)}>{joined(children)}</{name}>")
+
+
+def joined(children: Iterable[str]) -> Html:
+    """Markup as it is, text escaped, with a number and its per cent sign on one line."""
+    return Html(
+        "".join(child if isinstance(child, Html) else escape(child.replace(" %", "\u00a0%")) for child in children)
+    )
+
+
+def cell(value: str, below: str | None = None) -> Html:
+    return tag("td", value, tag("small", below)) if below else tag("td", value)
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot: Sequence[str] | None = None) -> Html:
+    """A table whose first column names the row. Cells may be text or ready <td> and <th> elements."""
+
+    def ready(value: str) -> bool:
+        return isinstance(value, Html) and value.startswith(("<td", "<th"))
+
+    def row(cells: Sequence[str]) -> Html:
+        rest = (value if ready(value) else tag("td", value) for value in cells[1:])
+        return tag("tr", tag("th", cells[0], scope="row"), *rest)
+
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("caption", caption),
+            tag("thead", tag("tr", *(title if ready(title) else tag("th", title, scope="col") for title in head))),
+            tag("tbody", *(row(cells) for cells in rows)),
+            tag("tfoot", row(foot)) if foot else Html(),
+        ),
+        class_="wide",
+    )
+
+
+def section(title: str, *children: str) -> Html:
+    return tag("section", tag("h2", title), *children)
+
+
+def details(title: str, *children: str) -> Html:
+    """What is folded away until it is asked for."""
+    return tag("details", tag("summary", title), *children)

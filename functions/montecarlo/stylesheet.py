@@ -1,0 +1,115 @@
+"""How the report looks: light, dark, on narrow screens and on A4."""
+
+# Colours after Okabe and Ito, told apart with any colour vision; shifted to a text contrast of 4.5 or more.
+STYLE = """
+:root {
+  color-scheme: light dark;
+  --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9;
+  --warning: #a12a00;
+  --case0: #0067a6; --case1: #b84700; --case2: #00785a; --others: #98a2b1;
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root {
+    --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029;
+    --warning: #ff9b73;
+    --case0: #5cb8f0; --case1: #ff9a52; --case2: #3fd0a6; --others: #6b7686;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--page); color: var(--text);
+  font: 400 16px/1.5 "Segoe UI", "Helvetica Neue", Helvetica, "Liberation Sans", Arial, sans-serif;
+  font-variant-numeric: tabular-nums lining-nums;
+}
+main { max-width: 66rem; margin: 0 auto; padding: 3rem 2rem 4rem; }
+h1, h2, .headline { font-family: "Iowan Old Style", Charter, Georgia, Cambria, "Liberation Serif", serif; }
+.kicker { margin: 0; color: var(--soft); font-size: .8125rem; letter-spacing: .09em; text-transform: uppercase; }
+h1 { margin: .25rem 0 1.25rem; font-size: 2.25rem; line-height: 1.15; font-weight: 600; overflow-wrap: anywhere; }
+.headline { margin: 0; font-size: 1.375rem; line-height: 1.45; }
+.headline strong { font-weight: 700; white-space: nowrap; }
+h2 { margin: 0 0 .75rem; padding-top: 1.25rem; border-top: 2px solid var(--text); font-size: 1.5rem; font-weight: 600; }
+h3 { margin: 2rem 0 .5rem; font-size: 1.0625rem; }
+section { margin-top: 3rem; }
+.notice { margin: 1.25rem 0 0; padding: .6rem .9rem; border-left: 4px solid var(--warning); background: var(--panel); }
+.notice { font-weight: 600; }
+.facts { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1.75rem 0 0; padding-top: 1rem; }
+.facts { border-top: 1px solid var(--rule); }
+.facts dt { color: var(--soft); font-size: .8125rem; }
+.facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
+caption { padding-bottom: .5rem; color: var(--soft); font-size: .875rem; text-align: left; }
+caption { position: sticky; left: 0; max-width: calc(100vw - 2rem); } /* wide tables scroll, their captions stay */
+th, td { padding: .45rem 0 .45rem 1.25rem; text-align: right; vertical-align: top; }
+td { white-space: nowrap; }
+tr > * { border-bottom: 1px solid var(--faint); }
+th:first-child { padding-left: 0; text-align: left; }
+thead th { border-bottom: 1px solid var(--text); vertical-align: bottom; }
+thead th { color: var(--soft); font-size: .8125rem; font-weight: 600; }
+tbody th { font-weight: 400; overflow-wrap: break-word; }
+tfoot th, tfoot td { border-top: 1px solid var(--text); border-bottom: 0; font-weight: 600; }
+td small, th small { display: block; color: var(--soft); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
+.compact { margin-bottom: 2rem; }
+.compact table { font-size: .875rem; }
+.compact :is(th, td) { padding-left: .9rem; }
+.compact :is(td, th) small { font-size: .75rem; }
+.compact th:first-child { padding-left: 0; min-width: 7rem; overflow-wrap: anywhere; }
+.bars { text-align: left; }
+td.bars { vertical-align: middle; }
+td.bars svg { display: block; }
+.record :is(th, td) { text-align: left; }
+.record td { white-space: normal; overflow-wrap: anywhere; }
+.record th { white-space: nowrap; }
+.equation { font-size: 1.0625rem; }
+.warning { color: var(--warning); font-weight: 600; }
+figure { margin: 0; }
+figcaption { margin-top: .5rem; color: var(--soft); font-size: .875rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; }
+.legend { font-size: .875rem; }
+figure svg[role] { display: block; width: 100%; height: auto; min-width: 640px; }
+svg text { fill: var(--text); font-size: 13px; }
+svg text.title { fill: var(--soft); }
+svg text.label, svg text.panel { font-weight: 600; }
+.axis { stroke: var(--text); stroke-width: 1; }
+.grid { stroke: var(--faint); stroke-width: 1; }
+.case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
+.other { --case: var(--others); }
+svg text.label { fill: var(--case); }
+.area { fill: var(--case); fill-opacity: .16; }
+.outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
+.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
+.curve.other { stroke-width: 1; }
+.marker { stroke: var(--case); stroke-width: 1.5; }
+.marker.mean { stroke-dasharray: 1.5 3; } .marker.tail { stroke-dasharray: 7 4; }
+.point { fill: var(--page); stroke: var(--case); stroke-width: 2; }
+.bar, .dot { fill: var(--case); }
+.whisker { stroke: var(--case); stroke-width: 2; stroke-linecap: round; }
+details { margin-top: 1.25rem; }
+summary { cursor: pointer; font-weight: 600; }
+pre { padding: 1rem; background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; }
+.guide { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
+.guide { gap: 1.1rem 2.5rem; margin: 0; }
+.guide dt { font-weight: 600; }
+.guide dd { margin: 0; color: var(--soft); }
+@media (max-width: 40rem) {
+  main { padding: 1.5rem 1rem 3rem; }
+  h1 { font-size: 1.75rem; }
+  .headline { font-size: 1.1875rem; }
+}
+@page { size: A4; margin: 16mm 15mm; }
+@media print {
+  :root { color-scheme: light; }
+  html, body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main { max-width: none; padding: 0; }
+  section { margin-top: 1.75rem; }
+  h2, h3, caption, thead, summary, .legend, section > p { break-after: avoid; }
+  .wide, figure, tr, .guide div, .notice { break-inside: avoid; }
+  .compact .wide { break-inside: auto; }
+  tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
+  td, td small { white-space: normal; }
+  .wide { overflow: visible; }
+  figure svg[role] { min-width: 0; }
+  details::details-content { content-visibility: visible; display: block; block-size: auto; }
+}
+"""
