@@ -376,4 +376,8 @@ def notices(result: Mapping[str, Any]) -> list[str]:
         target = number(waves.get("target_error"))
         asked = "asked for" if target is None else f"of {percent(target)} asked for"
         found.append(f"The run ended before it reached the precision {asked}: allow more scenarios.")
+    cases = cases_of(result)
+    tail = tail_measure(cases)
+    if any(lookup(case.figures, ("interval_95", *tail.path)) == [None, None] for case in cases):
+        found.append(f"Too few scenarios reach {tail.short} to tell how precise it is: use more.")
     return found

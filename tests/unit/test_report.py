@@ -206,6 +206,12 @@ class TestPage:
             "The run ended before it reached the precision of 1.00 % asked for: allow more scenarios."
         ]
 
+    def test_a_tail_without_an_error_is_called_out(self, result: dict[str, Any]) -> None:
+        result["cases"]["stressed"]["interval_95"]["var"]["99.9"] = [None, None]
+        page = render(result, {})
+        assert notices(page) == ["Too few scenarios reach VaR 99.9 % to tell how precise it is: use more."]
+        assert "VaR 99.9 % is known to ±15 % (Base), with 95 % confidence." in visible(page)
+
     def test_how_scenarios_were_drawn(self, result: dict[str, Any]) -> None:
         text = visible(render(result, {}))
         assert "Half of the 2,000 scenarios were drawn as they would occur, and half where the portfolio" in text
