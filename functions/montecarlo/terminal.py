@@ -32,6 +32,9 @@ COLUMNS = 100
 NAME_COLUMNS = 20
 """Of a case's name; longer ones are cut off."""
 
+LEFT_OUT = ("analytic_el", "worst")
+"""Where many cases stand below each other, so that two blocks hold the rest."""
+
 
 def format_table(result: Mapping[str, Any]) -> str:
     """The measures as plain text, at most 100 columns wide, without a line end after the last line.
@@ -76,12 +79,13 @@ def measures_down(cases: Sequence[Case], measures: Sequence[Measure], unit: Unit
 
 def cases_down(cases: Sequence[Case], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
     """Rows, the head first: a line for each case, with half of VaR's interval beside it."""
-    tail = tail_measure(cases)
-    rows = [["", *(measure.short + " ± 95 %" * (measure == tail) for measure in measures)]]
-    for case, half in zip(cases, half_widths(cases), strict=True):
-        texts = [measure.text(case.value(measure), unit) for measure in measures]
-        if half != MISSING:
-            texts[measures.index(tail)] += f" {half}"
+    tail, halves = tail_measure(cases), half_widths(cases)
+    shown = [measure for measure in measures if measure.path[0] not in LEFT_OUT]
+    rows = [["", *(measure.short + " ± 95 %" * (measure == tail) for measure in shown)]]
+    for case, half in zip(cases, halves, strict=True):
+        texts = [measure.text(case.value(measure), unit) for measure in shown]
+        if tail in shown:
+            texts[shown.index(tail)] += f" {half:>{max(map(len, halves))}}"
         rows.append([shortened(terminal_text(case.name), NAME_COLUMNS), *texts])
     return rows
 
