@@ -121,7 +121,7 @@ def headline(result: Mapping[str, Any]) -> Html:
         "Today the portfolio" if exposure is None else f"Today the portfolio of {money(exposure)}",
         " is expected to lose ",
         strong(first, EXPECTED_LOSS),
-        f" and, with {tail.path[-1]} % confidence, loses no more than ",
+        f" and, with {tail.path[-1]} % probability, loses no more than ",
         strong(first, tail),
         " (VaR)",
     ]
@@ -405,7 +405,7 @@ def capital_section(result: Mapping[str, Any]) -> Html:
         " 95 % interval."
     )
     note = (
-        "Both cover a year's loss beyond the expected one, with 99.9 % confidence. Basel's formula takes each loan"
+        "Both cover a year's loss beyond the expected one, at 99.9 %. Basel's formula takes each loan"
         " alone, with prescribed correlations, as if it were one of countless small ones. Economic capital is"
         " simulated, with the concentration of this portfolio and the correlations among the run's parameters."
     )

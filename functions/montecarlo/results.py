@@ -112,6 +112,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
             "analytic_el": _money(int(total.segments.expected_loss[c].sum()) / (1 << 16)),
             **_case(sample.measures()),
+            **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
                 "all": round(sample.effective_size()),
                 "99.9": round(sample.effective_size(0.999)),

@@ -167,7 +167,7 @@ class TestPage:
         headline = parsed(render(result, {})).find(".//p[@class='headline']")
         assert headline is not None
         assert "".join(headline.itertext()).replace("\u00a0", " ") == (
-            "Today the portfolio of $1.00B is expected to lose $12.3M and, with 99.9 % confidence, loses no more than"
+            "Today the portfolio of $1.00B is expected to lose $12.3M and, with 99.9 % probability, loses no more than"
             " $56.8M (VaR); after a shock of the Federal Funds rate to 8.00 %, $18.5M and $85.2M."
         )
 
