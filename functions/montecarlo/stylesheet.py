@@ -52,7 +52,7 @@ td small, th small { display: block; color: var(--soft); font-size: .8125rem; fo
 .compact { margin-bottom: 2rem; }
 .compact table { font-size: .875rem; }
 .compact :is(th, td) { padding-left: .9rem; }
-.compact :is(td, th) small { font-size: .75rem; }
+.compact :is(td, th) small { font-size: .75rem; white-space: normal; }
 .compact th:first-child { padding-left: 0; min-width: 7rem; overflow-wrap: anywhere; }
 .bars { text-align: left; }
 td.bars { vertical-align: middle; }
@@ -74,7 +74,7 @@ svg text.label, svg text.panel { font-weight: 600; }
 .grid { stroke: var(--faint); stroke-width: 1; }
 .case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
 .other { --case: var(--others); }
-svg text.label { fill: var(--case); }
+svg text.label { fill: var(--case); stroke: var(--page); stroke-width: 4px; paint-order: stroke; }
 .area { fill: var(--case); fill-opacity: .16; }
 .outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
 .curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
