@@ -36,10 +36,12 @@ class Face:
     def describe(self) -> Json:
         """All that is made, by kind and name."""
         machines = {name: self.machine(name) for name in STATE_MACHINES}
+        states: dict[str, str] = {}  # of several states of one function, the first in the alphabet: Plan, not PlanWave
+        for state, arn in sorted(task for machine in machines.values() for task in tasks(machine)):
+            states.setdefault(arn, state)
         functions = {
             state: self.stack.client("lambda").get_function_configuration(FunctionName=arn)
-            for machine in machines.values()
-            for state, arn in tasks(machine)
+            for arn, state in states.items()
         }
         dashboard = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
         names = {self.stack.bucket: "<data>", dashboard: "<dashboard>"}
