@@ -195,11 +195,8 @@ def _convergence(sample: Sample, strata: Sequence[int]) -> list[dict[str, Any]]:
     rows = []
     for part in (sample.thinned(factor, strata) for factor in (1, 2, 4, 8, 16)):
         if part.losses.size >= SMALLEST_CONVERGENCE:
-            estimates = {
-                "el": part.measures().el,
-                "var_99.9": part.measures().var[99.9],
-                "es_99.9": part.measures().es[99.9],
-            }
+            measures = part.measures()
+            estimates = {"el": measures.el, "var_99.9": measures.var[99.9], "es_99.9": measures.es[99.9]}
             figures = {name: [_money(e.value), _money(e.standard_error)] for name, e in estimates.items()}
             rows.append({"scenarios": part.losses.size, **figures})
     return rows
