@@ -25,10 +25,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 console: $(VENV)/.local  ## make cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
-	$(BIN)/python -m local.console
+	$(BIN)/python -m publishing.console
 
 kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
-	@$(BIN)/python -m montecarlo.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
+	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
 
 setup: $(VENV)/.local $(SAM_VENV)/.sam
 
@@ -57,10 +57,10 @@ node_modules/.asl-validator: Makefile
 	  else echo "npm is missing: the tests of the state machines' syntax will be skipped"; fi
 	@touch $@
 
-$(SAM_VENV)/.sam: local/sam-requirements.txt
+$(SAM_VENV)/.sam: cli/sam-requirements.txt
 	@echo "Setting up $(SAM_VENV) (first use only) ..."
 	@test -d $(SAM_VENV) || $(PYTHON) -m venv $(SAM_VENV)
-	@$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement local/sam-requirements.txt
+	@$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement cli/sam-requirements.txt
 	@touch $@
 
 clean:

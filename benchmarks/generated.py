@@ -6,12 +6,12 @@ from datetime import date
 
 import numpy as np
 
-from montecarlo import datagen
-from montecarlo.credit import Obligors, obligors
-from montecarlo.parameters import load
-from montecarlo.portfolio import Mapping, read_rows, validate
-from montecarlo.scenarios import Case, Design, ScenarioTable, draw
-from montecarlo.tail import Profile, find_shift
+from montecarlo.model.credit import Obligors, obligors
+from montecarlo.model.parameters import load
+from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.model.tail_shift import Profile, find_shift
+from montecarlo.portfolio import synthetic as datagen
+from montecarlo.portfolio.loans import Mapping, read_rows, validate
 
 SEED = 42
 AS_OF = date(2026, 1, 1)

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from generated import CASES, SEED, generated
 
-from montecarlo import compiled, kernel, normal
-from montecarlo.credit import Obligors
-from montecarlo.scenarios import ScenarioTable
+from montecarlo.model import normal
+from montecarlo.model.credit import Obligors
+from montecarlo.model.scenarios import ScenarioTable
+from montecarlo.simulation import compiled, kernel
 
 try:
     import pandas as pd

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from generated import SEED, generated
 
-from montecarlo import compiled, kernel
+from montecarlo.simulation import compiled, kernel
 
 LOANS = (10_000, 50_000, 100_000)
 SCENARIOS = (1_000, 10_000, 50_000)
 
-IMPORTS = "import resource, montecarlo.chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+IMPORTS = "import resource, montecarlo.run.chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 
 def main() -> int:

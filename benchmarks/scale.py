@@ -6,7 +6,7 @@
     python benchmarks/scale.py curve            time against loans, scenarios and chunk size, with a picture
     python benchmarks/scale.py planner          cutting a CSV of 10 GB: time and memory
     python benchmarks/scale.py reduce           memory of ReduceGroup and Aggregate against the number of chunks
-    python benchmarks/scale.py speed            the figures of `montecarlo.cost.Speed` on this machine
+    python benchmarks/scale.py speed            the figures of `montecarlo.cost.estimate.Speed` on this machine
 
 `--json FILE` writes the figures, `--svg FILE` the picture of `curve`, `--size` makes everything smaller or larger,
 `--kernel numpy` is what Lambda has where nobody built the compiled kernel.
@@ -36,15 +36,21 @@ from urllib.parse import quote_plus
 
 from generated import AS_OF, SEED, generated
 
-from local import deployment, server
-from local.deployment import Stack
-from local.execution import Execution
-from montecarlo import chunk, cost, datagen, group, kernel, layout, plan
-from montecarlo.request import RunRequest
-from montecarlo.storage import Store
+from cli import deployment
+from cli.deployment import Stack
+from cli.execution import Execution
+from embedded_aws import server
+from montecarlo.cost import estimate as cost
+from montecarlo.portfolio import synthetic as datagen
+from montecarlo.run import chunk, plan
+from montecarlo.run import groups as group
+from montecarlo.run.request import RunRequest
+from montecarlo.simulation import kernel
+from montecarlo.storage import keys
+from montecarlo.storage.store import Store
 
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
-"""Processes of each function, as in local/embedded_aws."""
+"""Processes of each function, as in embedded_aws."""
 
 SCALES = (10_000, 100_000, 1_000_000, 5_000_000)
 
@@ -289,7 +295,7 @@ def reduce(size: float) -> Any:
 
 PLANNER = """
 import resource, sys, time
-from montecarlo.planning import InputObject, csv_slices
+from montecarlo.source.objects import InputObject, csv_slices
 kind, size = sys.argv[1], int(sys.argv[2])
 cells = "LN-0000000001 94110 12.50 345.67 12000.00 36 2025-03-01 65000 9000.00 fixed auto".split()
 row = (",".join(f'"{cell}"' if kind == "quoted" else cell for cell in cells) + chr(10)).encode()
@@ -366,7 +372,7 @@ def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:
     seconds = 0.0
     for number in range(made.groups):
         group.plan_chunks(made, number, store, store, store)
-        for item in store.get_json(layout.group_chunks(made.run, number)):
+        for item in store.get_json(keys.group_chunks(made.run, number)):
             started = time.process_time()
             partial = chunk.run(chunk.Chunk.from_json(item), made, table, store, store)
             seconds += time.process_time() - started - partial.kernel_seconds

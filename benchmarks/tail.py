@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 from generated import CASES, generated
 
-from montecarlo import kernel, tail
-from montecarlo.credit import Obligors
-from montecarlo.measures import Estimate, Measures, Sample, independent_error, stratified_error
-from montecarlo.parameters import load
-from montecarlo.scenarios import Design, ScenarioTable, draw
+from montecarlo.model import tail_shift as tail
+from montecarlo.model.credit import Obligors
+from montecarlo.model.measures import Estimate, Measures, Sample, independent_error, stratified_error
+from montecarlo.model.parameters import load
+from montecarlo.model.scenarios import Design, ScenarioTable, draw
+from montecarlo.simulation import kernel
 
 BASE_AND_STRESSED = CASES[:2]
 SEGMENT = "personal"

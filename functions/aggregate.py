@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from montecarlo import layout, results, waves
-from montecarlo.runtime import data_store, logged
+from montecarlo.host.runtime import data_store, logged
+from montecarlo.run import result as results
+from montecarlo.run import waves
+from montecarlo.storage import keys
 
 
 @logged
@@ -21,5 +23,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     run, wave = event["run"], event.get("wave", 0)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     more = results.aggregate(waves.plans(run, wave + 1, data_store()), data_store(), versions)
-    places = {"result": layout.result(run), "report": layout.report(run)}
+    places = {"result": keys.result(run), "report": keys.report(run)}
     return {"run": run, "wave": wave + more, "more": more, **places}

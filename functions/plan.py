@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from montecarlo import plan, waves
-from montecarlo.request import RunRequest, run_request
-from montecarlo.runtime import data_store, defaults, logged, portfolio_store, setup
+from montecarlo.host.runtime import data_store, defaults, logged, portfolio_store, setup
+from montecarlo.run import plan, waves
+from montecarlo.run.request import RunRequest, run_request
 
 
 @logged

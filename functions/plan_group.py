@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from montecarlo import group, layout, plan
-from montecarlo.runtime import data_store, logged, objects_store, portfolio_store
+from montecarlo.host.runtime import data_store, logged, objects_store, portfolio_store
+from montecarlo.run import groups as group
+from montecarlo.run import plan
+from montecarlo.storage import keys
 
 
 @logged
@@ -13,5 +15,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     planned = plan.read(data_store(), run)
     lists, _ = portfolio_store(planned.portfolio)
     chunks = group.plan_chunks(planned, number, lists, objects_store(planned), data_store())
-    places = {"chunks_key": layout.group_todo(run, number), "map_prefix": layout.map_results(run, number)}
+    places = {"chunks_key": keys.group_todo(run, number), "map_prefix": keys.map_results(run, number)}
     return {**event, "chunks": chunks, **places}

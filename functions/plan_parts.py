@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from montecarlo import datagen_run
-from montecarlo.request import DatagenRequest, datagen_request
-from montecarlo.runtime import data_store, defaults, logged
+from montecarlo.host.runtime import data_store, defaults, logged
+from montecarlo.run import datagen as datagen_run
+from montecarlo.run.request import DatagenRequest, datagen_request
 
 
 @logged

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from montecarlo import failure
-from montecarlo.runtime import data_store, logged
+from montecarlo.host.runtime import data_store, logged
+from montecarlo.run import failure
 
 
 @logged

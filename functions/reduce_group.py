@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from montecarlo import group, plan
-from montecarlo.runtime import data_store, logged
+from montecarlo.host.runtime import data_store, logged
+from montecarlo.run import groups as group
+from montecarlo.run import plan
 
 
 @logged

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from montecarlo import chunk
-from montecarlo.runtime import data_store, logged, objects_store, planned_run
+from montecarlo.host.runtime import data_store, logged, objects_store, planned_run
+from montecarlo.run import chunk
 
 
 @logged

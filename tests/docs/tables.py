@@ -13,9 +13,10 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from local import cli
-from montecarlo import parameters, request
-from montecarlo.portfolio import COLUMNS
+from cli import main as cli
+from montecarlo.model import parameters
+from montecarlo.portfolio.loans import COLUMNS
+from montecarlo.run import request
 from tests.infrastructure.templates import template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,7 @@ def _allowed(field: str) -> str:
 
 
 def _parameters(written: Written) -> str:
-    document = json.loads((ROOT / "functions/montecarlo/parameters.json").read_text(encoding="utf-8"))
+    document = json.loads((ROOT / "functions/montecarlo/model/parameters.json").read_text(encoding="utf-8"))
     body = []
     for path, leaf in _leaves(document, ()):
         low_high = parameters._RANGES.get(path[-1])

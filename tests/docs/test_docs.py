@@ -18,10 +18,14 @@ import plan_group
 import plan_parts
 import reduce_group
 import simulate_chunk
-from montecarlo import errors, layout, parameters, runtime, storage
-from montecarlo.portfolio import COLUMNS
-from montecarlo.portfolio import Mapping as ColumnMapping
-from montecarlo.request import run_request
+from montecarlo import errors
+from montecarlo.host import runtime
+from montecarlo.model import parameters
+from montecarlo.portfolio.loans import COLUMNS
+from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.run.request import run_request
+from montecarlo.storage import keys
+from montecarlo.storage import store as storage
 from tests.docs.tables import ROOT, commands, documents, rows, with_fresh_tables
 from tests.infrastructure.templates import STATE_MACHINES, resources, template
 
@@ -66,7 +70,7 @@ def test_tables_made_from_the_code_are_fresh(file: Path) -> None:
 
 @pytest.mark.parametrize("file", DOCUMENTS)
 def test_files_that_are_named_exist(file: Path) -> None:
-    places = "functions|statemachine|cloudformation|terraform|events|local|tests|benchmarks|examples|docs"
+    places = "functions|statemachine|cloudformation|terraform|events|cli|embedded_aws|publishing|tests|benchmarks|examples|docs"
     for name in re.findall(rf"`((?:{places})/[\w./-]*)`", file.read_text(encoding="utf-8")):
         if not name.endswith(".tfvars"):  # the user's own
             there = (ROOT / name).exists() or (file.parent / name).exists()
@@ -223,7 +227,7 @@ def bucket() -> Iterator[Bucket]:
         runtime.data_store.cache_clear()
         for handler, name in ((plan_parts, "plan_parts"), (generate_part, "generate_part")):
             handler.handler({**sample(name), **({"format": "csv"} if name == "generate_part" else {})}, None)
-        part = layout.portfolio_part("sample", 0, "csv")
+        part = keys.portfolio_part("sample", 0, "csv")
         lines = memory.objects[part].decode().split("\n")
         lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
         memory.objects[part] = "\n".join(lines).encode()
@@ -277,17 +281,17 @@ def compare(described: set[str], found: set[str], where: str) -> None:
 
 
 def test_every_key_of_the_result_is_described(bucket: Bucket) -> None:
-    result = json.loads(bucket.objects[layout.result(RUN)])
+    result = json.loads(bucket.objects[keys.result(RUN)])
     compare(described_keys("## result.json"), set(paths(result)), "result.json")
 
 
 @pytest.mark.parametrize(
     ("title", "key"),
     [
-        ("`losses.parquet`, a row", layout.losses(RUN)),
-        ("`segments.parquet`, a row", layout.segments(RUN)),
-        ("`loans/<group>-<chunk>.parquet`, a row", layout.chunk_loans(RUN, 0, 0)),
-        ("`rejects/<group>-<chunk>.parquet`, a row", layout.chunk_rejects(RUN, 0, 0)),
+        ("`losses.parquet`, a row", keys.losses(RUN)),
+        ("`segments.parquet`, a row", keys.segments(RUN)),
+        ("`loans/<group>-<chunk>.parquet`, a row", keys.chunk_loans(RUN, 0, 0)),
+        ("`rejects/<group>-<chunk>.parquet`, a row", keys.chunk_rejects(RUN, 0, 0)),
     ],
 )
 def test_every_column_of_the_tables_is_described(bucket: Bucket, title: str, key: str) -> None:

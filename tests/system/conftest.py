@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from local import cli, server
-from local.deployment import PROJECT, Stack, deploy, functions
-from local.execution import Execution
-from montecarlo.chunk import to_parquet
+from cli import main as cli
+from cli.deployment import PROJECT, Stack, deploy, functions
+from cli.execution import Execution
+from embedded_aws import server
+from montecarlo.run.chunk import to_parquet
 
 
 @dataclass

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from local import deployment, server
-from local.deployment import Stack
-from local.execution import Execution, RunFailed
-from montecarlo import datagen, layout
+from cli import deployment
+from cli.deployment import Stack
+from cli.execution import Execution, RunFailed
+from embedded_aws import server
+from montecarlo.portfolio import synthetic as datagen
+from montecarlo.storage import keys
 from tests.system.conftest import Cloud, figures
 
 Run = Callable[..., tuple[int, str, str]]
@@ -44,13 +46,13 @@ def undisturbed(cloud: Cloud, source: str) -> dict[str, Any]:
 
 def todo(cloud: Cloud, run: str) -> list[tuple[int, int]]:
     """What the last execution of the run had to simulate: (group, chunk)."""
-    keys = [key for key in cloud.keys(layout.groups(run)) if key.endswith("todo.json")]
-    return [(item["group"], item["chunk"]) for key in keys for item in json.loads(cloud.read(key))]
+    lists = [key for key in cloud.keys(keys.groups(run)) if key.endswith("todo.json")]
+    return [(item["group"], item["chunk"]) for key in lists for item in json.loads(cloud.read(key))]
 
 
 def forget_result(cloud: Cloud, run: str) -> None:
     s3 = cloud.stack.client("s3")
-    for key in (layout.result(run), layout.group_partial(run, 0)):
+    for key in (keys.result(run), keys.group_partial(run, 0)):
         s3.delete_object(Bucket=cloud.stack.bucket, Key=key)
 
 
@@ -97,7 +99,7 @@ def execute(stack: Stack, machine: str, name: str, request: dict[str, Any]) -> d
 
 
 def partials(stack: Stack, run: str) -> list[str]:
-    found = stack.client("s3").list_objects_v2(Bucket=stack.bucket, Prefix=layout.chunk_partials(run, 0))
+    found = stack.client("s3").list_objects_v2(Bucket=stack.bucket, Prefix=keys.chunk_partials(run, 0))
     return [item["Key"] for item in found.get("Contents", [])]
 
 
@@ -105,7 +107,7 @@ def published(stack: Stack, run: str) -> tuple[dict[str, Any], bytes]:
     """The figures, and the bytes of the loss distribution."""
     s3 = stack.client("s3")
     result, losses = (
-        s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in (layout.result(run), layout.losses(run))
+        s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in (keys.result(run), keys.losses(run))
     )
     return figures(json.loads(result)), losses
 
@@ -148,14 +150,14 @@ def test_a_run_that_is_done_is_not_simulated_again(cloud: Cloud, undisturbed: di
 def test_a_missing_or_damaged_partial_is_made_anew_and_nothing_else(
     cloud: Cloud, undisturbed: dict[str, Any], damage: str
 ) -> None:
-    key = layout.chunk_partial("undisturbed", 0, 3)
+    key = keys.chunk_partial("undisturbed", 0, 3)
     data = cloud.read(key)
     forget_result(cloud, "undisturbed")
     if damage == "gone":
         cloud.stack.client("s3").delete_object(Bucket=cloud.stack.bucket, Key=key)
     elif damage == "another run's":
         other = cloud.simulate(run=f"seed-7-{damage[:3]}", **REQUEST, seed=7)
-        cloud.upload(key, cloud.read(layout.chunk_partial(other["run"], 0, 3)))
+        cloud.upload(key, cloud.read(keys.chunk_partial(other["run"], 0, 3)))
     else:
         middle = len(data) // 2
         flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
@@ -249,6 +251,6 @@ def test_a_run_over_its_budget_spends_nothing_and_says_what_it_would_cost(cloud:
     ) as e:
         cloud.simulate(run="dear", **REQUEST, max_cost_usd=0.0001)
     assert e.value.error == "InvalidInput"
-    assert layout.plan("dear") not in cloud.keys("runs/dear/")
-    assert json.loads(cloud.read(layout.estimate("dear")))["usd"] > 0.0001
+    assert keys.plan("dear") not in cloud.keys("runs/dear/")
+    assert json.loads(cloud.read(keys.estimate("dear")))["usd"] > 0.0001
     assert cloud.simulate(run="cheap", **REQUEST, max_cost_usd=1)["run"] == "cheap"

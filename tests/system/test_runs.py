@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local.deployment import PROJECT
-from local.execution import RunFailed
-from montecarlo import datagen
-from montecarlo.measures import Sample, independent_error
+from cli.deployment import PROJECT
+from cli.execution import RunFailed
+from montecarlo.model.measures import Sample, independent_error
+from montecarlo.portfolio import synthetic as datagen
 from tests.system.conftest import Cloud, figures
 
 KNOWN = json.loads((PROJECT / "tests" / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
@@ -368,7 +368,7 @@ def test_a_transient_error_is_retried(cloud: Cloud, broken_worker: Callable[[str
     whole = cloud.simulate(key, scenarios=50, chunk_loans=1_000)
     broken_worker(
         "from montecarlo.errors import SlowDown\n"
-        "from montecarlo.runtime import data_store\n"
+        "from montecarlo.host.runtime import data_store\n"
         "def handler(event, context):\n"
         "    attempts = f'attempts/{event[\"chunk\"]}/'\n"
         "    count = len(list(data_store().list(attempts)))\n"

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from local.execution import Execution
-from montecarlo import datagen, layout
+from cli.execution import Execution
+from montecarlo.portfolio import synthetic as datagen
+from montecarlo.storage import keys
+from tests.memory_s3 import MemoryS3, etag
+from tests.source.test_listing import write_inventory
 from tests.system.conftest import Cloud, figures
-from tests.unit.memory_s3 import MemoryS3, etag
-from tests.unit.test_listing import write_inventory
 
 LOANS = 600
 
@@ -53,7 +54,7 @@ def test_an_inventory_of_one_loan_objects_gives_the_numbers_of_one_file(
     for result in results.values():
         result["portfolio"]["source"] = ""
     assert figures(results["inventory"]) == figures(results["prefix"]) == figures(results["file"])
-    assert json.loads(cloud.read(layout.plan(results["inventory"]["run"])))["groups"] == 1
+    assert json.loads(cloud.read(keys.plan(results["inventory"]["run"])))["groups"] == 1
 
 
 def test_hundreds_of_chunks_in_groups_under_the_three_limits(cloud: Cloud, one_loan_objects: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local import server
+from embedded_aws import server
 from tests.terraform.clone import STACK, Clone
 
 MIRRORED = """

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.deployment import Stack
+from cli.deployment import Stack
 from tests.infrastructure.templates import STATE_MACHINES, states
 
 Json = dict[str, Any]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from local import server
-from local.deployment import STACK as SAM_STACK
-from local.deployment import Stack, deploy
+from cli.deployment import STACK as SAM_STACK
+from cli.deployment import Stack, deploy
+from embedded_aws import server
 from tests.infrastructure.templates import resources
 from tests.system.conftest import Cloud, figures
 from tests.terraform.clone import Clone, changes, message

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from local import server
+from embedded_aws import server
 from tests.terraform.clone import STACK, Clone, message
 
 

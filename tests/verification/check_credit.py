@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from local.deployment import PROJECT
-from montecarlo import credit, datagen
-from montecarlo.parameters import Parameters, load
-from montecarlo.portfolio import Loans, Mapping
-from montecarlo.scenarios import draw
+from cli.deployment import PROJECT
+from montecarlo.model import credit
+from montecarlo.model.parameters import Parameters, load
+from montecarlo.model.scenarios import draw
+from montecarlo.portfolio import synthetic as datagen
+from montecarlo.portfolio.loans import Loans, Mapping
 from tests.verification import exact
 from tests.verification.engine import AS_OF, BASE, STRESSED, loans_of
 from tests.verification.figures import Figure, at_most, near, within

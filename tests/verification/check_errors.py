@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from montecarlo.credit import obligors
-from montecarlo.measures import ES_LEVELS, VAR_LEVELS, Estimate, Measures
-from montecarlo.scenarios import draw
+from montecarlo.model.credit import obligors
+from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS, Estimate, Measures
+from montecarlo.model.scenarios import draw
 from tests.verification import exact
 from tests.verification.check_pools import LATTICE, correlated, mixed_portfolio
 from tests.verification.engine import BASE, SAMPLINGS, design, loans_of, simulate_valued

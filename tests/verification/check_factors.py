@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from montecarlo import kernel, normal
-from montecarlo.parameters import load
-from montecarlo.scenarios import draw
+from montecarlo.model import normal
+from montecarlo.model.parameters import load
+from montecarlo.model.scenarios import draw
+from montecarlo.simulation import kernel
 from tests.verification import exact
 from tests.verification.check_pools import UNIT, correlated
 from tests.verification.engine import BASE, SAMPLINGS, STRESSED, pool, simulate

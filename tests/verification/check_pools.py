@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from montecarlo.measures import ES_LEVELS, VAR_LEVELS
-from montecarlo.parameters import Parameters, load
-from montecarlo.valuation import expected_losses
+from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
+from montecarlo.model.parameters import Parameters, load
+from montecarlo.model.valuation import expected_losses
 from tests.verification import exact
 from tests.verification.engine import SAMPLINGS, Run, pool, simulate
 from tests.verification.exact import ExactMeasures, Group, Sector

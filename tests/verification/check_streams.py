@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from montecarlo.kernel import mix64
-from montecarlo.portfolio import hash_ids
+from montecarlo.portfolio.loans import hash_ids
+from montecarlo.simulation.kernel import mix64
 from tests.verification import exact
 from tests.verification.check_pools import correlated
 from tests.verification.engine import pool, simulate
@@ -22,7 +22,7 @@ Keys = npt.NDArray[np.uint64]
 def streams_of(seed: int, keys: Keys, scenarios: int) -> Bytes:
     """The byte streams of loans by their definition, uint8 (loans, scenarios).
 
-    `test_every_trial_follows_the_definition` of tests/unit/test_kernel.py holds the kernel to it.
+    `test_every_trial_follows_the_definition` of tests/simulation/test_kernel.py holds the kernel to it.
     """
     words = [np.random.Philox(key=[seed, key]).random_raw(-(-scenarios // 8)) for key in keys.tolist()]
     return np.array(words).view(np.uint8)[:, :scenarios]

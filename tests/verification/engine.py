@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from montecarlo import capital, kernel, normal, severity, tail
-from montecarlo.credit import Obligors, obligors
-from montecarlo.datagen import to_parquet
-from montecarlo.kernel import Simulation
-from montecarlo.measures import Measures, Sample, independent_error, stratified_error
-from montecarlo.parameters import Parameters
-from montecarlo.portfolio import Loans, Mapping, format_of, read_rows, validate
-from montecarlo.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.model import capital, normal, severity
+from montecarlo.model import tail_shift as tail
+from montecarlo.model.credit import Obligors, obligors
+from montecarlo.model.measures import Measures, Sample, independent_error, stratified_error
+from montecarlo.model.parameters import Parameters
+from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
+from montecarlo.portfolio.synthetic import to_parquet
+from montecarlo.simulation import kernel
+from montecarlo.simulation.kernel import Simulation
 
 AS_OF = date(2026, 1, 1)
 BASE = Case("base", 3.63, {})

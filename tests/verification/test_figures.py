@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.deployment import PROJECT
+from cli.deployment import PROJECT
 
 pytest.importorskip("scipy", reason="the exact values need scipy, of the test extra")
 

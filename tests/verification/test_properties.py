@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from montecarlo import concentration, kernel
-from montecarlo.credit import Obligors, obligors
-from montecarlo.measures import Sample, independent_error, tail_share
-from montecarlo.parameters import _RANGES, Parameters, Scorecard, Segment, load
-from montecarlo.partial import Counts, Partial
-from montecarlo.portfolio import Loans
-from montecarlo.scenarios import Case, ScenarioTable, draw
-from montecarlo.valuation import value
+from montecarlo.model import concentration
+from montecarlo.model.credit import Obligors, obligors
+from montecarlo.model.measures import Sample, independent_error, tail_share
+from montecarlo.model.parameters import _RANGES, Parameters, Scorecard, Segment, load
+from montecarlo.model.scenarios import Case, ScenarioTable, draw
+from montecarlo.model.valuation import value
+from montecarlo.portfolio.loans import Loans
+from montecarlo.run.partial import Counts, Partial
+from montecarlo.simulation import kernel
 from tests.verification.engine import BASE, STRESSED, loans_of, pool
 
 SEGMENTS = ["personal", "mortgage"]

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="the exact values need scipy, of the test extra")
 
-from montecarlo.scenarios import ScenarioTable, draw
+from montecarlo.model.scenarios import ScenarioTable, draw
 from tests.verification import engine
 from tests.verification.checks import CHECKS
 

@@ -1,0 +1,43 @@
+"""Entry point of the embedded AWS process: patch MiniStack, then serve until told to stop.
+
+Settings come from the environment, set by `embedded_aws.server`; they are MiniStack's own (GATEWAY_PORT, BIND_HOST,
+S3_DATA_DIR, ...) and:
+
+    MONTECARLO_WORKERS    processes per Lambda function (default: number of CPUs)
+    MONTECARLO_WATCHED    "1": standard input is a pipe held by the parent, and its end means that the parent has gone
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from ministack.app import main
+
+from embedded_aws import cloudformation, lambda_functions, persistence, step_functions
+
+
+def end_with_parent() -> None:
+    """End this process and its Lambda workers as soon as the parent has closed standard input, however it ended.
+
+    At once and without ceremony, since an execution under way could hold up an orderly end; S3's objects are on disk
+    already.
+    """
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    lambda_functions.patch()
+    step_functions.patch()
+    cloudformation.patch()
+    persistence.patch()
+    if os.environ.get("MONTECARLO_WATCHED") == "1":
+        end_with_parent()
+    sys.argv = ["ministack"]
+    main()

@@ -1,0 +1,224 @@
+"""What MiniStack's Step Functions leave out, apart from the Distributed Map itself (see `distributed_map`).
+
+Stopping, time-outs and the failure of one iteration reach everything below them; retries know MaxDelaySeconds and
+JitterStrategy; payloads are limited to 256 KiB; maps know MaxConcurrencyPath. Imports MiniStack and the standard
+library only.
+"""
+
+import contextlib
+import contextvars
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ministack.services import stepfunctions as engine
+
+from embedded_aws import distributed_map, lambda_functions
+from embedded_aws.scope import STOPPED, Scope, current_scope, enter
+
+PAYLOAD_LIMIT = 256 * 1024
+"""Bytes of JSON (UTF-8) that a task, a state or an execution may take or return."""
+
+UNCATCHABLE_BY_WILDCARD = {"States.DataLimitExceeded", "States.Runtime"}
+
+_run_execution: Any = engine._run_execution
+_stop_execution: Any = engine._stop_execution
+_start_execution: Any = engine._start_execution
+_fail_execution: Any = engine._fail_execution
+_run_map_items: Any = engine._run_map_items
+_run_parallel_branches: Any = engine._run_parallel_branches
+_run_sub_machine: Any = engine._run_sub_machine
+_invoke_resource: Any = engine._invoke_resource
+_invoke_resource_with_timeout: Any = engine._invoke_resource_with_timeout
+_apply_output_path: Any = engine._apply_output_path
+_find_matching_retrier: Any = engine._find_matching_retrier
+_error_matches: Any = engine._error_matches
+
+_running: dict[str, Scope] = {}  # execution ARN -> its scope
+
+
+def patch() -> None:
+    """Install the replacements."""
+    engine._run_distributed_map = distributed_map.run
+    engine._run_execution = run_execution
+    engine._start_execution = start_execution
+    engine._stop_execution = stop_execution
+    engine._fail_execution = fail_execution
+    engine._run_map_items = run_map_items
+    engine._run_parallel_branches = run_parallel_branches
+    engine._run_sub_machine = run_sub_machine
+    engine._invoke_resource = invoke_resource
+    engine._invoke_resource_with_timeout = invoke_resource_with_timeout
+    engine._apply_output_path = apply_output_path
+    engine._find_matching_retrier = find_matching_retrier
+    engine._error_matches = error_matches
+    engine._scaled_sleep = sleep_unless_stopped
+
+
+# Stopping -------------------------------------------------------------------------------------------------------------
+
+
+def run_execution(arn: str) -> None:
+    """Run an execution in a scope of its own, within its state machine's TimeoutSeconds."""
+    with enter(Scope()) as scope, time_limit(arn, scope):
+        _running[arn] = scope
+        try:
+            _run_execution(arn)
+        finally:
+            del _running[arn]
+
+
+@contextlib.contextmanager
+def time_limit(arn: str, scope: Scope) -> Iterator[None]:
+    """End an execution with States.Timeout and status TIMED_OUT when its state machine's TimeoutSeconds have passed."""
+    execution = engine._executions.get(arn)
+    machine = engine._state_machines.get(execution["stateMachineArn"]) if execution else None
+    seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
+    if seconds is None:
+        yield
+        return
+
+    def expire() -> None:
+        if execution["status"] == "RUNNING":
+            execution.update(status="TIMED_OUT", error="States.Timeout", stopDate=engine.now_iso())
+            engine._add_event(
+                execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}}
+            )
+            scope.stop()
+
+    timer = threading.Timer(seconds, contextvars.copy_context().run, (expire,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def stop_execution(request: Any) -> Any:
+    """StopExecution: nothing below the execution starts any more (on AWS its children end as ABORTED)."""
+    response = _stop_execution(request)
+    scope = _running.get(request.get("executionArn"))
+    if scope is not None:
+        scope.stop()
+    return response
+
+
+def fail_execution(execution: Any, error: str, cause: str) -> None:
+    """An execution that was stopped or timed out keeps that status, whatever its last task says."""
+    if execution["status"] == "RUNNING":
+        _fail_execution(execution, error, cause)
+
+
+def run_map_items(state: Any, raw_input: Any, execution: Any, context: Any) -> Any:
+    """A Map state: the first iteration that fails stops the others, and MaxConcurrencyPath is looked up."""
+    if "MaxConcurrencyPath" in state:
+        effective = engine._apply_input_path(state, raw_input, context)
+        concurrency = engine._resolve_path_or_ctx(state["MaxConcurrencyPath"], effective, context)
+        state = {**state, "MaxConcurrency": concurrency}
+    return until_first_failure(_run_map_items, state, raw_input, execution, context)
+
+
+def run_parallel_branches(state: Any, raw_input: Any, execution: Any, context: Any) -> Any:
+    """A Parallel state: the first branch that fails stops the others."""
+    return until_first_failure(_run_parallel_branches, state, raw_input, execution, context)
+
+
+def until_first_failure(run: Callable[..., Any], *args: Any) -> Any:
+    """Run iterations in a scope that ends at the first failure; raise that failure, not the stops it caused."""
+    with enter(Scope(current_scope())) as scope:
+        try:
+            return run(*args)
+        except engine._ExecutionError as error:
+            raise (scope.reason or error) from None
+
+
+def run_sub_machine(states: Any, start_at: str, data: Any, execution: Any, context: Any) -> Any:
+    """Run an iteration or a branch; its failure ends the scope it runs in."""
+    try:
+        return _run_sub_machine(states, start_at, data, execution, context)
+    except engine._ExecutionError as error:
+        if error.error != STOPPED:
+            current_scope().stop(error)
+        raise
+
+
+def sleep_unless_stopped(seconds: float) -> None:
+    """Wait for a retry or in a Wait state, but no longer than the execution lasts."""
+    end = time.monotonic() + seconds * engine._SFN_WAIT_SCALE
+    scope = current_scope()
+    while not scope.stopped and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.2))
+
+
+# Tasks ----------------------------------------------------------------------------------------------------------------
+
+
+def invoke_resource(resource: str, data: Any) -> Any:
+    """Run a task, unless its execution has been stopped; its result is limited in size."""
+    if current_scope().stopped:
+        raise engine._ExecutionError(STOPPED, "The execution was stopped before this task started")
+    return within_limit(_invoke_resource(resource, data), f"The state/task '{resource}' returned a result with a size")
+
+
+def invoke_resource_with_timeout(resource: str, data: Any, seconds: float) -> Any:
+    """Run a task within its TimeoutSeconds, counted from when a worker is free: AWS has one for every child at once."""
+    function = engine._extract_lambda_name(resource)
+    if not function:
+        return _invoke_resource_with_timeout(resource, data, seconds)
+    with lambda_functions.slots.hold(function):
+        return _invoke_resource_with_timeout(resource, data, seconds)
+
+
+# Payload limit --------------------------------------------------------------------------------------------------------
+
+
+def within_limit(value: Any, what: str) -> Any:
+    """Return the value, or raise States.DataLimitExceeded when its JSON is over the limit."""
+    if len(json.dumps(value, ensure_ascii=False).encode()) > PAYLOAD_LIMIT:
+        raise engine._ExecutionError(
+            "States.DataLimitExceeded", f"{what} exceeding the maximum number of bytes service limit."
+        )
+    return value
+
+
+def apply_output_path(state: Any, data: Any, context: Any = None) -> Any:
+    """Every state ends here: its output is limited in size, a Map's collected results included."""
+    return within_limit(_apply_output_path(state, data, context), f"The {state.get('Type')} state's output has a size")
+
+
+def start_execution(request: Any) -> Any:
+    """StartExecution refuses an input over the limit."""
+    if len(request.get("input", "").encode()) > PAYLOAD_LIMIT:
+        return engine.error_response_json("InvalidExecutionInput", "Input exceeds the limit of 262144 bytes", 400)
+    return _start_execution(request)
+
+
+# Retry and Catch ------------------------------------------------------------------------------------------------------
+
+
+def error_matches(names: list[str], error: str) -> bool:
+    """Whether a retrier or catcher takes an error: a stop is never taken, terminal errors only when they are named."""
+    if error == STOPPED:
+        return False
+    if error in UNCATCHABLE_BY_WILDCARD:
+        return error in names
+    return bool(_error_matches(names, error))
+
+
+def find_matching_retrier(retriers: Any, error: str, attempts: dict[int, int]) -> Any:
+    """Find the retrier for an error, with its next delay as IntervalSeconds.
+
+    MaxDelaySeconds caps the delay and full jitter spreads it. MiniStack itself waits at most 60 s.
+    """
+    retrier, index = _find_matching_retrier(retriers, error, attempts)
+    if retrier is None:
+        return retrier, index
+    delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** attempts.get(index, 0)
+    delay = min(delay, retrier.get("MaxDelaySeconds", delay))
+    if retrier.get("JitterStrategy") == "FULL":
+        delay = random.uniform(0, delay)
+    return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1}, index

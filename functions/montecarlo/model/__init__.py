@@ -1,0 +1,1 @@
+"""The risk model: pure functions and tables."""

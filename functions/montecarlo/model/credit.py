@@ -1,0 +1,167 @@
+"""From a loan's columns to what the kernel simulates: threshold, exposure and loss in each case.
+
+Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, each its own NumPy operation, which IEEE
+754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.model import normal
+from montecarlo.model.parameters import Parameters, Scorecard
+from montecarlo.model.scenarios import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, Case, ScenarioTable
+from montecarlo.portfolio.loans import Loans
+
+MAX_CHUNK_LOSS = 1 << 46
+"""Cents that one chunk may lose (700 billion currency units): below it every sum is exact in int64 and double."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Obligors:
+    """N loans as the kernel takes them, in C cases. Probabilities are uint32 fractions of 2**32, probits Q24.
+
+    key: uint64 (N,). sector, region: int16 (N,). alpha: int32 (C, N), Phi^-1(PD) * scale of the sector.
+    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32
+    (N,), Q24, its mean. loss: int64 (N,), cents lost at default at the mean LGD.
+    """
+
+    key: npt.NDArray[np.uint64]
+    sector: npt.NDArray[np.int16]
+    region: npt.NDArray[np.int16]
+    alpha: npt.NDArray[np.int32]
+    pd: npt.NDArray[np.uint32]
+    certain: npt.NDArray[np.bool_]
+    impossible: npt.NDArray[np.bool_]
+    exposure: npt.NDArray[np.int64]
+    lgd: npt.NDArray[np.int32]
+    loss: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return self.key.size
+
+    def expected_loss(self) -> npt.NDArray[np.int64]:
+        """PD * loss of shape (C, N) in 2**-16 cents, rounded down: the analytic expected loss as integers."""
+        pd = self.pd.astype(np.int64)
+        expected = self.loss * (pd >> 16) + ((self.loss * (pd & 0xFFFF)) >> 16)
+        return np.where(self.certain, self.loss << 16, expected)
+
+
+def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table: ScenarioTable) -> Obligors:
+    """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk could lose MAX_CHUNK_LOSS or more."""
+    segments = list(parameters.segments.values())
+    sector = loans.segment.astype(np.int64)
+    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
+    lgd = np.where(np.isnan(loans.lgd), np.array([segment.lgd for segment in segments])[sector], loans.lgd)
+    exposure_cents = np.rint(exposure * 100)
+    loss_cents = np.rint(exposure_cents * lgd)
+    if float(loss_cents.sum()) >= MAX_CHUNK_LOSS:
+        raise InvalidPortfolio(
+            f"{loss_cents.sum() / 100:,.0f} could be lost in one chunk of {len(loans)} loans, more than "
+            f"{MAX_CHUNK_LOSS / 100:,.0f}: check the unit of the amounts, or lower chunk_loans."
+        )
+
+    brought = ~np.isnan(loans.pd)
+    brought_probit = normal.inverse(table.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
+    pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
+    alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
+    pd = np.empty((len(cases), len(loans)), dtype=np.uint32)
+    for c, case in enumerate(cases):
+        payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
+        bands = band(score(loans, payment, parameters.scorecard) + np.array([s.intercept for s in segments])[sector])
+        probit = np.where(brought, brought_probit, table.band_probit[bands]) + table.shift[c, sector]
+        probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
+        alpha[c] = (probit * table.scale[sector]) >> normal.FRACTION_BITS
+        pd[c] = normal.threshold(table.phi, probit.astype(np.int32))
+    return Obligors(
+        key=loans.key,
+        sector=loans.segment.astype(np.int16),
+        region=loans.region.astype(np.int16),
+        alpha=alpha,
+        pd=np.where(loans.pd == 0, np.uint32(0), pd),
+        certain=loans.pd == 1,
+        impossible=loans.pd == 0,
+        exposure=exposure_cents.astype(np.int64),
+        lgd=normal.to_fixed(lgd).astype(np.int32),
+        loss=loss_cents.astype(np.int64),
+    )
+
+
+def balance(loans: Loans) -> Floats:
+    """What is owed at the reporting date, shape (N,): Balance where the portfolio brings it, else the amortised amount.
+
+    After m of n payments at monthly rate r: B = amount * ((1 + r)**n - (1 + r)**m) / ((1 + r)**n - 1), or
+    amount * (1 - m / n) at r = 0; nothing is owed once the term is over.
+    """
+    paid = np.minimum(loans.age, loans.term)
+    monthly = loans.rate / 1200
+    at_end, by_now = growth(monthly, loans.term), growth(monthly, paid)
+    interest_bearing = at_end > 1
+    share = np.where(
+        interest_bearing,
+        (at_end - by_now) / np.where(interest_bearing, at_end - 1, 1.0),
+        1 - paid / np.maximum(loans.term, 1),
+    )
+    return np.where(np.isnan(loans.balance), loans.loan_amount * share, loans.balance)
+
+
+def shocked_payment(loans: Loans, rise: Floats) -> Floats:
+    """The monthly payment, shape (N,), after the loan's rate rose by `rise` percentage points (0 for a fixed rate).
+
+    The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that
+    fees in the payment stay in it. The rate does not fall below zero.
+    """
+    months = np.maximum(loans.term - loans.age, 1)
+    after = np.maximum(loans.rate + rise, 0.0)
+    ratio = _annuity(after / 1200, months) / _annuity(loans.rate / 1200, months)
+    # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall
+    # below base.
+    ratio = np.where(after >= loans.rate, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
+    return loans.payment * ratio
+
+
+def score(loans: Loans, payment: Floats, card: Scorecard) -> Floats:
+    """The scorecard's logits without the segment's intercept, shape (N,); NaN where the loan lacks a column for it."""
+    income = np.where(loans.income > 0, loans.income, np.nan)
+    debt_to_income = np.minimum(12 * payment / income, card.debt_to_income_cap)
+    total = card.debt_to_income * debt_to_income
+    total = total + card.rate * (loans.rate - card.reference_rate)
+    total = total + card.term * ((loans.term - card.reference_term) / 12)
+    total = total + card.age * (np.minimum(loans.age, card.age_cap) / 12)
+    return np.asarray(total + card.size * doublings(loans.loan_amount / card.reference_amount))
+
+
+def doublings(ratio: Floats) -> Floats:
+    """log2 made linear between powers of two (at most 0.09 below it): monotone, and exact on every CPU."""
+    mantissa, exponent = np.frexp(ratio)
+    return np.asarray(exponent + 2 * (mantissa - 1))
+
+
+def band(logits: Floats) -> npt.NDArray[np.int64]:
+    """Index of the score band of each logit, into `ScenarioTable.band_probit`. NaN goes to the lowest band."""
+    bands = np.floor(np.nan_to_num(logits, nan=LOWEST_BAND / BANDS_PER_LOGIT) * BANDS_PER_LOGIT)
+    return np.clip(bands, LOWEST_BAND, HIGHEST_BAND).astype(np.int64) - LOWEST_BAND
+
+
+def _annuity(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
+    """The payment that repays 1 in `months` payments at the monthly rate."""
+    repaid = growth(monthly, months)
+    interest_bearing = repaid > 1
+    return np.where(interest_bearing, monthly * repaid / np.where(interest_bearing, repaid - 1, 1.0), 1 / months)
+
+
+def growth(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
+    """(1 + monthly)**months by repeated squaring: multiplications only."""
+    result = np.ones_like(monthly)
+    power = 1 + monthly
+    left = months.astype(np.int64)
+    while left.any():
+        result = np.where(left & 1, result * power, result)
+        power = power * power
+        left = left >> 1
+    return result

@@ -1,0 +1,68 @@
+"""A first look at the portfolio by the planner: some loans of some files, to aim the scenarios, and to fail early.
+
+A portfolio that no worker could read fails here, in seconds. What is sampled depends on the portfolio's objects alone,
+not on how the run is cut.
+"""
+
+import io
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.model.credit import obligors
+from montecarlo.model.parameters import Parameters
+from montecarlo.model.scenarios import Case, ScenarioTable
+from montecarlo.model.tail_shift import Profile
+from montecarlo.portfolio.loans import Mapping, RawRows, count_rows, gather, read_rows, validate
+from montecarlo.source.objects import InputObject, first_rows
+from montecarlo.storage.store import NoSuchObject, Store
+
+OBJECTS = 32
+ROWS = 1_000
+_HEAD_BYTES = 1 << 18
+"""Of a CSV: about 2,000 rows."""
+
+
+def profile(
+    objects: Sequence[InputObject],
+    portfolio: Store,
+    columns: Mapping,
+    parameters: Parameters,
+    cases: Sequence[Case],
+    table: ScenarioTable,
+    as_of: date,
+) -> Profile:
+    """The profile of up to 32 files' first 1,000 loans. Raises InvalidPortfolio if one cannot be read.
+
+    table: any scenario table of these parameters and cases.
+    """
+    step = max(1, len(objects) // OBJECTS)
+    chosen = objects[:: -(-len(objects) // OBJECTS)] if step > 1 else objects[:OBJECTS]
+    with ThreadPoolExecutor(OBJECTS) as pool:
+        rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
+    loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
+    return Profile.of(obligors(loans, parameters, cases, table))
+
+
+def _first_rows(item: InputObject, portfolio: Store, columns: Mapping) -> RawRows:
+    try:
+        if item.format == "parquet":
+            file = portfolio.open(item.key, item.size)
+            return read_rows(file, item.key, "parquet", columns, (0, min(ROWS, count_rows(file, item.key, "parquet"))))
+        head = portfolio.get_range(item.key, 0, min(item.size, _HEAD_BYTES))
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} The portfolio's manifest names it.") from None
+    if item.size <= _HEAD_BYTES:
+        return read_rows(io.BytesIO(head), item.key, item.format, columns)
+    if item.format == "csv.gz":
+        head = _inflate(head, item.key)
+    return read_rows(io.BytesIO(first_rows(head, ROWS)), item.key, "csv", columns)
+
+
+def _inflate(head: bytes, key: str) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head)
+    except zlib.error as error:
+        raise InvalidPortfolio(f"{key} cannot be read: {error}. Write the file again.") from None

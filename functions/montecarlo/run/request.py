@@ -1,0 +1,193 @@
+"""What a user may ask of a run, checked before anything is spent. Imports nothing that touches AWS."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import date
+from typing import Any
+
+from montecarlo.errors import InvalidInput
+from montecarlo.model.scenarios import Case
+
+MAX_CASES = 16
+
+TARGET_MEASURES = ("el", "ul", "var_95", "var_99", "var_99.9", "es_97.5", "es_99", "es_99.9")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+# Allowed range of each number, ends included, and whether it must be whole.
+_NUMBERS: dict[str, tuple[float, float, bool]] = {
+    "scenarios": (1, 1_000_000, True),
+    "target_error": (0.0001, 1, False),
+    "max_scenarios": (1, 10_000_000, True),
+    "seed": (0, 2**63 - 1, True),
+    "fed_rate": (-5, 30, False),
+    "probit_shift": (-5, 5, False),
+    "chunk_loans": (1, 10_000_000, True),
+    "max_concurrency": (1, 400_000, True),
+    "max_groups": (1, 40, True),
+    "max_group_concurrency": (1, 10_000, True),
+    "max_cost_usd": (0, 1e9, False),
+    "sample": (1, 1_000_000, True),
+    "max_rejected_share": (0, 1, False),
+    "loans": (1, 10_000_000_000, True),
+    "part_loans": (1, 10_000_000, True),
+}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One simulation.
+
+    `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
+    `fed_rate` in % a year and `probit_shift` by segment; without it there is one, "stressed", at `fed_rate`.
+    `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
+    With a `target_error`, waves of `scenarios` are added until the relative standard error of `target_measure` is no
+    larger in any case, or `max_scenarios` are reached.
+    `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
+    groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
+    """
+
+    run: str
+    portfolio: str = "portfolios/default/"
+    scenarios: int = 10_000
+    seed: int = 42
+    fed_rate: float = 8.0
+    cases: Mapping[str, Any] | None = None
+    tail_sampling: bool = True
+    target_error: float | None = None
+    target_measure: str = "var_99.9"
+    max_scenarios: int = 200_000
+    chunk_loans: int = 50_000
+    sample: int = 1
+    max_concurrency: int = 500
+    max_groups: int = 40
+    max_group_concurrency: int = 10_000
+    max_cost_usd: float | None = None
+    max_rejected_share: float = 0.001
+    mapping: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+    as_of: str | None = None
+
+
+@dataclass(frozen=True)
+class DatagenRequest:
+    """One portfolio to generate: `loans` loans as of the date `as_of`, in files of `part_loans`."""
+
+    name: str = "default"
+    loans: int = 500_000
+    seed: int = 42
+    format: str = "parquet"
+    part_loans: int = 50_000
+    max_concurrency: int = 40
+    as_of: str = "2026-01-01"
+
+
+def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunRequest:
+    """`given` over the stack's `defaults` over the built-in ones, checked.
+
+    Raises InvalidInput that names the field, its value and what is allowed.
+    """
+    values = _complete(given, defaults, RunRequest)
+    _check_name("run", values["run"])
+    _check_text("portfolio", values["portfolio"])
+    for name in ("mapping", "parameters"):
+        if values[name] is not None and not isinstance(values[name], Mapping):
+            raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
+    if values["as_of"] is not None:
+        _check_date("as_of", values["as_of"])
+    if values["target_measure"] not in TARGET_MEASURES:
+        raise InvalidInput(
+            f"target_measure must be one of {', '.join(TARGET_MEASURES)}, not {values['target_measure']!r}."
+        )
+    if not isinstance(values["tail_sampling"], bool):
+        raise InvalidInput(f"tail_sampling must be true or false, not {values['tail_sampling']!r}.")
+    return RunRequest(**values)
+
+
+def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> tuple[Case, ...]:
+    """The base case and the request's, checked. Raises InvalidInput that names the case and the field."""
+    if request.cases is None:
+        return base, Case("stressed", request.fed_rate, {})
+    if not isinstance(request.cases, Mapping) or not 1 <= len(request.cases) <= MAX_CASES:
+        raise InvalidInput(f"cases must be an object of 1 to {MAX_CASES} named cases, not {request.cases!r}.")
+    return base, *(_case(name, given, base, segments) for name, given in request.cases.items())
+
+
+def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
+    where = f"cases.{name}"
+    _check_name("the name of a case", name)
+    if name == base.name:
+        raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
+    if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift"}:
+        raise InvalidInput(f"{where} may have fed_rate and probit_shift, not {given!r}.")
+    shifts = given.get("probit_shift", {})
+    if not isinstance(shifts, Mapping) or not set(shifts) <= set(segments):
+        raise InvalidInput(f"{where}.probit_shift must be an object of numbers by segment ({', '.join(segments)}).")
+    checked = {
+        segment: _number("probit_shift", shift, f"{where}.probit_shift.{segment}") for segment, shift in shifts.items()
+    }
+    return Case(name, _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate"), checked)
+
+
+def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:
+    """`given` over the stack's `defaults` over the built-in ones, checked.
+
+    Raises InvalidInput that names the field, its value and what is allowed.
+    """
+    values = _complete(given, defaults, DatagenRequest)
+    _check_name("name", values["name"])
+    if values["format"] not in ("parquet", "csv"):
+        raise InvalidInput(f"format must be parquet or csv, not {values['format']!r}.")
+    _check_date("as_of", values["as_of"])
+    return DatagenRequest(**values)
+
+
+def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    names = [field.name for field in fields(kind)]
+    built_in = {field.name: None if field.default is MISSING else field.default for field in fields(kind)}
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
+    for name in given:
+        if name not in names and name != "Comment":  # the Step Functions console fills a Comment in
+            raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
+    values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
+    for name, value in values.items():
+        if name in _NUMBERS and value is not None:
+            values[name] = _number(name, value)
+    return values
+
+
+def _first(*values: Any) -> Any:
+    """The first value that was given."""
+    return next((value for value in values if value is not None), None)
+
+
+def _number(name: str, value: Any, where: str = "") -> float | int:
+    low, high, whole = _NUMBERS[name]
+    name = where or name
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+        raise InvalidInput(f"{name} must be {kind} from {low:,} to {high:,}, not {value!r}.")
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {value:,}, but must be {kind} from {low:,} to {high:,}.")
+    return int(value) if whole else float(value)
+
+
+def _check_name(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise InvalidInput(
+            f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not {value!r}."
+        )
+
+
+def _check_text(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"{field} must be a text, not {value!r}.")
+
+
+def _check_date(field: str, value: Any) -> None:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{field} must be a date such as 2026-01-31, not {value!r}.") from None

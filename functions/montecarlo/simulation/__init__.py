@@ -1,0 +1,1 @@
+"""The kernel: every loan in every scenario."""

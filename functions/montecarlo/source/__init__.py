@@ -1,0 +1,1 @@
+"""Where a portfolio's rows lie, and how they are cut into chunks."""

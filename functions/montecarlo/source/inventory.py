@@ -1,0 +1,194 @@
+"""Portfolios listed by an S3 Inventory, as S3 itself writes it: a manifest.json that names files, which name objects.
+
+Nobody ever reads it as a whole: the planner looks at the heads of some files and deals shares of the files out to
+groups, and each group reads its own shares. Source: Amazon S3 User Guide, "Amazon S3 Inventory".
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Self
+from urllib.parse import unquote_plus
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.source.objects import CHUNKS_PER_GROUP, OBJECTS_PER_GROUP, Census, InputObject, is_passed_over
+from montecarlo.storage.store import NoSuchObject, Store
+
+SURVEYED_FILES = 32
+HEAD_BYTES = 1 << 16
+HEAD_ROWS = 2_500
+"""Of an inventory file that is surveyed: so many bytes of a compressed CSV hold about so many rows."""
+
+BLOCK_ROWS = 1_000
+"""A share of a file is every so many-th of its blocks of rows, so that nobody need count the rows first."""
+
+READ_AHEAD = 8 << 20
+MOST_GROUPS = 400
+
+# Our names of the columns, theirs in CSV and in Parquet files.
+_CSV_NAMES = {"key": "Key", "size": "Size", "etag": "ETag", "latest": "IsLatest", "deleted": "IsDeleteMarker"}
+_PARQUET_NAMES = {"key": "key", "size": "size", "etag": "e_tag", "latest": "is_latest", "deleted": "is_delete_marker"}
+
+
+@dataclass(frozen=True)
+class Share:
+    """Blocks `number`, `number + of`, `number + 2 * of`, ... of the rows of one inventory file."""
+
+    key: str
+    size: int
+    number: int = 0
+    of: int = 1
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What manifest.json says. `bucket` is the one whose objects are listed; a CSV file's `columns` are named here."""
+
+    bucket: str
+    format: str
+    columns: tuple[str, ...]
+    files: tuple[Share, ...]
+    digest: str
+    """SHA-256 of the manifest, which has the MD5 of each file."""
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any], where: str) -> Self:
+        """Raises InvalidPortfolio naming what cannot be used."""
+        try:
+            inventory = cls(
+                bucket=document["sourceBucket"],
+                format=document["fileFormat"],
+                columns=tuple(name.strip() for name in document["fileSchema"].split(",")),
+                files=tuple(Share(entry["key"], int(entry["size"])) for entry in document["files"]),
+                digest=hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidPortfolio(f"{where} is no S3 Inventory manifest: {error!r}.") from None
+        if inventory.format not in ("CSV", "Parquet"):
+            raise InvalidPortfolio(f"{where}: the inventory is {inventory.format}; have S3 write it as CSV or Parquet.")
+        if inventory.format == "CSV" and not {"Key", "Size"} <= set(inventory.columns):
+            raise InvalidPortfolio(f"{where}: the inventory lacks Key or Size; add Size to its optional fields.")
+        return inventory
+
+    def to_json(self, shares: Iterable[Share]) -> dict[str, Any]:
+        """The part of the inventory that `shares` are."""
+        return {**asdict(self), "files": [asdict(share) for share in shares]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        files = tuple(Share(**share) for share in value["files"])
+        return cls(**{**value, "columns": tuple(value["columns"]), "files": files})
+
+
+def survey(inventory: Inventory, store: Store) -> Census:
+    """A guess at the whole from the heads of up to 32 files: exact where every file is small, and there are few."""
+    step = -(-len(inventory.files) // SURVEYED_FILES) or 1
+    heads, seen = Census(), 0.0
+    for file in inventory.files[::step]:
+        rows, share = _head(inventory, file, store)
+        for _ in heads.count(_objects(rows)):
+            pass
+        seen += share * file.size
+    factor = sum(file.size for file in inventory.files) / seen if seen else 0.0
+    return Census(round(heads.objects * factor), round(heads.size * factor), round(heads.rows * factor), heads.sample)
+
+
+def deal(inventory: Inventory, census: Census, chunk_loans: int) -> Iterator[list[Share]]:
+    """Shares of the inventory's files for each group, about as much for one as for another."""
+    load = max(census.rows / (CHUNKS_PER_GROUP * chunk_loans), census.objects / OBJECTS_PER_GROUP)
+    bytes_each = sum(file.size for file in inventory.files) / min(max(load, 1), MOST_GROUPS)
+    group: list[Share] = []
+    for file in inventory.files:
+        of = round(file.size / bytes_each)
+        if of > 1:
+            yield from ([Share(file.key, file.size, number, of)] for number in range(of))
+            continue
+        if group and sum(share.size for share in group) + file.size > 1.01 * bytes_each:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:
+    """The portfolio's objects among those that the inventory's shares list. Memory does not grow with their number."""
+    for share in inventory.files:
+        try:
+            yield from _objects(_rows(inventory, share, store))
+        except NoSuchObject as error:
+            raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
+        except (zlib.error, EOFError, gzip.BadGzipFile, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+            raise InvalidPortfolio(f"the inventory file {store.url(share.key)} cannot be read: {error}.") from error
+
+
+Row = Mapping[str, Any]
+
+
+def _objects(rows: Iterable[Row]) -> Iterator[InputObject]:
+    """Current objects with something in them; delete markers, older versions and bookkeeping are passed over."""
+    for row in rows:
+        current = str(row.get("latest", True)).lower() != "false" and str(row.get("deleted")).lower() != "true"
+        if current and row["size"] and int(row["size"]) and not is_passed_over(row["key"]):
+            yield InputObject(row["key"], int(row["size"]), etag=row.get("etag") or None)
+
+
+def _rows(inventory: Inventory, share: Share, store: Store) -> Iterator[Row]:
+    file = store.open(share.key, share.size, read_ahead=READ_AHEAD)
+    if inventory.format == "Parquet":
+        parquet, names = _parquet(file, share.key)
+        batches = parquet.iter_batches(BLOCK_ROWS, columns=list(names.values()), use_threads=False)
+        for number, batch in enumerate(batches):
+            if number % share.of == share.number:
+                yield from batch.rename_columns(list(names)).to_pylist()
+        return
+    # A key's line breaks are encoded like its other special characters, so that a line is a row.
+    lines = io.TextIOWrapper(gzip.GzipFile(fileobj=file), encoding="utf-8", newline="\n")
+    blocks = iter(lambda: list(islice(lines, BLOCK_ROWS)), [])
+    for number, block in enumerate(blocks):
+        if number % share.of == share.number:
+            yield from _csv_rows(inventory, block)
+
+
+def _csv_rows(inventory: Inventory, lines: Iterable[str]) -> Iterator[Row]:
+    places = {ours: inventory.columns.index(name) for ours, name in _CSV_NAMES.items() if name in inventory.columns}
+    for cells in csv.reader(lines):
+        row = {name: cells[place] for name, place in places.items()}
+        yield {**row, "key": unquote_plus(row["key"])}
+
+
+def _parquet(file: io.BufferedReader, key: str) -> tuple[pq.ParquetFile, dict[str, str]]:
+    """The file and its columns by our names, in the file's order."""
+    parquet = pq.ParquetFile(file)
+    theirs = parquet.schema_arrow.names
+    names = {ours: name for ours, name in _PARQUET_NAMES.items() if name in theirs}
+    if not {"key", "size"} <= set(names):
+        raise InvalidPortfolio(f"the inventory file {key} lacks key or size; add Size to its optional fields.")
+    return parquet, dict(sorted(names.items(), key=lambda pair: theirs.index(pair[1])))
+
+
+def _head(inventory: Inventory, file: Share, store: Store) -> tuple[list[Row], float]:
+    """Some rows from a file's beginning, and the share of the file that they are."""
+    try:
+        if inventory.format == "Parquet":
+            parquet, names = _parquet(store.open(file.key, file.size), file.key)
+            batch = next(parquet.iter_batches(HEAD_ROWS, columns=list(names.values()), use_threads=False), None)
+            rows = batch.rename_columns(list(names)).to_pylist() if batch else []
+            return rows, len(rows) / max(parquet.metadata.num_rows, 1)
+        data = store.get_range(file.key, 0, min(file.size, HEAD_BYTES))
+        text = zlib.decompressobj(wbits=31).decompress(data)
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
+    except (zlib.error, pa.ArrowException) as error:
+        raise InvalidPortfolio(f"the inventory file {store.url(file.key)} cannot be read: {error}.") from error
+    whole = text if file.size <= HEAD_BYTES else text[: text.rfind(b"\n") + 1]
+    return list(_csv_rows(inventory, whole.decode().splitlines())), len(data) / max(file.size, 1)

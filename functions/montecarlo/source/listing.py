@@ -1,0 +1,167 @@
+"""Which objects a portfolio consists of: a single object, a manifest, an S3 Inventory, or everything under a prefix.
+
+What is found is dealt out to groups as it goes by: a group's document names its objects, or its shares of an inventory.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.loans import format_of
+from montecarlo.source import inventory
+from montecarlo.source.inventory import Inventory
+from montecarlo.source.objects import Census, InputObject, is_passed_over, make_groups
+from montecarlo.storage.store import NoSuchObject, Store
+
+MANIFEST_SCHEMA = 1
+
+MOST_LISTED = 5_000_000
+"""Objects that the planner lists itself: a listing brings 1,000 objects in about 0.1 s, and it has 15 minutes."""
+
+GroupDocument = dict[str, Any]
+
+
+class Listing(Protocol):
+    """A portfolio's objects. `census` and `digest` hold for all of them after `groups` has come to its end."""
+
+    census: Census
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that holds the objects."""
+
+    @property
+    def as_of(self) -> date | None:
+        """The reporting date where a manifest tells."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the names, sizes and, where they are known, ETags of all objects."""
+
+    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+        """What each group is to read, as JSON; to be taken once."""
+
+
+@dataclass
+class Objects:
+    """Objects that come one after the other, in the order of their keys or of a manifest."""
+
+    bucket: str
+    objects: Iterable[InputObject]
+    as_of: date | None = None
+    census: Census = field(default_factory=Census)
+
+    @property
+    def digest(self) -> str:
+        return self.census.digest
+
+    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+        for group in make_groups(self.census.count(self.objects), chunk_loans):
+            yield {"objects": [item.to_json() for item in group]}
+
+
+@dataclass
+class Inventoried:
+    """Objects that an S3 Inventory lists. The census is a guess."""
+
+    inventory: Inventory
+    census: Census
+    as_of: date | None = None
+
+    @property
+    def bucket(self) -> str:
+        return self.inventory.bucket
+
+    @property
+    def digest(self) -> str:
+        return self.inventory.digest
+
+    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+        for shares in inventory.deal(self.inventory, self.census, chunk_loans):
+            yield {"inventory": self.inventory.to_json(shares)}
+
+
+def group_objects(document: GroupDocument, store: Store) -> Iterator[InputObject]:
+    """The objects of a group. `store`: where the inventory's files lie."""
+    if "inventory" in document:
+        return inventory.objects(Inventory.from_json(document["inventory"]), store)
+    return (InputObject(**entry) for entry in document["objects"])
+
+
+def find_objects(store: Store, source: str) -> Listing:
+    """The objects of `source`, a key or a prefix of the store.
+
+    A prefix with a manifest.json is what the manifest says; under any other, names that start with '_' or '.' are
+    passed over, as Spark and Hive do. Raises InvalidPortfolio where nothing is found.
+    """
+    if source.endswith("manifest.json"):
+        return _from_manifest(store, source)
+    if format_of(source):
+        return Objects(store.bucket, [_single(store, source)])
+    prefix = source if source.endswith("/") or not source else f"{source}/"
+    if store.exists(f"{prefix}manifest.json"):
+        return _from_manifest(store, f"{prefix}manifest.json")
+    return Objects(store.bucket, _under(store, prefix))
+
+
+def manifest(objects: list[InputObject], as_of: str, **more: Any) -> dict[str, Any]:
+    """The manifest of a portfolio: its objects with their sizes, rows and ETags, and its reporting date."""
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "as_of": as_of,
+        "loans": sum(item.rows or 0 for item in objects),
+        **more,
+        "objects": [item.to_json() for item in objects],
+    }
+
+
+def _from_manifest(store: Store, key: str) -> Listing:
+    try:
+        document = json.loads(store.get(key))
+        if isinstance(document, Mapping) and "fileSchema" in document:
+            listed = Inventory.parse(document, store.url(key))
+            return Inventoried(listed, inventory.survey(listed, store))
+        if not isinstance(document, Mapping) or document.get("schema") != MANIFEST_SCHEMA:
+            raise InvalidPortfolio(
+                f'{store.url(key)} must be an object with "schema": {MANIFEST_SCHEMA}, or the manifest of an S3 '
+                "Inventory."
+            )
+        objects = [
+            InputObject(entry["key"], int(entry["size"]), entry.get("rows"), entry.get("etag"))
+            for entry in document["objects"]
+        ]
+        as_of = document.get("as_of")
+        return Objects(store.bucket, objects, date.fromisoformat(as_of) if as_of else None)
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} It was given as the portfolio's manifest.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidPortfolio(
+            f"{store.url(key)} is no portfolio manifest: {error!r}. "
+            'It must have "objects", a list of {"key": ..., "size": ..., "rows": ...}.'
+        ) from error
+
+
+def _single(store: Store, key: str) -> InputObject:
+    try:
+        found = store.head(key)
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} It was given as the portfolio.") from None
+    return InputObject(key, found.size, etag=found.etag)
+
+
+def _under(store: Store, prefix: str) -> Iterator[InputObject]:
+    found = 0
+    for item in store.list(prefix):
+        if item.size and not is_passed_over(item.key.removeprefix(prefix)):
+            found += 1
+            if found > MOST_LISTED:
+                raise InvalidPortfolio(
+                    f"{store.url(prefix)} holds more than {MOST_LISTED:,} objects, too many to list one after the "
+                    "other: let S3 Inventory list them, and give its manifest.json as the portfolio."
+                )
+            yield InputObject(item.key, item.size, etag=item.etag)
+    if not found:
+        raise InvalidPortfolio(f"{store.url(prefix)} holds no object with anything in it: check the portfolio's place.")

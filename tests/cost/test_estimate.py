@@ -1,0 +1,136 @@
+"""The estimate adds up, keeps to the quotas, and moves the way it must."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import main as cli
+from cli.deployment import PROJECT
+from montecarlo.cost import estimate as cost
+from montecarlo.cost.estimate import Setup, Speed, Work, estimate
+from montecarlo.source import listing
+from montecarlo.source import objects as planning
+from montecarlo.source.objects import InputObject, make_groups
+
+BILLION = Work(loans=10**9, objects=20_000)
+THOUSAND_FUNCTIONS = Setup(max_concurrency=1_000)
+
+
+@pytest.mark.parametrize("children", ["STANDARD", "EXPRESS"])
+@pytest.mark.parametrize("chunk_loans", [50_000, 100_000, 200_000])
+def test_a_billion_loans_take_less_than_ten_minutes_and_ten_dollars(children: str, chunk_loans: int) -> None:
+    made = estimate(
+        Work(loans=10**9, objects=20_000, chunk_loans=chunk_loans), Setup(max_concurrency=1_000, children=children)
+    )
+    assert made.duration < 600
+    assert made.usd < 10
+    assert all(used <= quota for used, quota in made.quotas().values()), made.quotas()
+    assert cost.one_object_per_loan(10**9) > 5_000
+
+
+def test_every_step_of_the_arithmetic_can_be_followed() -> None:
+    made = estimate(BILLION, THOUSAND_FUNCTIONS)
+    speed, usd = Speed(), cost.prices()["usd"]
+    assert made.chunks == 10**9 / 50_000
+    kernel = 10**9 * 10_000 * (speed.first_case_ns + speed.further_case_ns) * 1e-9
+    reading = 10**9 * speed.loan_us * 1e-6 + 20_000 * speed.object_ms * 1e-3
+    assert made.chunk_seconds == pytest.approx((kernel + reading) / made.chunks + speed.chunk_seconds)
+    assert made.requests["transitions"] == 2 * made.chunks + 4 * made.groups + 3
+    assert made.dollars["state transitions"] == pytest.approx(made.requests["transitions"] / 1_000 * 0.025)
+    assert made.dollars["Lambda GB-seconds"] == pytest.approx(made.gb_seconds * usd["lambda_gb_second"]["arm64"])
+    assert made.usd == sum(made.dollars.values())
+    assert made.duration == sum(made.seconds.values())
+    text = made.format()
+    for figure in ("1,000,000,000 loans", "20,000 chunks of 50,000", f"{made.usd:,.2f}", f"{made.duration:,.0f} s"):
+        assert figure in text
+
+
+@given(st.integers(1, 10_000), st.integers(1, 40), st.integers(1, 10_000), st.integers(1, 400_000))
+def test_none_of_the_three_limits_is_ever_exceeded(groups: int, at_once: int, each: int, total: int) -> None:
+    pace = Setup(max_groups=at_once, max_group_concurrency=each, max_concurrency=total).pace(groups)
+    assert 1 <= pace.groups <= min(at_once, groups)
+    assert 1 <= pace.chunks_each <= each
+    assert pace.chunks <= total
+    # and none is undercut by more than an even split needs
+    assert pace.chunks_each == each or (pace.chunks_each + 1) * pace.groups > total
+
+
+works = st.builds(
+    Work,
+    loans=st.integers(1, 10**10),
+    scenarios=st.integers(1, 10**6),
+    cases=st.integers(2, 16),
+    chunk_loans=st.integers(1_000, 10**6),
+    sample=st.integers(1, 1_000),
+    objects=st.integers(1, 10**6),
+)
+
+
+@given(works, st.sampled_from(["STANDARD", "EXPRESS"]))
+def test_more_work_never_costs_less(work: Work, children: str) -> None:
+    setup = Setup(children=children)
+    price = estimate(work, setup).usd
+    for more in ("loans", "scenarios", "cases", "objects"):
+        grown = {**vars(work), more: 2 * getattr(work, more)}
+        assert estimate(Work(**grown), setup).usd >= price * 0.999_999, more
+    assert estimate(Work(**{**vars(work), "sample": 10 * work.sample}), setup).usd <= price
+
+
+def test_express_children_cost_less_where_chunks_are_many_and_start_faster() -> None:
+    many = Work(loans=10**9, chunk_loans=5_000)
+    standard, express = (
+        estimate(many, Setup(max_concurrency=1_000, children=kind)) for kind in ("STANDARD", "EXPRESS")
+    )
+    assert express.usd < standard.usd / 2
+    assert express.duration < standard.duration / 4
+
+
+@pytest.mark.parametrize("chunks", [1, 249, 250, 251, 9_999, 10_001, 100_000])
+def test_groups_are_guessed_as_they_are_dealt(chunks: int) -> None:
+    objects = (InputObject("a.parquet", 1, 100) for _ in range(chunks))
+    assert sum(1 for _ in make_groups(objects, 100)) == cost.typical_groups(chunks)
+    assert planning.CHUNKS_PER_GROUP == 250
+
+
+def test_what_a_run_took_is_priced_as_the_estimate_was() -> None:
+    made = estimate(Work(loans=10**6), Setup(groups=1))
+    as_estimated = cost.actual(made.to_json(), made.chunks, made.chunks * made.chunk_seconds)
+    assert as_estimated["usd"] == pytest.approx(made.to_json()["usd"], abs=1e-3)
+    assert as_estimated["estimated_usd"] == made.to_json()["usd"]
+    twice = cost.actual(made.to_json(), made.chunks, 2 * made.chunks * made.chunk_seconds)
+    assert twice["usd"] > as_estimated["usd"]
+    more_chunks = cost.actual(made.to_json(), made.chunks + 1_000, made.chunks * made.chunk_seconds)
+    assert more_chunks["requests"]["transitions"] == made.requests["transitions"] + 2_000
+
+
+def test_prices_say_when_and_where_they_hold() -> None:
+    table = cost.prices()
+    assert table["date"]
+    assert table["source"]
+    assert table["region"] == "us-east-1"
+    assert table["quotas"]["Inline Map iterations at once"] == planning.MAX_GROUPS_AT_ONCE
+    assert table["quotas"]["events in an execution's history"] > planning.MAX_GROUPS * cost.EVENTS_PER_GROUP + 30
+    assert cost.MOST_LISTED == listing.MOST_LISTED
+    assert table["quotas"]["bytes of a payload"] > planning.MAX_CHUNK_BYTES
+
+
+def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """The worked plan for a billion loans, and the table of chunk sizes."""
+    text = (PROJECT / "docs" / "scale.md").read_text(encoding="utf-8")
+    command, printed = re.findall(r"^    montecarlo (estimate [^\n]*)\n\n```\n(.*?)\n```", text, re.M | re.S)[0]
+    assert cli.main(command.split()) == 0
+    assert capsys.readouterr().out.rstrip() == printed
+
+    rows = re.findall(
+        r"^\| ([\d,]+) \| ([\d,]+) \| ([\d.]+) s \| (\d+) s, \$([\d.]+) \| (\d+) s, \$([\d.]+) \|$", text, re.M
+    )
+    assert len(rows) == 5
+    for loans, chunks, chunk_seconds, *figures in rows:
+        for kind, (seconds, usd) in zip(("STANDARD", "EXPRESS"), (figures[:2], figures[2:]), strict=True):
+            work = Work(loans=10**9, chunk_loans=int(loans.replace(",", "")), objects=int(chunks.replace(",", "")))
+            made = estimate(work, Setup(max_concurrency=1_000, children=kind))
+            assert f"{made.chunks:,}" == chunks
+            assert f"{made.chunk_seconds:.1f}" == chunk_seconds
+            assert (f"{made.duration:.0f}", f"{made.usd:.2f}") == (seconds, usd)

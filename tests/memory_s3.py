@@ -1,0 +1,69 @@
+"""An S3 bucket in memory, for tests of what reads and writes objects: as much of the client as `Store` uses."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from montecarlo.storage.store import Store
+
+
+class MemoryS3:
+    """The objects of one bucket; `reads` counts the requests for their bytes by key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.reads: dict[str, int] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> None:  # noqa: N803
+        self.objects[Key] = bytes(Body)
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        data = self._find(Key)
+        return {"ContentLength": len(data), "LastModified": datetime.now(UTC), "ETag": f'"{etag(data)}"'}
+
+    def get_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Range: str = "bytes=0-",  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        data = self._find(Key)
+        if IfMatch not in (None, f'"{etag(data)}"'):
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+        self.reads[Key] = self.reads.get(Key, 0) + 1
+        first, last = Range.removeprefix("bytes=").split("-")
+        return {"Body": io.BytesIO(data[int(first) : int(last) + 1 if last else None])}
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        self.objects.pop(Key, None)
+
+    def get_paginator(self, operation: str) -> "MemoryS3":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+        found = sorted(key for key in self.objects if key.startswith(Prefix))
+        yield {"Contents": [{"Key": key, "Size": self.head_object(Bucket=Bucket, Key=key)["ContentLength"],
+                             "LastModified": datetime.now(UTC), "ETag": f'"{etag(self.objects[key])}"'}
+                            for key in found]}  # fmt: skip
+
+    def _find(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        return self.objects[key]
+
+
+def etag(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def memory_store() -> tuple[Store, MemoryS3]:
+    """A store on a new bucket, and the bucket."""
+    s3: Any = MemoryS3()
+    return Store("bucket", s3), s3

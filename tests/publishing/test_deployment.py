@@ -1,0 +1,129 @@
+"""main.yml as the console uploads it: created with its defaults, run, updated and deleted on the embedded AWS.
+
+The tests build on each other's stacks, in order: two stacks are created at once, one of them is updated and deleted.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.deployment import STACK, deploy
+from publishing import console
+from tests.publishing.conftest import UPLOADS, Account, ConsoleStack
+
+PORTFOLIO = {"name": "small", "loans": 2000, "part_loans": 1000}
+RUN = {"portfolio": "portfolios/small/", "scenarios": 500, "chunk_loans": 700}
+
+
+def figures(result: dict[str, Any]) -> dict[str, Any]:
+    """What must be equal to the last bit, however the stack was deployed."""
+    return {name: value for name, value in result.items() if name not in ("run", "timings", "cost", "versions")}
+
+
+@pytest.fixture(scope="module")
+def one(account: Account) -> ConsoleStack:
+    return ConsoleStack(account, "one")
+
+
+@pytest.fixture(scope="module")
+def two(account: Account) -> ConsoleStack:
+    return ConsoleStack(account, "two")
+
+
+@pytest.fixture(scope="module")
+def by_sam(account: Account) -> ConsoleStack:
+    deploy(account.aws.environment, Path(account.aws.data_dir) / "sam-deploy.log")
+    return ConsoleStack(account, STACK)
+
+
+def test_two_stacks_are_created_at_once_from_the_file_alone(
+    account: Account, one: ConsoleStack, two: ConsoleStack
+) -> None:
+    address = account.upload(console.self_contained("lambda"))
+    for stack in (one, two):
+        stack.create(address)
+    for stack in (one, two):
+        assert stack.wait() == "CREATE_COMPLETE", stack.failures()
+    names = [
+        {physical for group in stack.resources().values() for _, physical in group.values()} for stack in (one, two)
+    ]
+    # Bar inline policies, which are named within their role.
+    assert {name for name in names[0] & names[1] if "child-executions" not in name} == set()
+
+
+def test_the_nested_stacks_are_those_that_sam_makes(one: ConsoleStack, by_sam: ConsoleStack) -> None:
+    console_made, sam_made = one.resources(), by_sam.resources()
+    assert console_made.keys() == sam_made.keys() == {"", "Storage", "DataGen", "DataProc", "Monitoring"}
+    for name in sam_made.keys() - {""}:
+        kinds = [{logical: kind for logical, (kind, _) in made[name].items()} for made in (console_made, sam_made)]
+        assert kinds[0] == kinds[1]
+    assert one.outputs.keys() == by_sam.outputs.keys() | {"ArtifactBucket"}
+
+
+def test_both_state_machines_run_and_the_result_is_that_of_sam_to_the_last_bit(
+    one: ConsoleStack, by_sam: ConsoleStack
+) -> None:
+    results = []
+    for stack in (one, by_sam):
+        stack.generate(**PORTFOLIO)
+        results.append(stack.simulate(**RUN))
+    assert results[0]["loans"]["simulated"] == 2000
+    assert figures(results[0]) == figures(results[1])
+    assert results[0]["versions"] == results[1]["versions"]
+
+
+def test_an_update_replaces_changed_code_and_hands_on_a_changed_parameter(
+    account: Account, one: ConsoleStack, project_copy: Path
+) -> None:
+    version = project_copy / "functions" / "montecarlo" / "__init__.py"
+    source = version.read_text()
+    assert '__version__ = "' in source
+    version.write_text(source.replace('__version__ = "', '__version__ = "changed-'))
+
+    before, data = one.keys("ArtifactBucket"), one.keys("DataBucket")
+    one.update(account.upload(console.self_contained("lambda", project_copy), "changed.yml"), Scenarios="300", Seed="7")
+    assert one.wait() == "UPDATE_COMPLETE", one.failures()
+
+    after = one.keys("ArtifactBucket")
+    assert {key for key in before - after if key.startswith("functions-")}
+    assert {key for key in after - before if key.startswith("functions-")}
+    assert {key for key in before if key.endswith((".yaml", ".asl.json"))} <= after
+    assert len(after) == len(before)
+    assert data <= one.keys("DataBucket")
+
+    result = one.simulate(portfolio="portfolios/small/")
+    assert result["versions"]["montecarlo"].startswith("changed-")
+    assert (result["scenarios"], result["seed"]) == (300, 7)
+
+
+def test_a_file_that_was_changed_by_hand_is_rolled_back_at_once_and_says_why(
+    account: Account, one: ConsoleStack
+) -> None:
+    before = one.keys("ArtifactBucket")
+    tampered = console.self_contained("lambda").replace("Checks the request", "Checks the requests", 1)
+    one.update(account.upload(tampered, "tampered.yml"))
+    assert one.wait(30) == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("changed by hand" in reason for reason in one.failures().values())
+    assert one.keys("ArtifactBucket") == before
+    assert one.simulate(portfolio="portfolios/small/", scenarios=100)["versions"]["montecarlo"].startswith("changed-")
+
+
+def test_a_creation_that_fails_is_rolled_back_at_once_and_leaves_nothing(account: Account) -> None:
+    tampered = console.self_contained("lambda").replace('"Comment": "Simulates', '"Comment": "Emulates', 1)
+    three = ConsoleStack(account, "three")
+    three.create(account.upload(tampered, "tampered.yml"))
+    assert three.wait(30) == "ROLLBACK_COMPLETE"
+    assert "changed by hand" in three.failures()["DataProcStateMachine"]
+    assert not {name for name in account.inventory() if "three-" in name}
+
+
+def test_deletion_leaves_nothing_but_the_data_bucket(account: Account, one: ConsoleStack, two: ConsoleStack) -> None:
+    data, objects = one.outputs["DataBucket"], one.keys("DataBucket")
+    assert any(name.startswith("role one-") for name in account.inventory())
+    one.delete()
+    assert one.wait() == "DELETE_COMPLETE", one.failures()
+    assert {name for name in account.inventory() if "one-" in name} == {f"bucket {data}"}
+    assert account.keys(data) == objects
+    assert UPLOADS in account.buckets()
+    two.generate(**PORTFOLIO)  # the other stack is untouched

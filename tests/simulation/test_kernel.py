@@ -1,0 +1,286 @@
+"""The kernel: its random bits, its invariants, and the distributions it must reproduce."""
+
+import json
+import math
+from dataclasses import fields, replace
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from montecarlo.model.credit import Obligors
+from montecarlo.model.measures import Sample, independent_error
+from montecarlo.model.parameters import Parameters, load
+from montecarlo.model.scenarios import ScenarioTable, draw
+from montecarlo.model.valuation import expected_losses
+from montecarlo.simulation import kernel
+from tests.pools import BASE, STRESSED, one_factor, pool, table_of
+
+KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
+
+
+def some(loans: Obligors, chosen: list[int] | npt.NDArray[np.intp]) -> Obligors:
+    """The loans at these positions, in this order."""
+    return Obligors(
+        **{
+            field.name: np.take(getattr(loans, field.name), np.asarray(chosen, dtype=np.intp), axis=-1)
+            for field in fields(loans)
+        }
+    )
+
+
+def mixed(table: ScenarioTable, loans: int, seed: int = 1) -> Obligors:
+    """Loans of all segments and regions with scattered PDs and losses."""
+    random = np.random.default_rng(seed)
+    sector = random.integers(0, len(table.factors), loans).astype(np.int16)
+    probit = table.band_probit[random.integers(140, 300, loans)] + table.shift[:, sector]
+    pd = random.integers(0, 2**32, (table.cases, loans), dtype=np.uint32)
+    loss = random.integers(1, 10**8, loans)
+    return Obligors(
+        key=random.integers(0, 2**63, loans).astype(np.uint64),
+        sector=sector,
+        region=random.integers(0, kernel.REGIONS, loans).astype(np.int16),
+        alpha=((probit * table.scale[sector]) >> 24).astype(np.int32),
+        pd=pd,
+        certain=random.random(loans) < 0.02,
+        impossible=np.zeros(loans, dtype=bool),
+        exposure=loss * 2,
+        lgd=np.full(loans, 1 << 23, dtype=np.int32),
+        loss=loss,
+    )
+
+
+def bruteforce(loans: Obligors, table: ScenarioTable, seed: int) -> list[list[int]]:
+    """Total losses (C, S) by the definition in the module's docstring, one trial at a time in Python integers."""
+    mask = (1 << 64) - 1
+
+    def mix(x: int) -> int:
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & mask
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB & mask
+        return x ^ (x >> 31)
+
+    losses = [[0] * table.scenarios for _ in range(table.cases)]
+    for i in range(len(loans)):
+        key, sector = int(loans.key[i]), int(loans.sector[i])
+        stream = np.random.Philox(key=[seed, key]).random_raw(-(-table.scenarios // 8)).tobytes()
+        for s in range(table.scenarios):
+            tie = mix((mix((key + seed) & mask) + s * 0x9E3779B97F4A7C15) & mask) >> 40
+            drift = int(table.factors[sector, s]) * int(table.loading[sector]) >> 24
+            for c in range(table.cases):
+                x = min(max(int(loans.alpha[c, i]) - drift, -8 << 24), (8 << 24) - 1) + (8 << 24)
+                low, high = int(table.phi[x >> 12]), int(table.phi[(x >> 12) + 1])
+                threshold = low + ((high - low) * (x & 4095) >> 12)
+                top, bits = threshold >> 24, threshold & 0xFFFFFF
+                if loans.certain[i] or stream[s] < top or (stream[s] == top and tie < bits):
+                    losses[c][s] += int(loans.loss[i])
+    return losses
+
+
+def test_philox_is_the_published_one() -> None:
+    """Random123's known answer for counter 0, which NumPy's generator reaches by wrapping around."""
+    words = np.random.Philox(key=0, counter=2**256 - 1).random_raw(4)
+    assert [f"{word:016x}" for word in words.tolist()] == KNOWN["philox4x64_10"]["hex"]
+
+
+def test_mix64_is_the_published_splitmix64() -> None:
+    """The first outputs of SplitMix64 seeded with 1234567 (Vigna's reference implementation)."""
+    states = np.uint64(1234567) + np.arange(1, 4, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    assert kernel.mix64(states).tolist() == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+@pytest.mark.parametrize("scenarios", [1, 7, 32, 333])
+def test_every_trial_follows_the_definition(scenarios: int) -> None:
+    table = table_of(load(), scenarios, 5, BASE, STRESSED)
+    loans = mixed(table, 60)
+    assert kernel.simulate(loans, table, 5).by_segment.sum(axis=1).tolist() == bruteforce(loans, table, 5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_split_and_order_gives_the_same_bits(data: st.DataObject) -> None:
+    table = table_of(load(), data.draw(st.integers(1, 300)), 7, BASE, STRESSED)
+    loans = mixed(table, 200)
+    whole = kernel.simulate(loans, table, 7)
+    order = data.draw(st.permutations(range(200)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, 200), max_size=5)))
+    by_segment, by_region = np.zeros_like(whole.by_segment), np.zeros_like(whole.by_region)
+    for part in np.split(np.array(order), cuts):
+        simulated = kernel.simulate(some(loans, part), table, 7)
+        by_segment += simulated.by_segment
+        by_region += simulated.by_region
+        assert np.array_equal(simulated.frequency, whole.frequency[:, part])
+    assert np.array_equal(by_segment, whole.by_segment)
+    assert np.array_equal(by_region, whole.by_region)
+
+
+def test_a_case_does_not_depend_on_the_other_cases() -> None:
+    loans = mixed(table_of(load(), 200, 3, BASE, STRESSED), 100)
+    both = kernel.simulate(loans, table_of(load(), 200, 3, BASE, STRESSED), 3)
+    second = Obligors(**{**vars(loans), "alpha": loans.alpha[1:], "pd": loans.pd[1:]})
+    alone = kernel.simulate(second, table_of(load(), 200, 3, STRESSED), 3)
+    assert np.array_equal(both.by_segment[1], alone.by_segment[0])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**63 - 1), st.integers(1, 200))
+def test_stress_never_loses_less_than_base(seed: int, scenarios: int) -> None:
+    table = table_of(load(), scenarios, seed, BASE, STRESSED)
+    simulated = kernel.simulate(mixed(table, 80), table, seed)
+    assert (simulated.by_segment[1] >= simulated.by_segment[0]).all()
+    assert (simulated.by_region[1] >= simulated.by_region[0]).all()
+    assert (simulated.frequency[1] >= simulated.frequency[0]).all()
+
+
+def test_losses_scale_with_exposure_and_never_exceed_it() -> None:
+    table = table_of(load(), 100)
+    loans = mixed(table, 100)
+    once = kernel.simulate(loans, table, 1)
+    thrice = kernel.simulate(Obligors(**{**vars(loans), "loss": loans.loss * 3}), table, 1)
+    assert np.array_equal(thrice.by_segment, once.by_segment * 3)
+    assert (once.by_segment.sum(axis=1) <= loans.exposure.sum()).all()
+
+
+def test_certain_and_impossible_defaults() -> None:
+    table = table_of(load(), 50)
+    loans = pool(0.5, 2, table, loss_cents=70)
+    extremes = Obligors(**{**vars(loans), "certain": np.array([True, False]), "impossible": np.array([False, True])})
+    simulated = kernel.simulate(extremes, table, 1)
+    assert (simulated.by_segment.sum(axis=1) == 70).all()
+    assert simulated.frequency[0] / 2**kernel.WEIGHT_BITS == pytest.approx([1, 0], abs=1e-9)
+
+
+def test_no_loan_loses_nothing() -> None:
+    table = table_of(load(), 50)
+    simulated = kernel.simulate(some(pool(0.5, 2, table), []), table, 1)
+    assert not simulated.by_segment.any()
+    assert simulated.frequency.shape == (1, 0)
+
+
+def test_both_breakdowns_add_up_to_the_same_total() -> None:
+    table = table_of(load(), 300, 42, BASE, STRESSED)
+    simulated = kernel.simulate(mixed(table, 500), table, 42)
+    assert np.array_equal(simulated.by_segment.sum(axis=1), simulated.by_region.sum(axis=1))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Distributions. Seeds are fixed; bounds are four standard errors, so that a correct kernel fails at 1 in 16,000 seeds.
+
+
+def test_defaults_without_correlation_are_binomial() -> None:
+    table = table_of(one_factor(0), 20_000)
+    defaults = kernel.simulate(pool(0.013, 100, table, loss_cents=1), table, 11).by_segment.sum(axis=1)[0]
+    assert defaults.mean() == pytest.approx(1.3, abs=4 * math.sqrt(1.3 * 0.987 / 20_000))
+    variance = 100 * 0.013 * 0.987
+    assert defaults.var() == pytest.approx(variance, abs=4 * variance * math.sqrt(2 / 20_000) * 1.2)
+
+
+def test_a_finite_pool_has_the_distribution_of_the_binomial_mixture() -> None:
+    known = KNOWN["finite_pool"]
+    scenarios = 100_000
+    table = table_of(one_factor(known["rho"]), scenarios, 20)
+    defaults = kernel.simulate(pool(known["pd"], known["n"], table, loss_cents=1), table, 20).by_segment.sum(axis=1)[0]
+    for count in (0, 1):
+        p = known[f"p{count}"]
+        assert (defaults == count).mean() == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / scenarios))
+    measures = Sample(defaults, table.weights, independent_error).measures()
+    assert measures.var[99.0].value == known["var_99_defaults"]
+    assert measures.var[99.9].value == known["var_999_defaults"]
+    assert measures.ul.value / 100 == pytest.approx(known["ul"], abs=4 * measures.ul.standard_error / 100)
+    assert measures.es[99.9].value / 100 == pytest.approx(
+        known["es_999"], abs=4 * measures.es[99.9].standard_error / 100
+    )
+
+
+@pytest.mark.parametrize("case", KNOWN["lhp_var_999"], ids=lambda case: f"pd={case['pd']} rho={case['rho']}")
+def test_a_large_pool_reaches_vasiceks_limit(case: dict[str, Any]) -> None:
+    """5,000 loans differ from the limit by less than 0.4 % of VaR (granularity), added to four standard errors."""
+    loans, level = 5_000, case.get("alpha", 0.999)
+    table = table_of(one_factor(case["rho"]), 20_000, 3)
+    losses = kernel.simulate(pool(case["pd"], loans, table, loss_cents=1), table, 3).by_segment.sum(axis=1)[0]
+    measures = Sample(losses, table.weights, independent_error).measures()
+    var = measures.var[level * 100]
+    assert var.value / loans == pytest.approx(case["var"], abs=4 * var.standard_error / loans + 0.004 * case["var"])
+    for name, es_level in (("es", level * 100), ("es_999", 99.9), ("es_975", 97.5)):
+        if name in case:
+            es = measures.es[es_level]
+            assert es.value / loans == pytest.approx(case[name], abs=4 * es.standard_error / loans + 0.004 * case[name])
+
+
+def test_two_loans_default_together_as_often_as_the_bivariate_normal_says() -> None:
+    known = KNOWN["joint_default"]
+    scenarios, pairs = 50_000, 400
+    table = table_of(one_factor(known["rho"]), scenarios, 9)
+    defaults = kernel.simulate(pool(known["pd"], pairs, table, loss_cents=1), table, 9).by_segment.sum(axis=1)[0]
+    together = defaults * (defaults - 1) / (pairs * (pairs - 1))
+    assert together.mean() == pytest.approx(known["p"], abs=4 * together.std() / math.sqrt(scenarios))
+
+
+def test_vasiceks_formula_gives_the_published_table() -> None:
+    """Hull, Risk Management and Financial Institutions, table 11.4: the closed form that the pools above are held
+    to.
+    """
+    known = KNOWN["hull_rmfi_table_11_4_wcdr_999_percent"]
+    normal = NormalDist()
+    for rho in (0.2, 0.4, 0.6, 0.8):
+        for pd, expected in zip(known["pd_percent"], known[f"rho_{rho}"], strict=True):
+            x = (normal.inv_cdf(pd / 100) + math.sqrt(rho) * normal.inv_cdf(0.999)) / math.sqrt(1 - rho)
+            assert 100 * normal.cdf(x) == pytest.approx(expected, abs=0.051)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Random LGDs, and waves of scenarios
+
+
+def drawn_lgds(volatility: float = 0.5, correlation: float = 0.2) -> Parameters:
+    """Parameters under which every segment draws its LGDs."""
+    spread = {"lgd_volatility": volatility, "lgd_correlation": correlation}
+    return load({"segments": dict.fromkeys(load().segments, spread)})
+
+
+def test_drawn_lgds_do_not_depend_on_chunks_cases_or_the_kernel() -> None:
+    table = table_of(drawn_lgds(), 300, 3, BASE, STRESSED)
+    loans = mixed(table, 200)
+    whole = kernel.simulate(loans, table, 3, "numpy")
+    parts = [kernel.simulate(some(loans, part), table, 3) for part in np.array_split(np.arange(200)[::-1], 7)]
+    assert np.array_equal(sum(part.by_region for part in parts), whole.by_region)
+    assert np.array_equal(whole.by_segment.sum(axis=1), whole.by_region.sum(axis=1))
+    assert (whole.by_segment[1] >= whole.by_segment[0]).all(), "cases share the draw"
+    assert (whole.by_segment.sum(axis=1) <= loans.exposure.sum()).all()
+
+
+def test_drawn_lgds_have_the_expected_loss_that_quadrature_gives() -> None:
+    """100 loans in 40,000 scenarios; four standard errors."""
+    parameters = drawn_lgds(0.5, 0.3)
+    table = table_of(parameters, 40_000, 5)
+    loans = pool(0.02, 100, table, loss_cents=1_000_000)
+    lgds = Obligors(**{**vars(loans), "lgd": np.full(100, 1 << 23, dtype=np.int32), "loss": loans.exposure // 2})
+    losses = kernel.simulate(lgds, table, 5).by_segment.sum(axis=1)[0]
+    expected = expected_losses(lgds, table).sum() / 2**16
+    assert losses.mean() == pytest.approx(expected, abs=4 * losses.std() / math.sqrt(40_000))
+    assert expected > 1.05 * lgds.expected_loss().sum() / 2**16
+
+
+def test_a_certain_default_draws_its_lgd_too() -> None:
+    table = table_of(drawn_lgds(0.5, 0.0), 5_000, 5)
+    loans = pool(0.02, 1, table, loss_cents=1_000_000)
+    half = {"lgd": np.full(1, 1 << 23, dtype=np.int32), "loss": loans.exposure // 2, "certain": np.array([True])}
+    losses = kernel.simulate(Obligors(**{**vars(loans), **half}), table, 5).by_segment.sum(axis=1)[0]
+    assert losses.mean() == pytest.approx(500_000, abs=4 * 250_000 / math.sqrt(5_000))
+    assert losses.std() == pytest.approx(250_000, rel=0.05)
+
+
+def test_waves_continue_each_other() -> None:
+    """Two waves share no random byte with each other, and each can be made without the other."""
+    first, second = (draw(load(), (BASE,), 320, 7, wave=wave) for wave in (0, 1))
+    assert second.first_scenario == 320
+    assert not np.array_equal(first.factors, second.factors)
+    whole = replace(first, factors=np.hstack([first.factors, second.factors]), weights=np.ones(640) / 640)
+    loans = mixed(first, 50)
+    together = kernel.simulate(loans, whole, 7).by_segment
+    apart = np.concatenate([kernel.simulate(loans, wave, 7).by_segment for wave in (first, second)], axis=2)
+    assert np.array_equal(together, apart)
