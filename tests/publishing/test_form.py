@@ -2,10 +2,10 @@
 
 import re
 
-from publishing import console
+from publishing import console, templates
 from tests.publishing.form import render
 
-TEMPLATE = console.read((console.PROJECT / console.STACKS["lambda"]).read_text(encoding="utf-8"))
+TEMPLATE = templates.read((console.PROJECT / console.STACKS["lambda"]).read_text(encoding="utf-8"))
 DOCUMENT = (console.PROJECT / "docs" / "deploy-console.md").read_text(encoding="utf-8")
 
 

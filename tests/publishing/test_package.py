@@ -7,7 +7,7 @@ import pytest
 
 from cli import main as cli
 from cli.deployment import DeploymentError
-from publishing import console, package
+from publishing import console, package, templates
 from tests.publishing.conftest import Account, ConsoleStack
 
 BUCKET = "an-organisations-artifacts"
@@ -55,7 +55,7 @@ def test_staging_again_changes_nothing(account: Account, session: boto3.Session)
 @pytest.mark.parametrize("stack", list(console.STACKS))
 def test_the_staged_template_names_only_what_is_staged(stack: str) -> None:
     staged = dict(package.objects(BUCKET, "team/loans/", stack))
-    root = console.read(list(staged.values())[-1].decode())
+    root = templates.read(list(staged.values())[-1].decode())
     named = {
         value
         for body in root["Resources"].values()
