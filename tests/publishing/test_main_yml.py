@@ -142,7 +142,7 @@ def test_the_code_is_the_functions_folder_as_it_is(carried: dict[str, bytes]) ->
     functions = console.PROJECT / "functions"
     expected = {path.relative_to(functions).as_posix(): path.read_bytes() for path in console.sources(functions)}
     assert "simulate_chunk.py" in expected
-    assert "montecarlo/parameters.json" in expected
+    assert "montecarlo/model/parameters.json" in expected
     with zipfile.ZipFile(io.BytesIO(package)) as found:
         assert {name: found.read(name) for name in found.namelist()} == expected
 
@@ -203,7 +203,7 @@ def test_the_publisher_may_touch_its_bucket_and_its_log_only(template: dict[str,
 
 def test_the_publisher_in_the_template_is_the_tested_one(template: dict[str, Any]) -> None:
     code = template["Resources"]["Publisher"]["Properties"]["Code"]["ZipFile"]
-    assert code == (console.PROJECT / "local" / "publisher.py").read_text()
+    assert code == (console.PROJECT / "publishing" / "publisher.py").read_text()
     imports = {node.names[0].name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import)}
     assert imports <= {"boto3", "contextlib", "hashlib", "io", "json", "re", "time", "urllib.request", "zipfile"}
     assert all(body["Properties"]["ServiceTimeout"] == 300 for body in of_type(template, "Custom::Artifact").values())
