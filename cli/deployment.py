@@ -1,6 +1,6 @@
 """Deploys the project's own template with the SAM CLI, and finds what it made through CloudFormation.
 
-Imports boto3 and the standard library; nothing of the functions.
+Imports boto3 and the embedded AWS; nothing of the functions.
 """
 
 import os
@@ -13,6 +13,9 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+
+from cli.screen import say
+from embedded_aws.server import Server
 
 PROJECT = Path(__file__).resolve().parent.parent
 STACK = "montecarlo"
@@ -54,6 +57,12 @@ def deploy(environment: Mapping[str, str], log: Path, overrides: Mapping[str, st
     if stack is None:
         raise DeploymentError(f"sam deploy left no stack named {STACK}; its output is in {log}.")
     return stack
+
+
+def deployed(aws: Server) -> Stack:
+    """The stack deployed on an embedded AWS, as `deploy` does it."""
+    say("Deploying template.yaml with SAM ...")
+    return deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log")
 
 
 def find(environment: Mapping[str, str]) -> Stack | None:

@@ -1,6 +1,4 @@
-"""Runs a state machine through the ordinary Step Functions API and watches its Map Runs. Imports boto3's clients
-only.
-"""
+"""Runs a state machine through the ordinary Step Functions API and watches its Map Runs."""
 
 import json
 import time
@@ -9,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from tqdm import tqdm
 
 POLL_SECONDS = 0.5
 
@@ -92,6 +91,23 @@ class Execution:
         except ClientError:  # between the execution's start and its first Map Run there may be nothing to list
             pass
         return done, known
+
+
+def watched(execution: Execution, title: str) -> dict[str, Any]:
+    """Wait for the end with a bar and return the output. Ctrl-C stops the execution. Raises RunFailed."""
+    with tqdm(
+        desc=title, unit=" chunks", bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+    ) as bar:
+
+        def show(done: int, known: int) -> None:
+            bar.total, bar.n = known or None, done
+            bar.refresh()
+
+        try:
+            return execution.wait(show)
+        except KeyboardInterrupt:
+            execution.stop("interrupted by the user")
+            raise
 
 
 def _message(cause: str) -> str:

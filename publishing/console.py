@@ -9,7 +9,7 @@ of the functions. The nested templates are expanded here, with AWS's own SAM tra
 macro: CloudFormation takes a template with macros and nested stacks by CreateStack and UpdateStack only, not by change
 sets, and not in service-managed stack sets. One can also read every role before it exists.
 
-Imports PyYAML, the SAM translator and the standard library.
+Imports the SAM translator, publishing.templates and the standard library.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from publishing import publisher
+from publishing.templates import TemplateError, literal, read, write
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = PROJECT / "cloudformation" / stack / "main.yml"
         try:
             text = self_contained(stack)
-        except ConsoleError as error:
+        except (ConsoleError, TemplateError) as error:
             print(f"console: {error}", file=sys.stderr)
             return 2
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -349,78 +349,6 @@ def in_any_partition(tree: Any) -> Any:
 def sam_resources(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """The resources of one type, by logical id."""
     return {name: body for name, body in template["Resources"].items() if body["Type"] == kind}
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# YAML
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms spelled out: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML with CloudFormation's short forms."""
-
-    def ignore_aliases(self, _: Any) -> bool:
-        return True
-
-
-def _spell_out(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-        if name == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
-    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
-
-
-def _shorten(dumper: _Dumper, value: dict[str, Any]) -> yaml.Node:
-    if len(value) == 1:
-        ((name, argument),) = value.items()
-        if name == "Ref" or name.startswith("Fn::"):
-            tag = f"!{name.removeprefix('Fn::')}"
-            if name == "Fn::GetAtt":
-                argument = ".".join(argument)
-            if isinstance(argument, str):
-                style = "|" if "\n" in argument else None
-                return dumper.represent_scalar(tag, argument, style=style)
-            return dumper.represent_sequence(tag, argument)
-    return dumper.represent_mapping("tag:yaml.org,2002:map", value.items())
-
-
-_Loader.add_multi_constructor("!", _spell_out)
-_Dumper.add_representer(dict, _shorten)
-
-
-def read(text: str) -> dict[str, Any]:
-    """A template as CloudFormation reads it."""
-    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)
-    return loaded
-
-
-def write(template: Mapping[str, Any]) -> str:
-    """A template as YAML that reads back the same."""
-    text: str = yaml.dump(dict(template), Dumper=_Dumper, sort_keys=False, width=116, default_flow_style=False)
-    if read(text) != template:
-        raise ConsoleError("A nested template does not read back from YAML as it was written.")
-    return text
-
-
-def literal(text: str, indent: int) -> str:
-    """A text as a YAML literal block that reads back the same, its lines two columns to the right of its key."""
-    begins = "2" if text[:1].isspace() else ""
-    ends = "" if text.endswith("\n") else "\n"
-    chomping = "-" if ends else "+" if text.endswith("\n\n") or not text.strip() else ""
-    block = f"|{begins}{chomping}\n{textwrap.indent(text, indent * ' ')}{ends}"
-    key = (indent - 2) * " "
-    if yaml.safe_load(f"{key}text: {block}{key}next: 1\n")["text"] != text:
-        raise ConsoleError(f"A file cannot stand in a YAML literal block: it begins with {text[:60]!r}.")
-    return block
 
 
 def ascii_only(text: str) -> str:

@@ -12,8 +12,11 @@ from urllib.parse import quote
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.deployment import STACK, DeploymentError
 from publishing import console
+
+
+class PackageError(Exception):
+    """The bucket cannot be reached or written to."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,18 @@ class Staged:
     """The console's page that creates the stack, with the template and the stack's name filled in."""
 
 
-def stage(
-    bucket: str, prefix: str = "montecarlo/", stack: str = "lambda", session: boto3.Session | None = None
-) -> Staged:
+def stage(bucket: str, prefix: str, name: str, stack: str = "lambda", session: boto3.Session | None = None) -> Staged:
     """Upload the nested templates, the state machines, the functions' package and the root template.
 
     Args:
         bucket: a bucket that exists. Stacks can be made from it in its own Region only, as Lambda wants that.
         prefix: what the objects' names begin with.
+        name: of the stack that the link creates.
         stack: the compute option.
         session: whose credentials are used; those that boto3 finds by default.
 
     Raises:
-        DeploymentError: the bucket cannot be reached or written to.
+        PackageError: the bucket cannot be reached or written to.
     """
     session = session or boto3.Session()
     try:
@@ -47,7 +49,7 @@ def stage(
         for key, content in objects(bucket, prefix, stack):
             s3.put_object(Bucket=bucket, Key=key, Body=content)
     except (ClientError, BotoCoreError) as error:
-        raise DeploymentError(
+        raise PackageError(
             f"The bucket {bucket} cannot be written to: {error}. It must exist, and you must be allowed to "
             f"s3:ListBucket there and to s3:PutObject below {prefix}."
         ) from error
@@ -55,7 +57,7 @@ def stage(
     template_url = f"https://s3.{region}.amazonaws.com{'.cn' if china else ''}/{bucket}/{key}"
     host = "console.amazonaws.cn" if china else f"{region}.console.aws.amazon.com"
     page = f"https://{host}/cloudformation/home?region={region}#/stacks/create/review"
-    return Staged(region, template_url, f"{page}?templateURL={quote(template_url, safe='')}&stackName={STACK}")
+    return Staged(region, template_url, f"{page}?templateURL={quote(template_url, safe='')}&stackName={name}")
 
 
 def objects(bucket: str, prefix: str, stack: str) -> Iterator[tuple[str, bytes]]:

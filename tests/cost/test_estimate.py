@@ -1,13 +1,9 @@
 """The estimate adds up, keeps to the quotas, and moves the way it must."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import main as cli
-from cli.deployment import PROJECT
 from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup, Speed, Work, estimate
 from montecarlo.source import listing
@@ -114,23 +110,3 @@ def test_prices_say_when_and_where_they_hold() -> None:
     assert table["quotas"]["events in an execution's history"] > planning.MAX_GROUPS * cost.EVENTS_PER_GROUP + 30
     assert cost.MOST_LISTED == listing.MOST_LISTED
     assert table["quotas"]["bytes of a payload"] > planning.MAX_CHUNK_BYTES
-
-
-def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    """The worked plan for a billion loans, and the table of chunk sizes."""
-    text = (PROJECT / "docs" / "scale.md").read_text(encoding="utf-8")
-    command, printed = re.findall(r"^    montecarlo (estimate [^\n]*)\n\n```\n(.*?)\n```", text, re.M | re.S)[0]
-    assert cli.main(command.split()) == 0
-    assert capsys.readouterr().out.rstrip() == printed
-
-    rows = re.findall(
-        r"^\| ([\d,]+) \| ([\d,]+) \| ([\d.]+) s \| (\d+) s, \$([\d.]+) \| (\d+) s, \$([\d.]+) \|$", text, re.M
-    )
-    assert len(rows) == 5
-    for loans, chunks, chunk_seconds, *figures in rows:
-        for kind, (seconds, usd) in zip(("STANDARD", "EXPRESS"), (figures[:2], figures[2:]), strict=True):
-            work = Work(loans=10**9, chunk_loans=int(loans.replace(",", "")), objects=int(chunks.replace(",", "")))
-            made = estimate(work, Setup(max_concurrency=1_000, children=kind))
-            assert f"{made.chunks:,}" == chunks
-            assert f"{made.chunk_seconds:.1f}" == chunk_seconds
-            assert (f"{made.duration:.0f}", f"{made.usd:.2f}") == (seconds, usd)

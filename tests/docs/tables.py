@@ -13,7 +13,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from cli import main as cli
+from cli.main import parser
 from montecarlo.model import parameters
 from montecarlo.portfolio.loans import COLUMNS
 from montecarlo.run import request
@@ -127,7 +127,7 @@ def _run_options(written: Written) -> str:
 
 def commands() -> Mapping[str, argparse.ArgumentParser]:
     """The parser of each `montecarlo` command."""
-    for action in cli._parser()._actions:
+    for action in parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
             choices: Mapping[str, argparse.ArgumentParser] = action.choices
             return choices

@@ -1,11 +1,11 @@
-"""Reads the templates and the state machines for the tests beside it. Needs PyYAML, nothing else."""
+"""Reads the templates and the state machines for the tests."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from publishing.templates import read
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = (
@@ -18,31 +18,9 @@ TEMPLATES = (
 STATE_MACHINES = ("datagen", "dataproc")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms spelled out: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
-
-
-def _short_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-        if name == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
 def template(path: str) -> dict[str, Any]:
     """One template as CloudFormation reads it."""
-    loaded: dict[str, Any] = yaml.load((ROOT / path).read_text(), Loader=_Loader)
-    return loaded
+    return read((ROOT / path).read_text(encoding="utf-8"))
 
 
 def resources(path: str, kind: str) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from publishing.console import read
+from publishing.templates import read
 
 STYLE = """
 body { font: 14px/20px "Open Sans", "Helvetica Neue", Arial, sans-serif; color: #0f141a; background: #fff;

@@ -2,10 +2,10 @@
 
 import re
 
-from publishing import console
+from publishing import console, templates
 from tests.publishing.form import render
 
-TEMPLATE = console.read((console.PROJECT / console.STACKS["lambda"]).read_text(encoding="utf-8"))
+TEMPLATE = templates.read((console.PROJECT / console.STACKS["lambda"]).read_text(encoding="utf-8"))
 DOCUMENT = (console.PROJECT / "docs" / "deploy-console.md").read_text(encoding="utf-8")
 
 
@@ -54,5 +54,5 @@ def test_the_document_names_files_and_commands_that_exist() -> None:
         assert path in DOCUMENT
         assert (console.PROJECT / path).is_file()
     assert re.search(r"^console:", (console.PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
-    code = (console.PROJECT / "local" / "publisher.py").read_text()
+    code = (console.PROJECT / "publishing" / "publisher.py").read_text()
     assert 100 < len(code.splitlines()) < 140  # "a function of some 120 lines"

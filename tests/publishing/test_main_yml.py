@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from publishing import console, publisher
+from publishing import console, publisher, templates
 from tests.infrastructure.test_tools import run, tool
 
 STACKS = list(console.STACKS)
@@ -31,7 +31,7 @@ def text(stack: str) -> str:
 
 @pytest.fixture(scope="module")
 def template(text: str) -> dict[str, Any]:
-    return console.read(text)
+    return templates.read(text)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_it_is_within_the_limits_and_says_how_far(
 def test_the_root_is_the_one_that_sam_deploys_but_for_where_nested_stacks_come_from(
     stack: str, template: dict[str, Any]
 ) -> None:
-    source = console.read((console.PROJECT / console.STACKS[stack]).read_text())
+    source = templates.read((console.PROJECT / console.STACKS[stack]).read_text())
     for section in ("Description", "Metadata", "Parameters", "Mappings", "Conditions"):
         assert template[section] == source[section]
     assert template["Outputs"].keys() - source["Outputs"].keys() == {"ArtifactBucket"}
@@ -110,7 +110,7 @@ def test_the_root_is_the_one_that_sam_deploys_but_for_where_nested_stacks_come_f
 
 def test_no_macro_is_needed(template: dict[str, Any], carried: dict[str, bytes]) -> None:
     """CloudFormation makes no change set of a template with nested stacks and macros."""
-    for each in [template, *(console.read(body.decode()) for key, body in carried.items() if key.endswith(".yaml"))]:
+    for each in [template, *(templates.read(body.decode()) for key, body in carried.items() if key.endswith(".yaml"))]:
         assert "Transform" not in each
         assert not any(body["Type"].startswith("AWS::Serverless") for body in each["Resources"].values())
 
@@ -128,7 +128,7 @@ def test_every_nested_stack_finds_what_it_needs_before_it_is_made(
         keys = {place[1], *(given[key] for key in ("CodeKey", "StateMachineKey") if key in given)}
         assert {made_by[key] for key in keys} == set(body["DependsOn"])
         used |= keys
-        nested = console.read(carried[place[1]].decode())
+        nested = templates.read(carried[place[1]].decode())
         assert given.keys() == nested["Parameters"].keys(), name
     parts = {
         key for body in of_type(template, "Custom::Artifact").values() for key in body["Properties"].get("Parts", [])
@@ -142,7 +142,7 @@ def test_the_code_is_the_functions_folder_as_it_is(carried: dict[str, bytes]) ->
     functions = console.PROJECT / "functions"
     expected = {path.relative_to(functions).as_posix(): path.read_bytes() for path in console.sources(functions)}
     assert "simulate_chunk.py" in expected
-    assert "montecarlo/parameters.json" in expected
+    assert "montecarlo/model/parameters.json" in expected
     with zipfile.ZipFile(io.BytesIO(package)) as found:
         assert {name: found.read(name) for name in found.namelist()} == expected
 
@@ -180,7 +180,7 @@ def test_checkov_finds_nothing_in_the_nested_templates(nested_templates: Path) -
 
 
 def test_nothing_is_named_so_two_stacks_do_not_collide(template: dict[str, Any], carried: dict[str, bytes]) -> None:
-    for each in [template, *(console.read(body.decode()) for key, body in carried.items() if key.endswith(".yaml"))]:
+    for each in [template, *(templates.read(body.decode()) for key, body in carried.items() if key.endswith(".yaml"))]:
         for name, body in each["Resources"].items():
             inline = PHYSICAL_NAMES - ({"PolicyName"} if body["Type"] == "AWS::IAM::Policy" else set())
             assert not inline & body.get("Properties", {}).keys(), name
@@ -203,7 +203,7 @@ def test_the_publisher_may_touch_its_bucket_and_its_log_only(template: dict[str,
 
 def test_the_publisher_in_the_template_is_the_tested_one(template: dict[str, Any]) -> None:
     code = template["Resources"]["Publisher"]["Properties"]["Code"]["ZipFile"]
-    assert code == (console.PROJECT / "local" / "publisher.py").read_text()
+    assert code == (console.PROJECT / "publishing" / "publisher.py").read_text()
     imports = {node.names[0].name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import)}
     assert imports <= {"boto3", "contextlib", "hashlib", "io", "json", "re", "time", "urllib.request", "zipfile"}
     assert all(body["Properties"]["ServiceTimeout"] == 300 for body in of_type(template, "Custom::Artifact").values())
@@ -215,7 +215,7 @@ def test_the_publisher_in_the_template_is_the_tested_one(template: dict[str, Any
 )
 def test_any_text_comes_through(source: str) -> None:
     artifact = console.text_artifact("Thing", "thing.yaml", source)
-    carried = console.read(f"Resources:\n{artifact.resource()}")["Resources"]["Thing"]["Properties"]["Text"]
+    carried = templates.read(f"Resources:\n{artifact.resource()}")["Resources"]["Thing"]["Properties"]["Text"]
     assert carried.isascii()
     assert publisher.plain(carried) == source
 

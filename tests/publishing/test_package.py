@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
-from cli import main as cli
-from cli.deployment import DeploymentError
-from publishing import console, package
+from cli.deployment import STACK
+from cli.main import main
+from publishing import console, package, templates
 from tests.publishing.conftest import Account, ConsoleStack
 
 BUCKET = "an-organisations-artifacts"
@@ -25,7 +25,7 @@ def test_what_is_staged_makes_a_stack_without_a_publisher(
     account: Account, session: boto3.Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session.client("s3").create_bucket(Bucket=BUCKET)
-    assert cli.main(["package", "--bucket", BUCKET]) == 0
+    assert main(["package", "--bucket", BUCKET]) == 0
     printed = capsys.readouterr().out
     link = urlsplit(printed.split("Launch:")[1].split()[0])
     assert (link.hostname, link.path) == ("us-east-1.console.aws.amazon.com", "/cloudformation/home")
@@ -45,17 +45,17 @@ def test_what_is_staged_makes_a_stack_without_a_publisher(
 
 def test_staging_again_changes_nothing(account: Account, session: boto3.Session) -> None:
     session.client("s3").create_bucket(Bucket=f"{BUCKET}-2")
-    staged = package.stage(f"{BUCKET}-2", session=session)
+    staged = package.stage(f"{BUCKET}-2", "montecarlo/", STACK, session=session)
     keys = account.keys(f"{BUCKET}-2")
     assert staged.template_url.rpartition("/")[2] in {key.rpartition("/")[2] for key in keys}
-    assert package.stage(f"{BUCKET}-2", session=session) == staged
+    assert package.stage(f"{BUCKET}-2", "montecarlo/", STACK, session=session) == staged
     assert account.keys(f"{BUCKET}-2") == keys
 
 
 @pytest.mark.parametrize("stack", list(console.STACKS))
 def test_the_staged_template_names_only_what_is_staged(stack: str) -> None:
     staged = dict(package.objects(BUCKET, "team/loans/", stack))
-    root = console.read(list(staged.values())[-1].decode())
+    root = templates.read(list(staged.values())[-1].decode())
     named = {
         value
         for body in root["Resources"].values()
@@ -70,5 +70,5 @@ def test_the_staged_template_names_only_what_is_staged(stack: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_named_with_what_is_needed(session: boto3.Session) -> None:
-    with pytest.raises(DeploymentError, match=r"no-such-bucket cannot be written to.*s3:PutObject"):
-        package.stage("no-such-bucket", session=session)
+    with pytest.raises(package.PackageError, match=r"no-such-bucket cannot be written to.*s3:PutObject"):
+        package.stage("no-such-bucket", "montecarlo/", STACK, session=session)

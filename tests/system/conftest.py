@@ -1,86 +1,13 @@
-"""The project's own stack, deployed by SAM on an embedded AWS of the tests' own, once for all tests here."""
+"""What only whole runs need: a large portfolio, and workers that fail."""
 
 import io
-import itertools
-import json
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from cli import main as cli
-from cli.deployment import PROJECT, Stack, deploy, functions
-from cli.execution import Execution
-from embedded_aws import server
-from montecarlo.run.chunk import to_parquet
-
-
-@dataclass
-class Cloud:
-    """The deployed stack, with what the tests do to it."""
-
-    stack: Stack
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    def upload(self, key: str, data: bytes | pa.Table) -> str:
-        """Put an object, a table as Parquet, and return its key."""
-        body = to_parquet(data) if isinstance(data, pa.Table) else data
-        self.stack.client("s3").put_object(Bucket=self.stack.bucket, Key=key, Body=body)
-        return key
-
-    def read(self, key: str) -> bytes:
-        body: bytes = self.stack.client("s3").get_object(Bucket=self.stack.bucket, Key=key)["Body"].read()
-        return body
-
-    def keys(self, prefix: str) -> list[str]:
-        return list(self.modified(prefix))
-
-    def modified(self, prefix: str) -> dict[str, Any]:
-        """When each object below the prefix was written."""
-        pages = (
-            self.stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.stack.bucket, Prefix=prefix)
-        )
-        return {item["Key"]: item["LastModified"] for page in pages for item in page.get("Contents", [])}
-
-    def generate(self, **request: Any) -> dict[str, Any]:
-        """Run datagen; returns the manifest."""
-        output = self._execute("DataGenStateMachineArn", f"generate-{next(self._numbers)}", request)
-        manifest: dict[str, Any] = json.loads(self.read(output["manifest"]))
-        return manifest
-
-    def simulate(self, portfolio: str, **request: Any) -> dict[str, Any]:
-        """Run dataproc; returns result.json. Raises RunFailed."""
-        run = request.pop("run", None) or f"test-{next(self._numbers)}"
-        output = self._execute(
-            "DataProcStateMachineArn", f"{run}-{next(self._numbers)}", {"run": run, "portfolio": portfolio, **request}
-        )
-        result: dict[str, Any] = json.loads(self.read(output["result"]))
-        return result
-
-    def _execute(self, output: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
-        execution = Execution.start(self.stack.client("stepfunctions"), self.stack.outputs[output], name, request)
-        return execution.wait()
-
-
-def figures(result: dict[str, Any]) -> dict[str, Any]:
-    """What must not depend on how a run was carried out."""
-    return {name: value for name, value in result.items() if name not in ("run", "versions", "timings", "cost")}
-
-
-@pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
-    running = server.start(tmp_path_factory.mktemp("state") / "up")
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
-def cloud(aws: server.Server) -> Cloud:
-    return Cloud(deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log"))
+from cli.deployment import PROJECT, functions
+from tests.deployed import Cloud
 
 
 @pytest.fixture(scope="session")
@@ -88,21 +15,6 @@ def portfolio(cloud: Cloud) -> str:
     """100,000 generated loans."""
     cloud.generate(name="hundred-thousand", loans=100_000)
     return "portfolios/hundred-thousand/"
-
-
-@pytest.fixture
-def montecarlo(
-    cloud: Cloud, aws: server.Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """The command line on the tests' embedded AWS: arguments -> (exit status, standard output, standard error)."""
-    monkeypatch.setattr(cli, "STATE", Path(aws.data_dir).parent)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture

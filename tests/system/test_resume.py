@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,7 @@ from cli.execution import Execution, RunFailed
 from embedded_aws import server
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.storage import keys
-from tests.system.conftest import Cloud, figures
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.deployed import Cloud, figures
 
 KILLS = 10
 REQUEST: dict[str, Any] = {
@@ -169,34 +166,6 @@ def test_a_missing_or_damaged_partial_is_made_anew_and_nothing_else(
 def test_how_fast_a_run_goes_may_change_when_it_is_resumed(cloud: Cloud, undisturbed: dict[str, Any]) -> None:
     pace = {"max_concurrency": 2, "max_groups": 1, "max_group_concurrency": 1, "max_rejected_share": 0.5}
     assert figures(cloud.simulate(run="undisturbed", **{**REQUEST, **pace})) == figures(undisturbed)
-
-
-def test_a_run_can_be_cancelled_and_resumed_from_the_command_line(
-    cloud: Cloud, montecarlo: Run, undisturbed: dict[str, Any], tmp_path: Path
-) -> None:
-    states, machine = cloud.stack.client("stepfunctions"), cloud.stack.outputs["DataProcStateMachineArn"]
-    execution = Execution.start(states, machine, "cancelled", {"run": "cancelled", **REQUEST})
-    deadline = time.monotonic() + 60
-    while not partials(cloud.stack, "cancelled") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    status, out, err = montecarlo("cancel", "cancelled")
-    assert status == 0, err
-    assert "montecarlo resume cancelled" in out
-    with pytest.raises(RunFailed, match="ABORTED"):
-        execution.wait()
-    time.sleep(1)
-    done = len(partials(cloud.stack, "cancelled"))
-    assert 0 < done < LOANS / REQUEST["chunk_loans"], "children that had not begun do not begin any more"
-
-    status, out, err = montecarlo("resume", "cancelled", "--out", tmp_path / "out")
-    assert status == 0, err
-    assert len(todo(cloud, "cancelled")) == LOANS // 1_000 - done
-    assert figures(json.loads((tmp_path / "out" / "result.json").read_text())) == figures(undisturbed)
-
-    assert montecarlo("cancel", "cancelled")[0] == 2
-    status, _, err = montecarlo("resume", "never-was", "--out", tmp_path / "none")
-    assert status == 2
-    assert "there is no run never-was" in err
 
 
 # ---------------------------------------------------------------------------------------------------------------------

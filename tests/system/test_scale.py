@@ -11,9 +11,9 @@ import pytest
 from cli.execution import Execution
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.storage import keys
+from tests.deployed import Cloud, figures
 from tests.memory_s3 import MemoryS3, etag
 from tests.source.test_listing import write_inventory
-from tests.system.conftest import Cloud, figures
 
 LOANS = 600
 

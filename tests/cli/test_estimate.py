@@ -1,0 +1,29 @@
+"""`montecarlo estimate` prints what the documents show."""
+
+import re
+
+import pytest
+
+from cli.deployment import PROJECT
+from cli.main import main
+from montecarlo.cost.estimate import Setup, Work, estimate
+
+
+def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """The worked plan for a billion loans, and the table of chunk sizes."""
+    text = (PROJECT / "docs" / "scale.md").read_text(encoding="utf-8")
+    command, printed = re.findall(r"^    montecarlo (estimate [^\n]*)\n\n```\n(.*?)\n```", text, re.M | re.S)[0]
+    assert main(command.split()) == 0
+    assert capsys.readouterr().out.rstrip() == printed
+
+    rows = re.findall(
+        r"^\| ([\d,]+) \| ([\d,]+) \| ([\d.]+) s \| (\d+) s, \$([\d.]+) \| (\d+) s, \$([\d.]+) \|$", text, re.M
+    )
+    assert len(rows) == 5
+    for loans, chunks, chunk_seconds, *figures in rows:
+        for kind, (seconds, usd) in zip(("STANDARD", "EXPRESS"), (figures[:2], figures[2:]), strict=True):
+            work = Work(loans=10**9, chunk_loans=int(loans.replace(",", "")), objects=int(chunks.replace(",", "")))
+            made = estimate(work, Setup(max_concurrency=1_000, children=kind))
+            assert f"{made.chunks:,}" == chunks
+            assert f"{made.chunk_seconds:.1f}" == chunk_seconds
+            assert (f"{made.duration:.0f}", f"{made.usd:.2f}") == (seconds, usd)

@@ -1,0 +1,43 @@
+"""`montecarlo run` from the command line to the folder of results."""
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from cli.main import main
+from tests.deployed import Montecarlo
+
+
+def test_it_ends_with_the_table_and_the_report(montecarlo: Montecarlo, tmp_path: Path) -> None:
+    status, out, err = montecarlo("run", "--loans", 5_000, "--scenarios", 200, "--seed", 7, "--out", tmp_path / "out")
+    assert status == 0, err
+    assert re.search(r"Value at risk \(VaR\), 99\.9 % +[\d.,]+ +[\d.,]+", out)
+    assert f"Report:  {tmp_path / 'out' / 'report.html'}" in out
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 7
+    assert pq.read_table(tmp_path / "out" / "losses.parquet").num_rows == 200
+    assert pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--portfolio", "none.csv", r"there is no portfolio at .*none\.csv"),
+        ("--portfolio", "notes.txt", r"notes\.txt: the name must end in \.csv"),
+        ("--mapping", "broken.json", r"the mapping file .*broken\.json cannot be read as JSON"),
+        ("--out", "mine", "holds files that are no earlier run's results"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_before_anything_starts(
+    option: str, name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.doc").write_text("years of work")
+    assert main(["run", option, str(tmp_path / name)]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert (tmp_path / "mine" / "thesis.doc").exists()
