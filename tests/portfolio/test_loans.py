@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from montecarlo.errors import InvalidInput, InvalidPortfolio, SlowDown
 from montecarlo.portfolio import loans as portfolio
 from montecarlo.portfolio.loans import COLUMNS, Format, Loans, Mapping, RawRows, Reject, read_rows, validate
+from montecarlo.portfolio.regions import UNKNOWN_REGION
 
 SEGMENTS = ("personal", "auto", "mortgage", "credit_card", "small_business", "commercial")
 AS_OF = date(2026, 1, 1)
@@ -195,7 +196,7 @@ class TestWhatALoanNeeds:
         loans, rejects = self.columns("AccountID", "PD", "LGD", "EAD", PD="0.02", LGD="0.45", EAD="1000")
         assert rejects == []
         assert (loans.pd[0], loans.lgd[0], loans.ead[0]) == (0.02, 0.45, 1000)
-        assert (loans.segment[0], loans.region[0], loans.term[0], loans.age[0]) == (0, portfolio.UNKNOWN_REGION, 0, 0)
+        assert (loans.segment[0], loans.region[0], loans.term[0], loans.age[0]) == (0, UNKNOWN_REGION, 0, 0)
         assert np.isnan([loans.rate[0], loans.income[0], loans.loan_amount[0]]).all()
 
     def test_a_loan_with_its_own_pd_needs_no_income_but_its_balance(self) -> None:
@@ -236,9 +237,6 @@ class TestRegions:
     )  # fmt: skip
     def test_region(self, text: str, region: int) -> None:
         assert check_one(ZipCode=text)[0].region.tolist() == [region]
-
-    def test_every_state_and_the_district_are_known(self) -> None:
-        assert len(portfolio.STATE_REGION) == 50 + 1 + 5 + 3  # states, DC, territories, military
 
 
 class TestAges:
@@ -573,7 +571,7 @@ class TestLendingClub:
         assert sorted(set(loans.age.tolist())) == [3, 4, 5]
         assert (loans.balance == 0).sum() == 455
         assert loans.income.min() > 0
-        assert portfolio.UNKNOWN_REGION not in loans.region
+        assert UNKNOWN_REGION not in loans.region
 
     def test_without_the_joint_incomes_the_zero_incomes_are_rejected(self, loans_csv: bytes) -> None:
         loans, rejects = self.load(loans_csv, GrossIncome="annual_income")

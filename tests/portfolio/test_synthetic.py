@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.portfolio import synthetic as datagen
-from montecarlo.portfolio.loans import STATE_REGION, Format, Loans, Mapping, Reject, read_rows, validate
+from montecarlo.portfolio.loans import Format, Loans, Mapping, Reject, read_rows, validate
+from montecarlo.portfolio.regions import STATE_REGION
 
 AS_OF = date(2026, 1, 1)
 SEGMENTS = ("personal", "auto", "mortgage", "credit_card", "small_business", "commercial")

@@ -254,7 +254,7 @@ class TestPage:
 
     def test_regions_stand_in_order_with_their_states(self, result: dict[str, Any]) -> None:
         text = visible(render(result, {}))
-        assert text.index("9xxxx AK CA HI OR WA") < text.index("Unknown 333")
+        assert text.index("9xxxx AK AP AS CA GU HI MP OR WA") < text.index("Unknown 333")
 
     def test_the_page_needs_nothing_from_elsewhere(
         self, result: dict[str, Any], distributions: dict[str, Distribution]

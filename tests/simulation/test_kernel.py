@@ -18,6 +18,7 @@ from montecarlo.model.measures import Sample, independent_error
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import ScenarioTable, draw
 from montecarlo.model.valuation import expected_losses
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import kernel
 from tests.pools import BASE, STRESSED, one_factor, pool, table_of
 
@@ -44,7 +45,7 @@ def mixed(table: ScenarioTable, loans: int, seed: int = 1) -> Obligors:
     return Obligors(
         key=random.integers(0, 2**63, loans).astype(np.uint64),
         sector=sector,
-        region=random.integers(0, kernel.REGIONS, loans).astype(np.int16),
+        region=random.integers(0, len(REGIONS), loans).astype(np.int16),
         alpha=((probit * table.scale[sector]) >> 24).astype(np.int32),
         pd=pd,
         certain=random.random(loans) < 0.02,

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidInput, InvalidPortfolio
+from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 
 Format = Literal["csv", "csv.gz", "parquet"]
 Bools = NDArray[np.bool_]
@@ -94,14 +95,6 @@ REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")
 OPTIONAL = tuple(column.name for column in COLUMNS if column.needed == "never")
 DEFAULT_SEGMENT = "personal"
 DEFAULT_RATE_TYPE = "fixed"
-
-UNKNOWN_REGION = 10
-# The first digit of a state's ZIP codes (USPS), which stands for a group of neighbouring states.
-_STATES_BY_DIGIT = (
-    "CT MA ME NH NJ PR RI VT VI AE", "DE NY PA", "DC MD NC SC VA WV", "AL FL GA MS TN AA", "IN KY MI OH",
-    "IA MN MT ND SD WI", "IL KS MO NE", "AR LA OK TX", "AZ CO ID NM NV UT WY", "AK AP AS CA GU HI MP OR WA",
-)  # fmt: skip
-STATE_REGION = {state: digit for digit, states in enumerate(_STATES_BY_DIGIT) for state in states.split()}
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Mapping: where a bank's own files keep these columns

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.terminal import format_table
+from montecarlo.portfolio.regions import REGION_LABELS, REGIONS
 from montecarlo.report.charts import (
     Curve,
     Distribution,
@@ -58,19 +59,6 @@ from montecarlo.report.words import (
 )
 
 __all__ = ["Distribution", "format_table", "render"]
-
-ZIP_REGIONS = {
-    "0": "CT MA ME NH NJ RI VT PR",
-    "1": "DE NY PA",
-    "2": "DC MD NC SC VA WV",
-    "3": "AL FL GA MS TN",
-    "4": "IN KY MI OH",
-    "5": "IA MN MT ND SD WI",
-    "6": "IL KS MO NE",
-    "7": "AR LA OK TX",
-    "8": "AZ CO ID NM NV UT WY",
-    "9": "AK CA HI OR WA",
-}
 
 
 def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> str:
@@ -333,7 +321,7 @@ def parts_table(
     by_case = [mapping(case.figures, kind) for case in cases]
     names = list(dict.fromkeys(str(name) for group in (holdings, *by_case) for name in group))
     if kind == "regions":
-        names.sort(key=lambda name: int(name) if name in ZIP_REGIONS else len(ZIP_REGIONS))
+        names.sort(key=lambda name: REGIONS.index(name) if name in REGIONS else len(REGIONS))
     figures = [
         figure for figure in figures if any(figure.of(parts, name) is not None for parts in by_case for name in names)
     ]
@@ -376,7 +364,7 @@ def parts_table(
 def part_label(kind: str, name: str) -> Html:
     if kind != "regions":
         return joined([humanise(name)])
-    states = ZIP_REGIONS.get(name)
+    states = REGION_LABELS.get(name)
     return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
 
 

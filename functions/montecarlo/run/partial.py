@@ -14,7 +14,8 @@ from montecarlo.errors import IncompleteRun
 from montecarlo.model import concentration
 from montecarlo.model.credit import Obligors
 from montecarlo.model.valuation import Valuation
-from montecarlo.simulation.kernel import REGIONS, Simulation
+from montecarlo.portfolio.regions import REGIONS
+from montecarlo.simulation.kernel import Simulation
 from montecarlo.storage.sealed import seal, unseal
 
 Ints = npt.NDArray[np.int64]
@@ -121,7 +122,7 @@ class Partial:
             chunks=[chunk],
             counts=counts,
             segments=Breakdown.of(loans.sector, sectors, loans, valuation, simulation.by_segment),
-            regions=Breakdown.of(loans.region, REGIONS, loans, valuation, simulation.by_region),
+            regions=Breakdown.of(loans.region, len(REGIONS), loans, valuation, simulation.by_region),
             pd_sum=np.where(loans.certain, np.int64(1 << 32), loans.pd).sum(axis=1, dtype=np.int64),
             rejected_by_reason=reasons,
             kernels=[simulation.kernel],

@@ -17,12 +17,12 @@ from montecarlo.cost import estimate as cost
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.model import concentration
 from montecarlo.model.measures import Estimate, Measures, Sample, independent_error, stratified_error, tail_share
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.report.page import Distribution, render
 from montecarlo.run.chunk import to_parquet
 from montecarlo.run.groups import add_up
 from montecarlo.run.partial import Breakdown, Partial
 from montecarlo.run.plan import Plan, read_scenarios
-from montecarlo.simulation.kernel import REGIONS
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
@@ -33,8 +33,6 @@ CONTRIBUTION_LEVEL = 99.0
 
 SMALLEST_CONVERGENCE = 200
 """Scenarios below which an estimate of the tail says nothing."""
-
-REGION_NAMES = [*(str(digit) for digit in range(REGIONS - 1)), "unknown"]
 
 
 def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) -> bool:
@@ -126,7 +124,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             },
             "convergence": _convergence(sample, strata),
             "segments": _parts(total.segments, c, sample, list(plan.parameters.segments)),
-            "regions": _parts(total.regions, c, sample, REGION_NAMES),
+            "regions": _parts(total.regions, c, sample, REGIONS),
         }
     return {
         "schema": SCHEMA,
@@ -146,7 +144,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             "as_of": plan.as_of.isoformat(),
             "concentration": _concentration(total, plan.sample),
             "segments": _holdings(total.segments, list(plan.parameters.segments)),
-            "regions": _holdings(total.regions, REGION_NAMES),
+            "regions": _holdings(total.regions, REGIONS),
         },
         "loans": asdict(total.counts),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
@@ -262,7 +260,7 @@ def _case(measures: Measures) -> dict[str, Any]:
     }
 
 
-def _parts(breakdown: Breakdown, case: int, sample: Sample, names: list[str]) -> dict[str, Any]:
+def _parts(breakdown: Breakdown, case: int, sample: Sample, names: Sequence[str]) -> dict[str, Any]:
     """Expected loss and Euler contribution to ES of each part that holds a loan."""
     contributions = tail_share(sample.losses, sample.weights, breakdown.losses[case], CONTRIBUTION_LEVEL / 100)
     return {
@@ -278,7 +276,7 @@ def _parts(breakdown: Breakdown, case: int, sample: Sample, names: list[str]) ->
     }
 
 
-def _holdings(breakdown: Breakdown, names: list[str]) -> dict[str, Any]:
+def _holdings(breakdown: Breakdown, names: Sequence[str]) -> dict[str, Any]:
     return {
         name: {"loans": int(breakdown.loans[part]), "exposure": _money(int(breakdown.exposure[part]))}
         for part, name in enumerate(names)

@@ -22,10 +22,8 @@ import numpy.typing as npt
 from montecarlo.model import normal, severity
 from montecarlo.model.credit import Obligors
 from montecarlo.model.scenarios import ScenarioTable
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import compiled
-
-REGIONS = 11
-"""ZIP regions 0 to 9 by first digit, and 10 for unknown."""
 
 WEIGHT_BITS = 40
 """Per-loan default frequencies are sums of scenario weights as integers of 2**-40, so their order does not matter."""
@@ -43,7 +41,7 @@ Ints = npt.NDArray[np.int64]
 class Simulation:
     """Losses in cents, and how often each loan defaulted.
 
-    by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). frequency: int64 (C, N), the weight of the scenarios
+    by_segment: int64 (C, K, S). by_region: int64 (C, R, S). frequency: int64 (C, N), the weight of the scenarios
     in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what computed them, "numpy" or "c", to the same bits.
     """
 
@@ -94,7 +92,7 @@ def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | Non
     """
     cases, scenarios, sectors = table.cases, table.scenarios, len(table.factors)
     by_segment = np.zeros((cases, sectors, scenarios), dtype=np.int64)
-    by_region = np.zeros((cases, REGIONS, scenarios), dtype=np.int64)
+    by_region = np.zeros((cases, len(REGIONS), scenarios), dtype=np.int64)
     frequency = np.zeros((cases, len(loans)), dtype=np.int64)
 
     for loan in np.flatnonzero(loans.certain):
@@ -118,7 +116,9 @@ def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | Non
 
 def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
     """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them."""
-    sums = 8 * cases * (sectors + 3 * REGIONS + 2) * scenarios  # the result's, one sector's and, at the check, a third
+    sums = 8 * cases * (sectors + 3 * len(REGIONS) + 2) * scenarios  # the result, one sector and, at the check, a third
+        8 * cases * (sectors + 3 * len(REGIONS) + 2) * scenarios
+    )  # the result's, one sector's and, at the check, a third
     columns = (24 * cases + 50) * loans
     buffers = (115 + 16 * cases) * max(_BATCH_TRIALS, scenarios)  # a tenth of it, unless most trials are defaults
     return sums + columns + buffers
@@ -138,7 +138,7 @@ def _simulate_sector(
     seed: int,
     library: compiled.Library | None,
 ) -> tuple[Ints, Ints]:
-    """Losses by region, int64 (C, REGIONS, S), and frequencies, int64 (C, M), of M loans of one sector.
+    """Losses by region, int64 (C, R, S), and frequencies, int64 (C, M), of M loans of one sector.
 
     The loans come by descending alpha.
     """
@@ -152,7 +152,7 @@ def _simulate_sector(
         key=loans.key[members],
         alpha=loans.alpha.take(members, axis=1),
     )
-    by_region = np.zeros((trials.cases, REGIONS, trials.scenarios), dtype=np.int64)
+    by_region = np.zeros((trials.cases, len(REGIONS), trials.scenarios), dtype=np.int64)
     frequency = np.zeros((trials.cases, members.size), dtype=np.int64)
     weights, region = _integer_weights(table), loans.region[members]
     if table.severity.drawn[sector]:
@@ -217,7 +217,7 @@ def add_losses(
 ) -> None:
     """Add each default's loss to its region and scenario, and its scenario's weight to its loan.
 
-    loss: int64 (M,). region: int16 (M,). weights: int64 (S,). by_region: int64 (C, REGIONS, S). frequency: int64 (C,
+    loss: int64 (M,). region: int16 (M,). weights: int64 (S,). by_region: int64 (C, R, S). frequency: int64 (C,
     M).
     """
     for case, position, scenario in _defaults(trials, Finder(trials).find):
