@@ -117,8 +117,6 @@ def simulate(loans: Obligors, table: ScenarioTable, seed: int, kernel: str | Non
 def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
     """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them."""
     sums = 8 * cases * (sectors + 3 * len(REGIONS) + 2) * scenarios  # the result, one sector and, at the check, a third
-        8 * cases * (sectors + 3 * len(REGIONS) + 2) * scenarios
-    )  # the result's, one sector's and, at the check, a third
     columns = (24 * cases + 50) * loans
     buffers = (115 + 16 * cases) * max(_BATCH_TRIALS, scenarios)  # a tenth of it, unless most trials are defaults
     return sums + columns + buffers
