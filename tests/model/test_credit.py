@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.model import credit, normal, severity
+from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Case, draw, pd_of_bands
+from montecarlo.model.tables import model_tables, pd_of_bands
 from montecarlo.model.valuation import value
 from montecarlo.portfolio.loans import Loans
 
 PARAMETERS = load()
 BASE, STRESSED = Case("base", 3.63, {}), Case("stressed", 8.0, {})
-TABLE = draw(PARAMETERS, (BASE, STRESSED), 8, 1)
+TABLES = model_tables(PARAMETERS, (BASE, STRESSED))
 
 
 def loans(count: int = 1, **columns: Any) -> Loans:
@@ -84,44 +85,44 @@ def test_bands_keep_the_mean_pd() -> None:
 
 
 def test_own_pd_lgd_and_ead_count_before_the_model() -> None:
-    valued = credit.obligors(loans(pd=0.0123, lgd=0.37, ead=5_000.0), PARAMETERS, (BASE, STRESSED), TABLE)
-    assert valued.pd[0, 0] / 2**32 == pytest.approx(0.0123, rel=1e-6)
-    assert valued.exposure[0] == 500_000
-    assert valued.loss[0] == 185_000
+    risks = credit.loan_risks(loans(pd=0.0123, lgd=0.37, ead=5_000.0), PARAMETERS, (BASE, STRESSED), TABLES)
+    assert risks.pd[0, 0] / 2**32 == pytest.approx(0.0123, rel=1e-6)
+    assert risks.exposure[0] == 500_000
+    assert risks.loss[0] == 185_000
     shift = PARAMETERS.segments["personal"].rate_sensitivity * (8 - 3.63)
-    probit = normal.inverse(TABLE.phi, np.array([0.0123]))[0] / normal.ONE + shift
-    assert valued.pd[1, 0] / 2**32 == pytest.approx(normal.cdf(probit), rel=1e-5)
+    probit = normal.inverse(TABLES.phi, np.array([0.0123]))[0] / normal.ONE + shift
+    assert risks.pd[1, 0] / 2**32 == pytest.approx(normal.cdf(probit), rel=1e-5)
 
 
 def test_certain_and_impossible_defaults_are_told_apart() -> None:
-    assert credit.obligors(loans(pd=1.0), PARAMETERS, (BASE, STRESSED), TABLE).certain.all()
-    assert credit.obligors(loans(pd=0.0), PARAMETERS, (BASE, STRESSED), TABLE).impossible.all()
+    assert credit.loan_risks(loans(pd=1.0), PARAMETERS, (BASE, STRESSED), TABLES).certain.all()
+    assert credit.loan_risks(loans(pd=0.0), PARAMETERS, (BASE, STRESSED), TABLES).impossible.all()
 
 
 def test_expected_loss_is_pd_times_loss() -> None:
-    valued = credit.obligors(loans(count=3, pd=0.02, ead=1e9), PARAMETERS, (BASE, STRESSED), TABLE)
-    assert valued.expected_loss()[0] / 2**16 == pytest.approx(np.full(3, 0.02 * 0.65 * 1e11), rel=1e-6)
+    risks = credit.loan_risks(loans(count=3, pd=0.02, ead=1e9), PARAMETERS, (BASE, STRESSED), TABLES)
+    assert risks.expected_loss()[0] / 2**16 == pytest.approx(np.full(3, 0.02 * 0.65 * 1e11), rel=1e-6)
 
 
 def test_amounts_in_the_wrong_unit_are_noticed() -> None:
     with pytest.raises(InvalidPortfolio, match="check the unit of the amounts, or lower chunk_loans"):
-        credit.obligors(loans(count=10, pd=0.02, ead=1e12), PARAMETERS, (BASE, STRESSED), TABLE)
+        credit.loan_risks(loans(count=10, pd=0.02, ead=1e12), PARAMETERS, (BASE, STRESSED), TABLES)
 
 
 def test_capital_and_provisions_of_one_loan() -> None:
     """A personal loan (other retail) with PD 1 % and LGD 45 %: Basel's Annex 5 prints a risk weight of 45.77 %."""
     some = loans(pd=0.01, lgd=0.45, ead=1_000_000.0, term=0, age=0)
-    valued = credit.obligors(some, PARAMETERS, (BASE, STRESSED), TABLE)
-    found = value(some, valued, TABLE)
+    risks = credit.loan_risks(some, PARAMETERS, (BASE, STRESSED), TABLES)
+    found = value(some, risks, TABLES)
     assert found.capital[0, 0] * 12.5 / 1e8 == pytest.approx(0.4577, abs=1e-4)
     assert found.capital[1, 0] > found.capital[0, 0]
     assert (found.twelve_month == found.lifetime).all(), "no term: one year is all there is"
     # half a year at 12 %: 4,500 / 1.01**6
     assert found.twelve_month[0, 0] / 100 == pytest.approx(4_500 / 1.01**6, rel=1e-4)
     certain = loans(pd=1.0, lgd=0.45, ead=1_000_000.0)
-    assert value(certain, credit.obligors(certain, PARAMETERS, (BASE, STRESSED), TABLE), TABLE).capital.sum() == 0
+    assert value(certain, credit.loan_risks(certain, PARAMETERS, (BASE, STRESSED), TABLES), TABLES).capital.sum() == 0
 
 
 def test_severity_is_not_tabulated_where_nothing_is_drawn() -> None:
-    assert TABLE.severity.quantiles.size == 0
+    assert TABLES.severity.quantiles.size == 0
     assert severity.table([0.5, 0.0], [0.1, 0.0]).drawn.tolist() == [True, False]

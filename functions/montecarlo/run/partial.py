@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from montecarlo.errors import IncompleteRun
 from montecarlo.model import concentration
-from montecarlo.model.credit import Obligors
+from montecarlo.model.credit import LoanRisks
 from montecarlo.model.valuation import Valuation
 from montecarlo.simulation.kernel import REGIONS, Simulation
 from montecarlo.storage.sealed import seal, unseal
@@ -54,7 +54,7 @@ class Breakdown:
     lifetime: Ints
 
     @classmethod
-    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: Obligors, valuation: Valuation, losses: Ints) -> Self:
+    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: LoanRisks, valuation: Valuation, losses: Ints) -> Self:
         """Sums of `loans` by `part`, the index of each loan's part (N,)."""
 
         def total(values: Ints) -> Ints:
@@ -109,7 +109,7 @@ class Partial:
         cls,
         plan: str,
         chunk: tuple[int, int],
-        loans: Obligors,
+        loans: LoanRisks,
         valuation: Valuation,
         simulation: Simulation,
         counts: Counts,
