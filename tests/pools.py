@@ -1,6 +1,9 @@
 """Loans for tests of the engine: pools whose distribution is known."""
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 
 from montecarlo.model import normal
 from montecarlo.model.cases import Case
@@ -8,6 +11,7 @@ from montecarlo.model.credit import LoanRisks
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Scenarios, draw
 from montecarlo.model.tables import ModelTables, model_tables
+from montecarlo.portfolio.loans import Loans
 
 BASE = Case("base", 3.63, {})
 STRESSED = Case("stressed", 8.0, {})
@@ -17,6 +21,21 @@ def one_factor(rho: float, lgd: float = 1.0) -> Parameters:
     """Parameters with one common factor only and the same asset correlation for all segments."""
     segments = {name: {"asset_correlation": rho, "lgd": lgd} for name in load().segments}
     return load({"global_factor_share": 1, "segments": segments})
+
+
+def loans(count: int = 1, **columns: Any) -> Loans:
+    """Equal loans of 10,000 at 12 % over 12 months, three of them paid, but for `columns`."""
+    nan = float("nan")
+    defaults: dict[str, Any] = {
+        "key": 1, "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
+        "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
+    }  # fmt: skip
+    types = {"key": np.uint64, "segment": np.int16, "region": np.int8, "term": np.int64, "age": np.int64}
+    arrays = {
+        name: np.full(count, columns.get(name, value), dtype=types.get(name, bool if name == "floating" else float))
+        for name, value in defaults.items()
+    }
+    return Loans(account_id=pa.array([f"A{i}" for i in range(count)]), **arrays)
 
 
 def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, first_key: int = 1) -> LoanRisks:

@@ -1,39 +1,18 @@
 """From columns to thresholds: amortisation, the rate shock, the scorecard, in numbers one can follow."""
 
-from typing import Any
-
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.model import credit, normal, severity
-from montecarlo.model.cases import Case
+from montecarlo.model import credit, normal
 from montecarlo.model.parameters import load
 from montecarlo.model.tables import model_tables, pd_of_bands
-from montecarlo.model.valuation import value
-from montecarlo.portfolio.loans import Loans
+from tests.pools import BASE, STRESSED, loans
 
 PARAMETERS = load()
-BASE, STRESSED = Case("base", 3.63, {}), Case("stressed", 8.0, {})
 TABLES = model_tables(PARAMETERS, (BASE, STRESSED))
-
-
-def loans(count: int = 1, **columns: Any) -> Loans:
-    """Equal loans of 10,000 at 12 % over 12 months, three of them paid, but for `columns`."""
-    nan = float("nan")
-    defaults: dict[str, Any] = {
-        "key": 1, "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
-        "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
-    }  # fmt: skip
-    types = {"key": np.uint64, "segment": np.int16, "region": np.int8, "term": np.int64, "age": np.int64}
-    arrays = {
-        name: np.full(count, columns.get(name, value), dtype=types.get(name, bool if name == "floating" else float))
-        for name, value in defaults.items()
-    }
-    return Loans(account_id=pa.array([f"A{i}" for i in range(count)]), **arrays)
 
 
 def test_balance_by_amortisation() -> None:
@@ -107,22 +86,3 @@ def test_expected_loss_is_pd_times_loss() -> None:
 def test_amounts_in_the_wrong_unit_are_noticed() -> None:
     with pytest.raises(InvalidPortfolio, match="check the unit of the amounts, or lower chunk_loans"):
         credit.loan_risks(loans(count=10, pd=0.02, ead=1e12), PARAMETERS, (BASE, STRESSED), TABLES)
-
-
-def test_capital_and_provisions_of_one_loan() -> None:
-    """A personal loan (other retail) with PD 1 % and LGD 45 %: Basel's Annex 5 prints a risk weight of 45.77 %."""
-    some = loans(pd=0.01, lgd=0.45, ead=1_000_000.0, term=0, age=0)
-    risks = credit.loan_risks(some, PARAMETERS, (BASE, STRESSED), TABLES)
-    found = value(some, risks, TABLES)
-    assert found.capital[0, 0] * 12.5 / 1e8 == pytest.approx(0.4577, abs=1e-4)
-    assert found.capital[1, 0] > found.capital[0, 0]
-    assert (found.twelve_month == found.lifetime).all(), "no term: one year is all there is"
-    # half a year at 12 %: 4,500 / 1.01**6
-    assert found.twelve_month[0, 0] / 100 == pytest.approx(4_500 / 1.01**6, rel=1e-4)
-    certain = loans(pd=1.0, lgd=0.45, ead=1_000_000.0)
-    assert value(certain, credit.loan_risks(certain, PARAMETERS, (BASE, STRESSED), TABLES), TABLES).capital.sum() == 0
-
-
-def test_severity_is_not_tabulated_where_nothing_is_drawn() -> None:
-    assert TABLES.severity.quantiles.size == 0
-    assert severity.table([0.5, 0.0], [0.1, 0.0]).drawn.tolist() == [True, False]

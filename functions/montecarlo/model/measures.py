@@ -44,6 +44,7 @@ class Estimate:
 
     @classmethod
     def normal(cls, value: float, error: float) -> "Estimate":
+        """With the interval of a normal distribution. value, error: cents."""
         return cls(value, error, value - Z_95 * error, value + Z_95 * error)
 
 
@@ -90,9 +91,11 @@ class LossSample:
         return math.fsum(weights) ** 2 / math.fsum(weights * weights)
 
     def mean(self) -> float:
+        """Weighted mean of the losses, in cents."""
         return math.fsum(self.weights * self.losses)
 
     def measures(self) -> Measures:
+        """All measures, in cents, each with its error and interval."""
         mean = self.mean()
         el = Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
         var = {level: self._var(level / 100) for level in VAR_LEVELS}

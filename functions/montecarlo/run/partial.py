@@ -78,6 +78,7 @@ class Breakdown:
         )
 
     def add(self, other: Self) -> None:
+        """Add the sums over other loans in the same scenarios and cases."""
         for name, array in vars(self).items():
             array += getattr(other, name)
 
@@ -115,6 +116,7 @@ class Partial:
         counts: Counts,
         reasons: dict[str, int],
     ) -> Self:
+        """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each."""
         sectors = simulation.by_segment.shape[1]
         return cls(
             plan=plan,
