@@ -6,9 +6,11 @@ from datetime import date
 
 import numpy as np
 
-from montecarlo.model.credit import Obligors, obligors
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.tail_shift import Profile, find_shift
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.portfolio.loans import Mapping, read_rows, validate
@@ -20,7 +22,7 @@ CASES = (Case("base", 3.63, {}), Case("stressed", 8.0, {}), Case("severe", 10.0,
 _DISTINCT = 20_000
 
 
-def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tuple[Obligors, ScenarioTable]:
+def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tuple[LoanRisks, ModelTables, Scenarios]:
     """`loans` loans of the portfolio that datagen makes by default, and their scenarios in the first `cases` CASES.
 
     aimed: whether half of the scenarios lie in the tail, as a run's do by default.
@@ -28,17 +30,15 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     More than 20,000 loans repeat these under other keys, which the kernel cannot tell from loans of their own.
     """
     parameters = load()
-    table = draw(parameters, CASES[:cases], scenarios, SEED)
+    tables = model_tables(parameters, CASES[:cases])
     file = io.BytesIO(datagen.to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
     rows = read_rows(file, "generated.parquet", "parquet", Mapping())
     valid, rejects = validate(rows, Mapping(), tuple(parameters.segments), AS_OF)
     assert not rejects
-    few = obligors(valid, parameters, CASES[:cases], table)
+    few = loan_risks(valid, parameters, CASES[:cases], tables)
     repeated = {
         field.name: np.take(getattr(few, field.name), np.arange(loans) % len(few), axis=-1) for field in fields(few)
     }
     repeated["key"] = repeated["key"] + np.arange(loans, dtype=np.uint64) // np.uint64(len(few))
-    if aimed:
-        design = Design(find_shift(Profile.of(few), table, parameters.global_factor_share, SEED))
-        table = draw(parameters, CASES[:cases], scenarios, SEED, design)
-    return Obligors(**repeated), table
+    shift = find_shift(Profile.of(few), tables, parameters.global_factor_share, SEED) if aimed else None
+    return LoanRisks(**repeated), tables, draw(parameters, scenarios, SEED, Design(shift))

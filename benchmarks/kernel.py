@@ -25,8 +25,9 @@ import numpy as np
 from generated import CASES, SEED, generated
 
 from montecarlo.model import normal
-from montecarlo.model.credit import Obligors
-from montecarlo.model.scenarios import ScenarioTable
+from montecarlo.model.credit import LoanRisks
+from montecarlo.model.scenarios import Scenarios
+from montecarlo.model.tables import ModelTables
 from montecarlo.simulation import compiled, kernel
 
 try:
@@ -37,6 +38,8 @@ except ImportError:
 REFERENCE = "kernel, NumPy, 1 case"
 RAW_BYTES = 1 << 20
 COPIED_BYTES = 1 << 26
+
+Problem = tuple[LoanRisks, ModelTables, Scenarios]
 
 
 @dataclass
@@ -59,12 +62,11 @@ def main() -> int:
 
     sizes = options.loans, options.scenarios
     problems = [generated(*sizes, cases, not options.plain) for cases in range(1, len(CASES) + 1)]
-    loans, table = problems[-1]
-    default_share = default_shares(loans, table)
+    default_share = default_shares(problems[-1])
     print(f"{options.loans:,} loans, {options.scenarios:,} scenarios; trials that default:", end=" ")
     print(", ".join(f"{name} {value:.2%}" for name, value in default_share.items()))
 
-    found = [*usual_ways(loans, table), *kernels(problems), *limits()]
+    found = [*usual_ways(problems[-1]), *kernels(problems), *limits()]
     times: dict[str, list[float]] = {way.name: [] for way in found}
     for turn in range(options.repeats):
         for way in found:
@@ -106,17 +108,18 @@ def main() -> int:
 # The usual ways: latent variables from normal random numbers, one case, no breakdown by region
 
 
-def usual_ways(loans: Obligors, table: ScenarioTable) -> list[Way]:
+def usual_ways(problem: Problem) -> list[Way]:
     """Row by row with pandas, and with NumPy in whole arrays; both are given PDs and factors and sum the losses."""
+    loans, tables, drawn = problem
     random = np.random.default_rng(SEED)
-    loading, scale = table.loading / normal.ONE, table.scale / normal.ONE
-    factor = table.factors / normal.ONE
+    loading, scale = tables.loading / normal.ONE, tables.scale / normal.ONE
+    factor = drawn.factors / normal.ONE
     limit = loans.alpha[0] / normal.ONE / scale[loans.sector]  # Phi^-1(PD)
     own, common = 1 / scale[loans.sector], (loading / scale)[loans.sector]
     loss = loans.loss / 100
 
     def with_arrays() -> np.ndarray[Any, Any]:
-        total = np.zeros(table.scenarios)
+        total = np.zeros(len(drawn))
         for start in range(0, some, 25):
             part = slice(start, start + 25)
             latent = common[part, None] * factor[loans.sector[part]]
@@ -132,7 +135,7 @@ def usual_ways(loans: Obligors, table: ScenarioTable) -> list[Way]:
         return [frame.apply(lost, axis=1, args=(scenario,)).sum() for scenario in range(4)]
 
     some = min(len(loans), 200)
-    ways = [Way("usual: arrays of normals, NumPy", with_arrays, some * table.scenarios)]
+    ways = [Way("usual: arrays of normals, NumPy", with_arrays, some * len(drawn))]
     if pd is None:
         print("pandas is missing, so the row-by-row way is left out: pip install '.[bench]'")
         return ways
@@ -144,35 +147,35 @@ def usual_ways(loans: Obligors, table: ScenarioTable) -> list[Way]:
 # The kernels, and what they cannot beat
 
 
-def kernels(problems: list[tuple[Obligors, ScenarioTable]]) -> list[Way]:
+def kernels(problems: list[Problem]) -> list[Way]:
     """Both kernels with one, two and three cases, after checking that they give the same bits."""
     uses = {"NumPy": "numpy", "C": "c"}
     if compiled.load() is None:
         del uses["C"]
         print("there is no C compiler, so the compiled kernel is left out")
-    loans, table = problems[-1]
-    results = [kernel.simulate(loans, table, SEED, use) for use in uses.values()]
+    results = [kernel.simulate(*problems[-1], SEED, use) for use in uses.values()]
     for name in ("by_segment", "by_region", "frequency"):
         assert all(np.array_equal(getattr(results[0], name), getattr(other, name)) for other in results)
 
-    def turn(use: str, loans: Obligors, table: ScenarioTable) -> Callable[[], kernel.Simulation]:
-        return lambda: kernel.simulate(loans, table, SEED, use)
+    def turn(use: str, problem: Problem) -> Callable[[], kernel.Simulation]:
+        return lambda: kernel.simulate(*problem, SEED, use)
 
     return [
         Way(
-            f"kernel, {kind}, {table.cases} case{'s' if table.cases > 1 else ''}",
-            turn(use, loans, table),
-            len(loans) * table.scenarios,
+            f"kernel, {kind}, {tables.cases} case{'s' if tables.cases > 1 else ''}",
+            turn(use, (loans, tables, drawn)),
+            len(loans) * len(drawn),
         )
         for kind, use in uses.items()
-        for loans, table in problems
+        for loans, tables, drawn in problems
     ]
 
 
-def default_shares(loans: Obligors, table: ScenarioTable) -> dict[str, float]:
+def default_shares(problem: Problem) -> dict[str, float]:
     """Share of the trials that are defaults, by case: what the kernels' time depends on, besides their number."""
+    loans, tables, drawn = problem
     ones = replace(loans, loss=np.ones_like(loans.loss))
-    defaults = kernel.simulate(ones, table, SEED).by_segment.sum(axis=(1, 2)) / (len(loans) * table.scenarios)
+    defaults = kernel.simulate(ones, tables, drawn, SEED).by_segment.sum(axis=(1, 2)) / (len(loans) * len(drawn))
     return {case.name: float(share) for case, share in zip(CASES, defaults, strict=True)}
 
 

@@ -62,15 +62,15 @@ def run(*arguments: object) -> dict[str, int]:
 
 def measured(size: int, scenarios: int, cases: int, use: str) -> dict[str, int | str]:
     """The figures of one size, in bytes."""
-    loans, table = generated(size, scenarios, cases)
+    problem = generated(size, scenarios, cases)
     tracemalloc.start()
-    kernel.simulate(loans, table, SEED, use)
+    kernel.simulate(*problem, SEED, use)
     return {
         "loans": size,
         "scenarios": scenarios,
         "cases": cases,
         "kernel": use,
-        "formula": kernel.peak_memory(size, scenarios, cases, len(table.factors)),
+        "formula": kernel.peak_memory(size, scenarios, cases, problem[1].sectors),
         "allocated": tracemalloc.get_traced_memory()[1],
     }
 

@@ -23,10 +23,11 @@ import numpy.typing as npt
 from generated import CASES, generated
 
 from montecarlo.model import tail_shift as tail
-from montecarlo.model.credit import Obligors
-from montecarlo.model.measures import Estimate, Measures, Sample, independent_error, stratified_error
+from montecarlo.model.credit import LoanRisks
+from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Design, ScenarioTable, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.simulation import kernel
 
 BASE_AND_STRESSED = CASES[:2]
@@ -76,8 +77,8 @@ def main() -> int:
     options = parser.parse_args()
 
     # A segment of its own takes as many loans out of more.
-    mixed, _ = generated(options.loans, 1, len(BASE_AND_STRESSED))
-    more, _ = generated(3 * options.loans, 1, len(BASE_AND_STRESSED))
+    mixed, _, _ = generated(options.loans, 1, len(BASE_AND_STRESSED))
+    more, _, _ = generated(3 * options.loans, 1, len(BASE_AND_STRESSED))
     one = np.flatnonzero(more.sector == list(load().segments).index(SEGMENT))[: options.loans]
     found = {}
     for name, loans in (("mixed", mixed), (SEGMENT, some_of(more, one))):
@@ -109,27 +110,27 @@ def print_table(case: str, rows: Sequence[Row]) -> None:
         )
 
 
-def some_of(loans: Obligors, chosen: npt.NDArray[np.intp]) -> Obligors:
-    return Obligors(**{field.name: np.take(getattr(loans, field.name), chosen, axis=-1) for field in fields(loans)})
+def some_of(loans: LoanRisks, chosen: npt.NDArray[np.intp]) -> LoanRisks:
+    return LoanRisks(**{field.name: np.take(getattr(loans, field.name), chosen, axis=-1) for field in fields(loans)})
 
 
-def compare(loans: Obligors, scenarios: int, seeds: int, waves: int) -> Comparison:
+def compare(loans: LoanRisks, scenarios: int, seeds: int, waves: int) -> Comparison:
     parameters = load()
-    any_table = draw(parameters, BASE_AND_STRESSED, 1, 1)
-    shift = tail.find_shift(tail.Profile.of(loans), any_table, parameters.global_factor_share, seed=1)
+    tables = model_tables(parameters, BASE_AND_STRESSED)
+    shift = tail.find_shift(tail.Profile.of(loans), tables, parameters.global_factor_share, seed=1)
     assert shift is not None, "factors move the losses of generated loans"
     plain, aimed = Design(), Design(shift)
-    long_plain = long_run(loans, scenarios, plain, 2 * waves)
-    long_aimed = long_run(loans, scenarios, aimed, waves)
+    long_plain = long_run(loans, tables, scenarios, plain, 2 * waves)
+    long_aimed = long_run(loans, tables, scenarios, aimed, waves)
     runs: dict[Design, list[list[dict[str, Estimate]]]] = {plain: [], aimed: []}
     took = dict.fromkeys(runs, 0.0)
     for seed in range(1, seeds + 1):
         for design, done in runs.items():
-            table = draw(parameters, BASE_AND_STRESSED, scenarios, seed, design)
+            drawn = draw(parameters, scenarios, seed, design)
             started = time.thread_time()
-            losses = simulated(loans, table, seed)
+            losses = simulated(loans, tables, drawn, seed)
             took[design] += time.thread_time() - started
-            done.append(estimates(losses, table.weights, design.strata(scenarios)))
+            done.append(estimates(losses, drawn.weights, design.strata(scenarios)))
         print(f"\rseed {seed} of {seeds}    ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
@@ -175,26 +176,28 @@ def average(values: Iterable[float]) -> float:
     return sum(some) / len(some) if some else math.nan
 
 
-def long_run(loans: Obligors, scenarios: int, design: Design, waves: int) -> list[dict[str, Estimate]]:
+def long_run(
+    loans: LoanRisks, tables: ModelTables, scenarios: int, design: Design, waves: int
+) -> list[dict[str, Estimate]]:
     """The measures of each case over all scenarios of some waves."""
     losses, weights = [], []
     for wave in range(waves):
-        table = draw(load(), BASE_AND_STRESSED, scenarios, LONG_SEED, design, wave)
-        losses.append(simulated(loans, table, LONG_SEED))
-        weights.append(table.weights / waves)
+        drawn = draw(load(), scenarios, LONG_SEED, design, wave)
+        losses.append(simulated(loans, tables, drawn, LONG_SEED))
+        weights.append(drawn.weights / waves)
         print(f"\rwave {wave + 1} of {waves} ", end="", file=sys.stderr, flush=True)
     return estimates(np.concatenate(losses, axis=1), np.concatenate(weights), waves * design.strata(scenarios))
 
 
-def simulated(loans: Obligors, table: ScenarioTable, seed: int) -> npt.NDArray[np.int64]:
+def simulated(loans: LoanRisks, tables: ModelTables, drawn: Scenarios, seed: int) -> npt.NDArray[np.int64]:
     """Losses (C, S) in cents."""
-    return np.asarray(kernel.simulate(loans, table, seed).by_segment.sum(axis=1))
+    return np.asarray(kernel.simulate(loans, tables, drawn, seed).by_segment.sum(axis=1))
 
 
 def estimates(losses: npt.NDArray[np.int64], weights: Floats, strata: list[int]) -> list[dict[str, Estimate]]:
     """The measures of each case by name."""
     error = stratified_error(strata) if strata else independent_error
-    return [named(Sample(of_case, weights, error).measures()) for of_case in losses]
+    return [named(LossSample(of_case, weights, error).measures()) for of_case in losses]
 
 
 def named(measures: Measures) -> dict[str, Estimate]:

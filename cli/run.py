@@ -12,8 +12,8 @@ from cli.embedded import running_or_temporary
 from cli.execution import Execution, watched
 from cli.screen import say
 from cli.terminal import format_table
+from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Case
 from montecarlo.portfolio.loans import Mapping
 from montecarlo.run.request import datagen_request, run_request, stress_cases
 

@@ -10,8 +10,8 @@ from montecarlo.run import chunk
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """{"run", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}."""
     work = chunk.Chunk.from_json(event)
-    plan, table = planned_run(work.run)
-    partial = chunk.run(work, plan, table, objects_store(plan), data_store())
+    plan, drawn = planned_run(work.run)
+    partial = chunk.run(work, plan, drawn, objects_store(plan), data_store())
     return {
         "group": work.group,
         "chunk": work.number,

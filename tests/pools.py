@@ -1,11 +1,17 @@
-"""Obligors for tests of the engine: pools whose distribution is known."""
+"""Loans for tests of the engine: pools whose distribution is known."""
+
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from montecarlo.model import normal
-from montecarlo.model.credit import Obligors
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import LoanRisks
 from montecarlo.model.parameters import Parameters, load
-from montecarlo.model.scenarios import Case, ScenarioTable, draw
+from montecarlo.model.scenarios import Scenarios, draw
+from montecarlo.model.tables import ModelTables, model_tables
+from montecarlo.portfolio.loans import Loans
 
 BASE = Case("base", 3.63, {})
 STRESSED = Case("stressed", 8.0, {})
@@ -17,16 +23,31 @@ def one_factor(rho: float, lgd: float = 1.0) -> Parameters:
     return load({"global_factor_share": 1, "segments": segments})
 
 
-def pool(pd: float, loans: int, table: ScenarioTable, loss_cents: int = 100, first_key: int = 1) -> Obligors:
+def loans(count: int = 1, **columns: Any) -> Loans:
+    """Equal loans of 10,000 at 12 % over 12 months, three of them paid, but for `columns`."""
+    nan = float("nan")
+    defaults: dict[str, Any] = {
+        "key": 1, "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
+        "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
+    }  # fmt: skip
+    types = {"key": np.uint64, "segment": np.int16, "region": np.int8, "term": np.int64, "age": np.int64}
+    arrays = {
+        name: np.full(count, columns.get(name, value), dtype=types.get(name, bool if name == "floating" else float))
+        for name, value in defaults.items()
+    }
+    return Loans(account_id=pa.array([f"A{i}" for i in range(count)]), **arrays)
+
+
+def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, first_key: int = 1) -> LoanRisks:
     """`loans` equal loans of the first segment."""
-    probit = normal.inverse(table.phi, np.full(loans, pd)) + table.shift[:, :1]
+    probit = normal.inverse(tables.phi, np.full(loans, pd)) + tables.shift[:, :1]
     no = np.zeros(loans, dtype=bool)
-    return Obligors(
+    return LoanRisks(
         key=np.arange(first_key, first_key + loans, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
         sector=np.zeros(loans, dtype=np.int16),
         region=np.arange(loans, dtype=np.int16) % np.int16(11),
-        alpha=((probit * table.scale[0]) >> normal.FRACTION_BITS).astype(np.int32),
-        pd=normal.threshold(table.phi, probit.astype(np.int32)),
+        alpha=((probit * tables.scale[0]) >> normal.FRACTION_BITS).astype(np.int32),
+        pd=normal.threshold(tables.phi, probit.astype(np.int32)),
         certain=no,
         impossible=no,
         exposure=np.full(loans, loss_cents, dtype=np.int64),
@@ -35,5 +56,11 @@ def pool(pd: float, loans: int, table: ScenarioTable, loss_cents: int = 100, fir
     )
 
 
-def table_of(parameters: Parameters, scenarios: int, seed: int = 42, *cases: Case) -> ScenarioTable:
-    return draw(parameters, cases or (BASE,), scenarios, seed)
+def tables_of(parameters: Parameters, *cases: Case) -> ModelTables:
+    """The constants of these cases, the base case by default."""
+    return model_tables(parameters, cases or (BASE,))
+
+
+def drawn_of(parameters: Parameters, scenarios: int, seed: int = 42, *cases: Case) -> tuple[ModelTables, Scenarios]:
+    """The constants, and so many plain scenarios."""
+    return tables_of(parameters, *cases), draw(parameters, scenarios, seed)

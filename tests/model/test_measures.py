@@ -15,8 +15,8 @@ from montecarlo.model.measures import (
     UNSEEN,
     VAR_LEVELS,
     Estimate,
+    LossSample,
     Measures,
-    Sample,
     independent_error,
     stratified_error,
     tail_share,
@@ -27,10 +27,10 @@ WEIGHED = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 50)), min_size=1
 """(loss, share) of each scenario: few different losses, so that many tie."""
 
 
-def sample(losses: Any, weights: Any = None, relative_error: float = 0.0) -> Sample:
+def sample(losses: Any, weights: Any = None, relative_error: float = 0.0) -> LossSample:
     losses = np.asarray(losses, dtype=np.int64)
     weights = np.full(losses.size, 1 / losses.size) if weights is None else np.asarray(weights, dtype=np.float64)
-    return Sample(losses, weights, independent_error, relative_error)
+    return LossSample(losses, weights, independent_error, relative_error)
 
 
 def weighed(pairs: list[tuple[int, int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -226,7 +226,7 @@ def test_intervals_hold_their_estimates(losses: list[int], seed: int, stratified
     size = len(losses)
     weights = np.random.default_rng(seed).uniform(0.1, 1.9, size) / size
     error = stratified_error([size // 2, size - size // 2]) if stratified else independent_error
-    for estimate in estimates(Sample(np.array(losses), weights, error, relative).measures()):
+    for estimate in estimates(LossSample(np.array(losses), weights, error, relative).measures()):
         if math.isnan(estimate.standard_error):
             assert math.isnan(estimate.low)
             assert math.isnan(estimate.high)
@@ -283,7 +283,7 @@ def test_thinned_plain_scenarios_are_the_first() -> None:
 @pytest.mark.parametrize("factor", [2, 4, 8, 16])
 def test_thinned_strata_are_one_of_each_group_of_neighbours(strata: list[int], factor: int) -> None:
     size = sum(strata)
-    whole = Sample(np.arange(size), np.full(size, 1 / size), stratified_error(strata))
+    whole = LossSample(np.arange(size), np.full(size, 1 / size), stratified_error(strata))
     part = whole.thinned(factor, strata)
     groups = [run // factor for run in strata]
     first, second = part.losses[: groups[0]], part.losses[groups[0] :] - strata[0]

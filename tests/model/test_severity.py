@@ -103,3 +103,8 @@ def test_no_draw_leaves_zero_to_one(lgd: int, word: int, z: float) -> None:
 
 
 _TABLE = severity.table([0.7], [0.2])
+
+
+def test_severity_is_not_tabulated_where_nothing_is_drawn() -> None:
+    assert severity.table([0.0, 0.0], [0.0, 0.0]).quantiles.size == 0
+    assert severity.table([0.5, 0.0], [0.1, 0.0]).drawn.tolist() == [True, False]

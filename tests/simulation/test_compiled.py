@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.model import normal
-from montecarlo.model.credit import Obligors
+from montecarlo.model.credit import LoanRisks
 from montecarlo.model.parameters import load
-from montecarlo.simulation import compiled, kernel
-from tests.pools import BASE, STRESSED, pool, table_of
+from montecarlo.simulation import compiled, kernel, numpy_kernel
+from montecarlo.simulation.numpy_kernel import Finder
+from montecarlo.simulation.trials import Trials
+from tests.pools import BASE, STRESSED, drawn_of, pool, tables_of
 from tests.simulation.test_kernel import mixed
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -41,11 +43,11 @@ def no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path
     compiled.load.cache_clear()
 
 
-def trials(loans: int, scenarios: int, seed: int = 3, first_scenario: int = 0) -> kernel.Trials:
+def trials(loans: int, scenarios: int, seed: int = 3, first_scenario: int = 0) -> Trials:
     """Loans of three cases with thresholds from nearly 0 to nearly 1."""
     random = np.random.default_rng([seed, loans, scenarios])
     alpha = random.integers(-6 << 24, 6 << 24, (3, loans)).astype(np.int32)
-    return kernel.Trials(
+    return Trials(
         seed=seed,
         first_scenario=first_scenario,
         phi=normal.table(),
@@ -55,9 +57,9 @@ def trials(loans: int, scenarios: int, seed: int = 3, first_scenario: int = 0) -
     )
 
 
-def both(loans: Obligors, scenarios: int, seed: int) -> tuple[kernel.Simulation, kernel.Simulation]:
-    table = table_of(load(), scenarios, seed, BASE, STRESSED)
-    return kernel.simulate(loans, table, seed, "numpy"), kernel.simulate(loans, table, seed, "c")
+def both(loans: LoanRisks, scenarios: int, seed: int) -> tuple[kernel.Simulation, kernel.Simulation]:
+    tables, drawn = drawn_of(load(), scenarios, seed, BASE, STRESSED)
+    return kernel.simulate(loans, tables, drawn, seed, "numpy"), kernel.simulate(loans, tables, drawn, seed, "c")
 
 
 def assert_same(ours: kernel.Simulation, theirs: kernel.Simulation) -> None:
@@ -75,16 +77,14 @@ def test_its_random_words_are_numpys(library: compiled.Library) -> None:
 
 @pytest.mark.parametrize("scenarios", [1, 31, 32, 33, 1023, 1024, 1025, 2500])
 def test_both_kernels_give_the_same_bits(library: compiled.Library, scenarios: int) -> None:
-    assert_same(*both(mixed(table_of(load(), scenarios, 7, BASE, STRESSED), 300), scenarios, 7))
+    assert_same(*both(mixed(tables_of(load(), BASE, STRESSED), 300), scenarios, 7))
 
 
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.integers(1, 3000), st.integers(0, 50))
 def test_both_kernels_give_the_same_bits_for_any_seed_and_size(seed: int, scenarios: int, loans: int) -> None:
     if compiled.load():
-        assert_same(
-            *both(mixed(table_of(load(), scenarios, seed, BASE, STRESSED), loans, seed % 1000), scenarios, seed)
-        )
+        assert_same(*both(mixed(tables_of(load(), BASE, STRESSED), loans, seed % 1000), scenarios, seed))
 
 
 @settings(max_examples=20, deadline=None)
@@ -92,7 +92,7 @@ def test_both_kernels_give_the_same_bits_for_any_seed_and_size(seed: int, scenar
 def test_both_find_the_same_defaults(seed: int, scenarios: int, loans: int, first_block: int) -> None:
     some = trials(loans, scenarios, seed, first_scenario=32 * first_block)
     if library := compiled.load():
-        for ours, theirs in zip(kernel.Finder(some).find(some), library.find(some), strict=True):
+        for ours, theirs in zip(Finder(some).find(some), library.find(some), strict=True):
             assert sorted(zip(*map(np.ndarray.tolist, ours), strict=True)) == sorted(
                 zip(*map(np.ndarray.tolist, theirs), strict=True)
             )
@@ -104,16 +104,16 @@ def test_later_scenarios_are_the_same_wherever_they_begin(use: str) -> None:
     if use == "c" and library is None:
         pytest.skip("there is no C compiler")
     whole = trials(30, 1300)
-    later = kernel.Trials(**{**vars(whole), "first_scenario": 64, "drift": whole.drift[64:]})
-    for all_of_them, found in zip(*((library or kernel.Finder(t)).find(t) for t in (whole, later)), strict=True):
+    later = Trials(**{**vars(whole), "first_scenario": 64, "drift": whole.drift[64:]})
+    for all_of_them, found in zip(*((library or Finder(t)).find(t) for t in (whole, later)), strict=True):
         expected = {(i, s - 64) for i, s in zip(*map(np.ndarray.tolist, all_of_them), strict=True) if s >= 64}
         assert set(zip(*map(np.ndarray.tolist, found), strict=True)) == expected
 
 
 def test_losses_near_the_limit_of_a_chunk_are_exact(library: compiled.Library) -> None:
-    table = table_of(load(), 100)
-    loans = pool(0.5, 2, table, loss_cents=(1 << 45) - 1)
-    ours, theirs = (kernel.simulate(loans, table, 1, use).by_segment for use in ("numpy", "c"))
+    tables, drawn = drawn_of(load(), 100)
+    loans = pool(0.5, 2, tables, loss_cents=(1 << 45) - 1)
+    ours, theirs = (kernel.simulate(loans, tables, drawn, 1, use).by_segment for use in ("numpy", "c"))
     assert np.array_equal(ours, theirs)
     assert ours.max() == 2 * ((1 << 45) - 1)
 
@@ -121,16 +121,16 @@ def test_losses_near_the_limit_of_a_chunk_are_exact(library: compiled.Library) -
 def test_a_library_that_gives_other_bits_is_not_used(
     library: compiled.Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = table_of(load(), 200)
-    loans = mixed(table, 50)
+    tables, drawn = drawn_of(load(), 200)
+    loans = mixed(tables, 50)
 
-    def one_cent_more(trials: kernel.Trials, *arguments: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
-        kernel.add_losses(trials, *arguments)  # type: ignore[arg-type]
+    def one_cent_more(trials: Trials, *arguments: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
+        numpy_kernel.add_losses(trials, *arguments)  # type: ignore[arg-type]
         arguments[3][0, 0, 0] += 1
 
-    expected = kernel.simulate(loans, table, 1, "numpy")
+    expected = kernel.simulate(loans, tables, drawn, 1, "numpy")
     monkeypatch.setattr(library, "add_losses", one_cent_more)
-    found = kernel.simulate(loans, table, 1)
+    found = kernel.simulate(loans, tables, drawn, 1)
     assert found.kernel == "numpy"
     assert np.array_equal(found.by_segment, expected.by_segment)
 
@@ -138,11 +138,11 @@ def test_a_library_that_gives_other_bits_is_not_used(
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
 def test_without_a_compiler_numpy_does_it(no_library: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
     monkeypatch.setenv("CC", compiler)
-    table = table_of(load(), 50)
-    assert kernel.simulate(mixed(table, 20), table, 1).kernel == "numpy"
+    tables, drawn = drawn_of(load(), 50)
+    assert kernel.simulate(mixed(tables, 20), tables, drawn, 1).kernel == "numpy"
     assert not list(no_library.glob("*"))
     with pytest.raises(compiled.CompiledError, match="no C compiler"):
-        kernel.simulate(mixed(table, 20), table, 1, "c")
+        kernel.simulate(mixed(tables, 20), tables, drawn, 1, "c")
 
 
 def test_without_a_place_to_keep_it_numpy_does_it(no_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

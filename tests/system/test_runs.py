@@ -15,7 +15,7 @@ import pytest
 
 from cli.deployment import PROJECT
 from cli.execution import RunFailed
-from montecarlo.model.measures import Sample, independent_error
+from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.portfolio import synthetic as datagen
 from tests.deployed import Cloud, Montecarlo, figures
 
@@ -98,7 +98,7 @@ def test_stressed_losses_reach_base_losses_in_every_scenario(cloud: Cloud, portf
     base, stressed = losses["base_cents"].to_numpy(), losses["stressed_cents"].to_numpy()
     assert (stressed >= base).all()
     assert stressed.sum() > base.sum()
-    measured = Sample(base, losses["weight"].to_numpy(), independent_error).measures()
+    measured = LossSample(base, losses["weight"].to_numpy(), independent_error).measures()
     assert result["cases"]["base"]["var"]["99.9"] == measured.var[99.9].value / 100
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from cli.deployment import PROJECT
 from montecarlo.model import credit
 from montecarlo.model.parameters import Parameters, load
-from montecarlo.model.scenarios import draw
+from montecarlo.model.tables import model_tables
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.portfolio.loans import Loans, Mapping
 from tests.verification import exact
@@ -131,16 +131,16 @@ def scorecard() -> list[Figure]:
     ]
     generated = loans_of(datagen.generate(0, 100_000, 42, AS_OF), parameters)
     cases = (BASE, STRESSED)
-    valued = credit.obligors(generated, parameters, cases, draw(parameters, cases, 1, 1))
+    risks = credit.loan_risks(generated, parameters, cases, model_tables(parameters, cases))
     for c, case in enumerate(cases):
-        engine = int(valued.expected_loss()[c].sum()) / (100 << 16)
+        engine = int(risks.expected_loss()[c].sum()) / (100 << 16)
         of = f"{case.name}: expected loss, engine / scorecard - 1"
         for name, size in (("", credit.doublings), (" with the true log2", np.log2)):
             pd = _scorecard_pd(generated, parameters, case.fed_rate - BASE.fed_rate, size)
-            difference = engine / float(pd @ valued.loss / 100) - 1
+            difference = engine / float(pd @ risks.loss / 100) - 1
             figures.append(near(f"{of}{name}", difference, 0, 0.005 if name else 0.001))
-    by_segment = np.bincount(valued.sector, valued.expected_loss()[0], len(parameters.segments))
-    exact_segment = np.bincount(valued.sector, _scorecard_pd(generated, parameters, 0, credit.doublings) * valued.loss)
+    by_segment = np.bincount(risks.sector, risks.expected_loss()[0], len(parameters.segments))
+    exact_segment = np.bincount(risks.sector, _scorecard_pd(generated, parameters, 0, credit.doublings) * risks.loss)
     present = np.flatnonzero(by_segment)
     worst = abs(by_segment[present] / 2.0**16 / exact_segment[present] - 1).max()
     return [*figures, at_most("base: largest relative difference of a segment", worst, 0.005)]
@@ -170,11 +170,11 @@ def real_loans() -> list[Figure]:
         at_most("annuity less installment: 99th percentile, dollars", float(np.quantile(gap, 0.99)), 0.01),
     ]
     cases = (BASE, STRESSED)
-    valued = credit.obligors(all_loans, parameters, cases, draw(parameters, cases, 1, 1))
+    risks = credit.loan_risks(all_loans, parameters, cases, model_tables(parameters, cases))
     grade = frame["grade"].to_numpy()
     before = np.zeros(2)
     for letter in sorted(set(grade)):
-        pds = valued.pd[:, grade == letter].mean(axis=1) / 2.0**32
+        pds = risks.pd[:, grade == letter].mean(axis=1) / 2.0**32
         for case, pd, least in zip(cases, pds, before, strict=True):
             figures.append(within(f"mean PD of grade {letter}, {case.name}", pd, max(least, 0.005), 0.25))
         before = pds

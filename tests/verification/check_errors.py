@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from montecarlo.model.credit import obligors
+from montecarlo.model.credit import loan_risks
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS, Estimate, Measures
-from montecarlo.model.scenarios import draw
+from montecarlo.model.tables import model_tables
 from tests.verification import exact
 from tests.verification.check_pools import LATTICE, correlated, mixed_portfolio
-from tests.verification.engine import BASE, SAMPLINGS, design, loans_of, simulate_valued
+from tests.verification.engine import BASE, SAMPLINGS, design, loans_of, simulate_risks
 from tests.verification.figures import STANDARD_ERRORS, Figure, near, simulated, within
 
 SEEDS = 200
@@ -35,13 +35,13 @@ def standard_errors() -> list[Figure]:
     parameters = correlated(RHO)
     parameters = replace(parameters, segments={"personal": parameters.segments["personal"]})  # fewer factors to draw
     loans = loans_of(portfolio, parameters)
-    any_table = draw(parameters, (BASE,), 1, 1)
-    valued = obligors(loans, parameters, (BASE,), any_table)
+    tables = model_tables(parameters, (BASE,))
+    risks = loan_risks(loans, parameters, (BASE,), tables)
     figures = []
     for sampling in SAMPLINGS:
-        how = design(valued, parameters, any_table, sampling)
+        how = design(risks, parameters, tables, sampling)
         runs = [
-            dict(_estimates(simulate_valued(valued, parameters, SCENARIOS, seed, (BASE,), how).measures))
+            dict(_estimates(simulate_risks(risks, parameters, SCENARIOS, seed, (BASE,), how).measures))
             for seed in range(1, SEEDS + 1)
         ]
         for name, value in truth.items():

@@ -7,7 +7,7 @@ import numpy as np
 from montecarlo.model import normal
 from montecarlo.model.parameters import load
 from montecarlo.model.scenarios import draw
-from montecarlo.simulation import kernel
+from montecarlo.simulation.trials import WEIGHT_BITS
 from tests.verification import exact
 from tests.verification.check_pools import UNIT, correlated
 from tests.verification.engine import BASE, SAMPLINGS, STRESSED, pool, simulate
@@ -20,7 +20,7 @@ def factor_distribution() -> list[Figure]:
     scenarios (no correlation).
     """
     scenarios, share = 50_000, load().global_factor_share
-    factors = draw(load(), [BASE], scenarios, 71).factors / 2.0**normal.FRACTION_BITS
+    factors = draw(load(), scenarios, 71).factors / 2.0**normal.FRACTION_BITS
     figures = [p_value(f"factor {k}", exact.stats.kstest(z, "norm").pvalue) for k, z in enumerate(factors)]
     correlation = np.asarray(np.corrcoef(factors))
     pairs = correlation[np.triu_indices(len(factors), 1)]
@@ -102,7 +102,7 @@ def marginal_probabilities() -> list[Figure]:
     for sampling in SAMPLINGS:
         portfolio = pool(loans, pd, segment=np.array(names)[segment])
         run = simulate(portfolio, parameters, 10_000, 77, (BASE, STRESSED), sampling)
-        frequency = run.simulation.frequency / 2.0**kernel.WEIGHT_BITS
+        frequency = run.simulation.frequency / 2.0**WEIGHT_BITS
         for c, case in enumerate(("base", "stressed")):
             z = np.empty(loans)
             for k, name in enumerate(names):
@@ -110,7 +110,7 @@ def marginal_probabilities() -> list[Figure]:
                 rise = settings.rate_sensitivity * (STRESSED.fed_rate - BASE.fed_rate) * c
                 shocked = exact.special.ndtr(exact.special.ndtri(pd[here]) + rise)
                 p = exact.conditional_pd(shocked[:, None], settings.asset_correlation, run.factors[k])
-                weights = run.table.weights
+                weights = run.scenarios.weights
                 z[here] = (frequency[c, here] - p @ weights) / np.sqrt((p * (1 - p)) @ weights**2)
             of = f"{sampling}, {case}"
             figures += [
@@ -154,7 +154,7 @@ def ties() -> list[Figure]:
         (0.5 + 2**-10, 200, 20_000),
     ):
         run = simulate(pool(loans, pd), correlated(0.0), scenarios, 79)
-        threshold = int(normal.threshold(run.table.phi, run.loans.alpha[0, :1])[0])
+        threshold = int(normal.threshold(run.tables.phi, run.loans.alpha[0, :1])[0])
         chance = threshold / 2**32
         expected = loans * scenarios * chance
         error = math.sqrt(expected * (1 - chance))

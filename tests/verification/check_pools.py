@@ -193,7 +193,7 @@ def random_lgds() -> list[Figure]:
                 simulated(f"{of}: EL", found.el.value / UNIT, el, found.el.standard_error / UNIT),
                 simulated(f"{of}: UL", found.ul.value / UNIT, ul, found.ul.standard_error / UNIT, 0.001 * ul),
             ]
-        analytic = int(expected_losses(run.loans, run.table)[0].sum()) / (UNIT << 16)
+        analytic = int(expected_losses(run.loans, run.tables)[0].sum()) / (UNIT << 16)
         figures.append(near(f"LGD correlation {correlation}: analytic EL", analytic, el, 0.002 * el))
     return figures
 
@@ -215,7 +215,7 @@ def _fit(of: str, run: Run, measures: ExactMeasures, unit: int = UNIT) -> Figure
     """Test of the whole distribution. With unequal weights it is Wald's, by the covariance of the cells' weights."""
     losses, beyond = np.divmod(run.losses[0], unit)
     assert not beyond.any(), "a loss lies off the lattice"
-    scenarios, weights = run.table.scenarios, run.table.weights
+    scenarios, weights = len(run.scenarios), run.scenarios.weights
     if np.ptp(weights) == 0:
         cell = exact.pooled_cells(measures.probabilities * scenarios, 10)
         observed = np.bincount(cell[losses], minlength=cell.max() + 1).astype(np.float64)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from montecarlo.portfolio.loans import hash_ids
-from montecarlo.simulation.kernel import mix64
+from montecarlo.simulation.trials import mix64
 from tests.verification import exact
 from tests.verification.check_pools import correlated
 from tests.verification.engine import pool, simulate

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from montecarlo.model import capital, normal, severity
 from montecarlo.model import tail_shift as tail
-from montecarlo.model.credit import Obligors, obligors
-from montecarlo.model.measures import Measures, Sample, independent_error, stratified_error
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import LoanRisks, loan_risks
+from montecarlo.model.measures import LossSample, Measures, independent_error, stratified_error
 from montecarlo.model.parameters import Parameters
-from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
 from montecarlo.portfolio.synthetic import to_parquet
 from montecarlo.simulation import kernel
@@ -36,8 +38,9 @@ SAMPLINGS: tuple[Sampling, ...] = ("plain", "mixture")
 class Run:
     """A simulated portfolio. losses: int64 (C, S), cents."""
 
-    loans: Obligors
-    table: ScenarioTable
+    loans: LoanRisks
+    tables: ModelTables
+    scenarios: Scenarios
     simulation: Simulation
     error_of_sum: Callable[[npt.NDArray[np.float64]], float]
 
@@ -48,17 +51,17 @@ class Run:
     @cached_property
     def measures(self) -> Measures:
         """Of the first case."""
-        return Sample(self.losses[0], self.table.weights, self.error_of_sum).measures()
+        return LossSample(self.losses[0], self.scenarios.weights, self.error_of_sum).measures()
 
     @property
     def factors(self) -> npt.NDArray[np.float64]:
         """Sector factors (K, S)."""
-        return self.table.factors / 2.0**24
+        return self.scenarios.factors / 2.0**24
 
     def mean(self, values: npt.NDArray[np.float64]) -> tuple[float, float]:
         """The expectation of one value a scenario, with its standard error."""
-        mean = float(self.table.weights @ values)
-        return mean, self.error_of_sum(self.table.weights * (values - mean))
+        mean = float(self.scenarios.weights @ values)
+        return mean, self.error_of_sum(self.scenarios.weights * (values - mean))
 
 
 @contextmanager
@@ -114,23 +117,23 @@ def simulate(
 ) -> Run:
     """Simulate a portfolio, with plain scenarios or with the mixture that is aimed at its tail."""
     loans = loans_of(portfolio, parameters)
-    any_table = draw(parameters, cases, 1, seed)
-    valued = obligors(loans, parameters, cases, any_table)
-    return simulate_valued(valued, parameters, scenarios, seed, cases, design(valued, parameters, any_table, sampling))
+    tables = model_tables(parameters, cases)
+    risks = loan_risks(loans, parameters, cases, tables)
+    return simulate_risks(risks, parameters, scenarios, seed, cases, design(risks, parameters, tables, sampling))
 
 
-def design(valued: Obligors, parameters: Parameters, table: ScenarioTable, sampling: Sampling) -> Design:
-    """How the scenarios are to be drawn. `table` is any table of the parameters."""
+def design(risks: LoanRisks, parameters: Parameters, tables: ModelTables, sampling: Sampling) -> Design:
+    """How the scenarios are to be drawn."""
     if sampling == "plain":
         return Design()
-    return Design(tail.find_shift(tail.Profile.of(valued), table, parameters.global_factor_share, seed=0))
+    return Design(tail.find_shift(tail.Profile.of(risks), tables, parameters.global_factor_share, seed=0))
 
 
-def simulate_valued(
-    valued: Obligors, parameters: Parameters, scenarios: int, seed: int, cases: Sequence[Case], how: Design
+def simulate_risks(
+    risks: LoanRisks, parameters: Parameters, scenarios: int, seed: int, cases: Sequence[Case], how: Design
 ) -> Run:
-    """As `simulate`, from loans that are valued already."""
-    table = draw(parameters, cases, scenarios, seed, how)
+    """As `simulate`, from loans whose risks are known already."""
+    tables, drawn = model_tables(parameters, cases), draw(parameters, scenarios, seed, how)
     strata = how.strata(scenarios)
     error = stratified_error(strata) if strata else independent_error
-    return Run(valued, table, kernel.simulate(valued, table, seed), error)
+    return Run(risks, tables, drawn, kernel.simulate(risks, tables, drawn, seed), error)

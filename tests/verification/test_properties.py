@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.model import concentration
-from montecarlo.model.credit import Obligors, obligors
-from montecarlo.model.measures import Sample, independent_error, tail_share
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import LoanRisks, loan_risks
+from montecarlo.model.measures import LossSample, independent_error, tail_share
 from montecarlo.model.parameters import _RANGES, Parameters, Scorecard, Segment, load
-from montecarlo.model.scenarios import Case, ScenarioTable, draw
+from montecarlo.model.scenarios import Scenarios, draw
+from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.valuation import value
 from montecarlo.portfolio.loans import Loans
 from montecarlo.run.partial import Counts, Partial
@@ -102,20 +104,20 @@ def read(rows: Sequence[dict[str, Any]], parameters: Parameters | None = None) -
 
 def losses_of(rows: Sequence[dict[str, Any]], scenarios: int = 50, seed: int = 1) -> npt.NDArray[np.int64]:
     """Losses (C, S) with the default parameters, base and stressed."""
-    loans, table = read(rows), table_of(load(), scenarios, seed)
-    valued = obligors(loans, load(), (BASE, STRESSED), table)
-    return np.asarray(kernel.simulate(valued, table, seed).by_segment.sum(axis=1))
+    loans, (tables, drawn) = read(rows), drawn_of(load(), scenarios, seed)
+    risks = loan_risks(loans, load(), (BASE, STRESSED), tables)
+    return np.asarray(kernel.simulate(risks, tables, drawn, seed).by_segment.sum(axis=1))
 
 
-def table_of(parameters: Parameters, scenarios: int, seed: int) -> ScenarioTable:
-    return draw(parameters, (BASE, STRESSED), scenarios, seed)
+def drawn_of(parameters: Parameters, scenarios: int, seed: int) -> tuple[ModelTables, Scenarios]:
+    return model_tables(parameters, (BASE, STRESSED)), draw(parameters, scenarios, seed)
 
 
-def partial_of(loans: Loans, chunk: int, table: ScenarioTable) -> Partial:
-    valued: Obligors = obligors(loans, load(), (BASE, STRESSED), table)
+def partial_of(loans: Loans, chunk: int, tables: ModelTables, drawn: Scenarios) -> Partial:
+    risks: LoanRisks = loan_risks(loans, load(), (BASE, STRESSED), tables)
     counts = Counts(read=len(loans), simulated=len(loans))
-    simulation = kernel.simulate(valued, table, 1)
-    return Partial.of_chunk("plan", (0, chunk), valued, value(loans, valued, table), simulation, counts, {})
+    simulation = kernel.simulate(risks, tables, drawn, 1)
+    return Partial.of_chunk("plan", (0, chunk), risks, value(loans, risks, tables), simulation, counts, {})
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -139,11 +141,11 @@ def test_nor_is_the_largest_stress() -> None:
 
 def check_stress(rows: Sequence[dict[str, Any]], parameters: Parameters, fed_rate: float) -> None:
     cases = (Case("base", parameters.base_fed_rate, {}), Case("stressed", fed_rate, {}))
-    table = draw(parameters, cases, 40, 1)
-    valued = obligors(read(rows, parameters), parameters, cases, table)
-    simulated = kernel.simulate(valued, table, 1)
-    assert (valued.alpha[1] >= valued.alpha[0]).all()
-    assert (valued.pd[1] >= valued.pd[0]).all()
+    tables, drawn = model_tables(parameters, cases), draw(parameters, 40, 1)
+    risks = loan_risks(read(rows, parameters), parameters, cases, tables)
+    simulated = kernel.simulate(risks, tables, drawn, 1)
+    assert (risks.alpha[1] >= risks.alpha[0]).all()
+    assert (risks.pd[1] >= risks.pd[0]).all()
     assert (simulated.by_segment[1] >= simulated.by_segment[0]).all()
     assert (simulated.by_region[1] >= simulated.by_region[0]).all()
     assert (simulated.frequency[1] >= simulated.frequency[0]).all()
@@ -153,9 +155,9 @@ def check_stress(rows: Sequence[dict[str, Any]], parameters: Parameters, fed_rat
 def test_nor_is_it_with_random_lgds(volatility: float, correlation: float) -> None:
     """Nor does a loss then exceed the exposure."""
     parameters = load({"segments": {"mortgage": {"lgd_volatility": volatility, "lgd_correlation": correlation}}})
-    table = table_of(parameters, 500, 1)
+    tables, drawn = drawn_of(parameters, 500, 1)
     loans = loans_of(pool(300, np.linspace(0.01, 0.9, 300), lgd=np.linspace(0, 1, 300), segment="mortgage"), parameters)
-    simulated = kernel.simulate(obligors(loans, parameters, (BASE, STRESSED), table), table, 1)
+    simulated = kernel.simulate(loan_risks(loans, parameters, (BASE, STRESSED), tables), tables, drawn, 1)
     losses = simulated.by_segment.sum(axis=1)
     assert (losses[1] >= losses[0]).all()
     assert (simulated.by_region[1] >= simulated.by_region[0]).all()
@@ -166,14 +168,14 @@ def test_nor_is_it_with_random_lgds(volatility: float, correlation: float) -> No
 @given(LOANS, SETTINGS)
 def test_a_loss_never_exceeds_the_exposure(rows: list[dict[str, Any]], overrides: dict[str, Any]) -> None:
     parameters = load(overrides)
-    table = table_of(parameters, 40, 1)
-    valued = obligors(read(rows, parameters), parameters, (BASE, STRESSED), table)
-    simulated = kernel.simulate(valued, table, 1)
-    exposure = np.bincount(valued.sector, valued.exposure, len(table.factors)).astype(np.int64)
+    tables, drawn = drawn_of(parameters, 40, 1)
+    risks = loan_risks(read(rows, parameters), parameters, (BASE, STRESSED), tables)
+    simulated = kernel.simulate(risks, tables, drawn, 1)
+    exposure = np.bincount(risks.sector, risks.exposure, len(drawn.factors)).astype(np.int64)
     assert (simulated.by_segment >= 0).all()
     assert (simulated.by_segment <= exposure[:, None]).all()
-    assert (simulated.by_region.sum(axis=1) <= valued.exposure.sum()).all()
-    assert (valued.loss <= valued.exposure).all()
+    assert (simulated.by_region.sum(axis=1) <= risks.exposure.sum()).all()
+    assert (risks.loss <= risks.exposure).all()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -184,17 +186,17 @@ def test_a_loss_never_exceeds_the_exposure(rows: list[dict[str, Any]], overrides
 @given(LOANS, st.data())
 def test_sub_portfolios_add_up_in_any_order(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     """Any split into chunks, some of them empty, merged by any tree: the same bytes, and the sums of the whole."""
-    table, loans = table_of(load(), 30, 1), read(rows)
+    (tables, drawn), loans = drawn_of(load(), 30, 1), read(rows)
     place = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(loans), max_size=len(loans))))
 
     def merged() -> Partial:
-        parts = [partial_of(loans.select(place == chunk), chunk, table) for chunk in range(5)]
+        parts = [partial_of(loans.select(place == chunk), chunk, tables, drawn) for chunk in range(5)]
         while len(parts) > 1:
             first = parts.pop(data.draw(st.integers(0, len(parts) - 1)))
             parts[data.draw(st.integers(0, len(parts) - 1))].add(first)
         return parts[0]
 
-    one, another, whole = merged(), merged(), partial_of(loans, 0, table)
+    one, another, whole = merged(), merged(), partial_of(loans, 0, tables, drawn)
     assert one.to_bytes() == another.to_bytes()
     assert one.counts == whole.counts
     assert np.array_equal(one.pd_sum, whole.pd_sum)
@@ -240,8 +242,8 @@ def test_one_loan_loses_all_or_nothing_of_its_loss(rows: list[dict[str, Any]], s
 LOSSES = st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.01, 2)), min_size=2, max_size=60)
 
 
-def sample(values: Sequence[int], weights: Sequence[float]) -> Sample:
-    return Sample(np.array(values, dtype=np.int64), np.array(weights), independent_error)
+def sample(values: Sequence[int], weights: Sequence[float]) -> LossSample:
+    return LossSample(np.array(values, dtype=np.int64), np.array(weights), independent_error)
 
 
 @given(LOSSES, st.randoms(use_true_random=False))
@@ -287,7 +289,7 @@ def test_expected_shortfall_is_subadditive_and_its_contributions_add_up(
     parts = np.array([[loss for loss, _ in some[:count]] for some in (first, second)], dtype=np.int64)
 
     def shortfall(losses: npt.NDArray[np.int64]) -> float:
-        of = Sample(losses, weights, independent_error)
+        of = LossSample(losses, weights, independent_error)
         excess = np.maximum(losses - of.quantile(level), 0)
         return of.quantile(level) + float(weights @ excess) / (1 - level)
 

@@ -10,24 +10,31 @@ import pytest
 
 pytest.importorskip("scipy", reason="the exact values need scipy, of the test extra")
 
-from montecarlo.model.scenarios import ScenarioTable, draw
 from tests.verification import engine
 from tests.verification.checks import CHECKS
 
-ERRORS: dict[str, Callable[[ScenarioTable], ScenarioTable]] = {
-    "factor loadings 3 % too high": lambda table: replace(table, loading=(table.loading * 1.03).astype(np.int64)),
-    "mixture unweighted": lambda table: replace(table, weights=np.full(table.scenarios, 1 / table.scenarios)),
-    "sectors independent": lambda table: replace(
-        table, factors=np.array([np.roll(row, shift) for shift, row in enumerate(table.factors)])
+# What makes the engine's input, and how it is made wrong.
+ERRORS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "factor loadings 3 % too high": (
+        "model_tables",
+        lambda tables: replace(tables, loading=(tables.loading * 1.03).astype(np.int64)),
+    ),
+    "mixture unweighted": ("draw", lambda drawn: replace(drawn, weights=np.full(len(drawn), 1 / len(drawn)))),
+    "sectors independent": (
+        "draw",
+        lambda drawn: replace(drawn, factors=np.array([np.roll(row, k) for k, row in enumerate(drawn.factors)])),
     ),
 }
 
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_error_is_noticed(error: str) -> None:
-    def wrong(*arguments: Any, **options: Any) -> ScenarioTable:
-        return ERRORS[error](draw(*arguments, **options))
+    function, spoil = ERRORS[error]
+    right = getattr(engine, function)
 
-    with patch.object(engine, "draw", wrong):
+    def wrong(*arguments: Any, **options: Any) -> Any:
+        return spoil(right(*arguments, **options))
+
+    with patch.object(engine, function, wrong):
         figures = CHECKS["joint_defaults"]()
     assert [figure.name for figure in figures if not figure.holds]

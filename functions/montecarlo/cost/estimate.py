@@ -104,7 +104,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """A run's size, time, requests and price. seconds and dollars: by what they are for, in the order of the run."""
 
     work: Work
@@ -226,7 +226,7 @@ class Estimate:
 _ONE_FUNCTION = ("Plan", "Aggregate")
 
 
-def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None) -> Estimate:
+def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None) -> CostEstimate:
     """Estimate a run."""
     setup, speed = setup or Setup(), speed or Speed()
     simulated = work.loans / work.sample
@@ -270,7 +270,7 @@ def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None)
         "s3_put": 2 * chunks + 7 * groups + 12 + work.objects // 1_000,
         "s3_get": round(chunks * (_chunk_gets(work, chunks) + 1)) + environments + 6 * groups + 40,
     }
-    return Estimate(
+    return CostEstimate(
         work,
         setup,
         chunks,

@@ -12,10 +12,10 @@ from aws_lambda_powertools import Logger
 
 from montecarlo.cost.estimate import Setup
 from montecarlo.errors import InvalidInput
-from montecarlo.model.scenarios import ScenarioTable
 from montecarlo.process import peak_memory_mb
 from montecarlo.run.plan import Plan, read, read_scenarios
 from montecarlo.run.request import RunRequest
+from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.storage.store import Store
 
 logger = Logger()
@@ -74,14 +74,14 @@ def _typed(text: str) -> float | int | str | None:
     return text or None
 
 
-_scenarios: dict[str, ScenarioTable] = {}
+_scenarios: dict[str, ScenarioFile] = {}
 
 
-def planned_run(run: str) -> tuple[Plan, ScenarioTable]:
+def planned_run(run: str) -> tuple[Plan, ScenarioFile]:
     """The plan of a run and its scenarios. A warm worker keeps the scenarios for its next chunk."""
     plan = read(data_store(), run)
     if plan.scenarios_digest not in _scenarios:
-        _scenarios.clear()  # one table at a time: memory is sized for one
+        _scenarios.clear()  # one file at a time: memory is sized for one
         _scenarios[plan.scenarios_digest] = read_scenarios(data_store(), plan)
     return plan, _scenarios[plan.scenarios_digest]
 

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.model import normal
+from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, Scorecard
-from montecarlo.model.scenarios import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, Case, ScenarioTable
+from montecarlo.model.tables import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, ModelTables
+from montecarlo.portfolio.amortisation import annuity, owed_share
 from montecarlo.portfolio.loans import Loans
 
 MAX_CHUNK_LOSS = 1 << 46
@@ -23,12 +25,12 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Obligors:
-    """N loans as the kernel takes them, in C cases. Probabilities are uint32 fractions of 2**32, probits Q24.
+class LoanRisks:
+    """What the model says of N loans in C cases, as the kernel takes it.
 
-    key: uint64 (N,). sector, region: int16 (N,). alpha: int32 (C, N), Phi^-1(PD) * scale of the sector.
-    pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32
-    (N,), Q24, its mean. loss: int64 (N,), cents lost at default at the mean LGD.
+    Probabilities are uint32 fractions of 2**32, probits Q24. key: uint64 (N,). sector, region: int16 (N,). alpha: int32
+    (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0.
+    exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default at that mean.
     """
 
     key: npt.NDArray[np.uint64]
@@ -43,6 +45,7 @@ class Obligors:
     loss: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
+        """N."""
         return self.key.size
 
     def expected_loss(self) -> npt.NDArray[np.int64]:
@@ -52,7 +55,7 @@ class Obligors:
         return np.where(self.certain, self.loss << 16, expected)
 
 
-def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table: ScenarioTable) -> Obligors:
+def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tables: ModelTables) -> LoanRisks:
     """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk could lose MAX_CHUNK_LOSS or more."""
     segments = list(parameters.segments.values())
     sector = loans.segment.astype(np.int64)
@@ -67,18 +70,18 @@ def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table:
         )
 
     brought = ~np.isnan(loans.pd)
-    brought_probit = normal.inverse(table.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
+    brought_probit = normal.inverse(tables.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
     pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
     alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
     pd = np.empty((len(cases), len(loans)), dtype=np.uint32)
     for c, case in enumerate(cases):
         payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
         bands = band(score(loans, payment, parameters.scorecard) + np.array([s.intercept for s in segments])[sector])
-        probit = np.where(brought, brought_probit, table.band_probit[bands]) + table.shift[c, sector]
+        probit = np.where(brought, brought_probit, tables.band_probit[bands]) + tables.shift[c, sector]
         probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
-        alpha[c] = (probit * table.scale[sector]) >> normal.FRACTION_BITS
-        pd[c] = normal.threshold(table.phi, probit.astype(np.int32))
-    return Obligors(
+        alpha[c] = (probit * tables.scale[sector]) >> normal.FRACTION_BITS
+        pd[c] = normal.threshold(tables.phi, probit.astype(np.int32))
+    return LoanRisks(
         key=loans.key,
         sector=loans.segment.astype(np.int16),
         region=loans.region.astype(np.int16),
@@ -95,18 +98,9 @@ def obligors(loans: Loans, parameters: Parameters, cases: Sequence[Case], table:
 def balance(loans: Loans) -> Floats:
     """What is owed at the reporting date, shape (N,): Balance where the portfolio brings it, else the amortised amount.
 
-    After m of n payments at monthly rate r: B = amount * ((1 + r)**n - (1 + r)**m) / ((1 + r)**n - 1), or
-    amount * (1 - m / n) at r = 0; nothing is owed once the term is over.
+    Nothing is owed once the term is over.
     """
-    paid = np.minimum(loans.age, loans.term)
-    monthly = loans.rate / 1200
-    at_end, by_now = growth(monthly, loans.term), growth(monthly, paid)
-    interest_bearing = at_end > 1
-    share = np.where(
-        interest_bearing,
-        (at_end - by_now) / np.where(interest_bearing, at_end - 1, 1.0),
-        1 - paid / np.maximum(loans.term, 1),
-    )
+    share = owed_share(loans.rate / 1200, loans.term, np.minimum(loans.age, loans.term))
     return np.where(np.isnan(loans.balance), loans.loan_amount * share, loans.balance)
 
 
@@ -118,7 +112,7 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     """
     months = np.maximum(loans.term - loans.age, 1)
     after = np.maximum(loans.rate + rise, 0.0)
-    ratio = _annuity(after / 1200, months) / _annuity(loans.rate / 1200, months)
+    ratio = annuity(after / 1200, months) / annuity(loans.rate / 1200, months)
     # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall
     # below base.
     ratio = np.where(after >= loans.rate, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
@@ -143,25 +137,6 @@ def doublings(ratio: Floats) -> Floats:
 
 
 def band(logits: Floats) -> npt.NDArray[np.int64]:
-    """Index of the score band of each logit, into `ScenarioTable.band_probit`. NaN goes to the lowest band."""
+    """Index of the score band of each logit, into `ModelTables.band_probit`. NaN goes to the lowest band."""
     bands = np.floor(np.nan_to_num(logits, nan=LOWEST_BAND / BANDS_PER_LOGIT) * BANDS_PER_LOGIT)
     return np.clip(bands, LOWEST_BAND, HIGHEST_BAND).astype(np.int64) - LOWEST_BAND
-
-
-def _annuity(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
-    """The payment that repays 1 in `months` payments at the monthly rate."""
-    repaid = growth(monthly, months)
-    interest_bearing = repaid > 1
-    return np.where(interest_bearing, monthly * repaid / np.where(interest_bearing, repaid - 1, 1.0), 1 / months)
-
-
-def growth(monthly: Floats, months: npt.NDArray[np.int64]) -> Floats:
-    """(1 + monthly)**months by repeated squaring: multiplications only."""
-    result = np.ones_like(monthly)
-    power = 1 + monthly
-    left = months.astype(np.int64)
-    while left.any():
-        result = np.where(left & 1, result * power, result)
-        power = power * power
-        left = left >> 1
-    return result

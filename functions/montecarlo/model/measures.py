@@ -44,6 +44,7 @@ class Estimate:
 
     @classmethod
     def normal(cls, value: float, error: float) -> "Estimate":
+        """With the interval of a normal distribution. value, error: cents."""
         return cls(value, error, value - Z_95 * error, value + Z_95 * error)
 
 
@@ -59,7 +60,7 @@ class Measures:
     worst: float
 
 
-class Sample:
+class LossSample:
     """Losses int64 (S,) in cents with the weights (S,) of their scenarios.
 
     `error_of_sum` estimates the standard error of a sum of terms that the scenarios contribute; it knows how the
@@ -90,9 +91,11 @@ class Sample:
         return math.fsum(weights) ** 2 / math.fsum(weights * weights)
 
     def mean(self) -> float:
+        """Weighted mean of the losses, in cents."""
         return math.fsum(self.weights * self.losses)
 
     def measures(self) -> Measures:
+        """All measures, in cents, each with its error and interval."""
         mean = self.mean()
         el = Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
         var = {level: self._var(level / 100) for level in VAR_LEVELS}
@@ -106,7 +109,7 @@ class Sample:
             worst=float(self._sorted[-1]),
         )
 
-    def thinned(self, factor: int, strata: Sequence[int]) -> "Sample":
+    def thinned(self, factor: int, strata: Sequence[int]) -> "LossSample":
         """What one in `factor` of the scenarios would have told: the first, or of stratified ones a scenario from each
         `factor` neighbouring strata.
 
@@ -116,7 +119,9 @@ class Sample:
             return self
         if not strata:
             first = self.losses.size // factor
-            return Sample(self.losses[:first], self.weights[:first] * factor, self.error_of_sum, self.relative_error)
+            return LossSample(
+                self.losses[:first], self.weights[:first] * factor, self.error_of_sum, self.relative_error
+            )
         groups = [size // factor for size in strata]
         starts = np.cumsum([0, *strata[:-1]])
         # Going through the places in a group by turns keeps them equally frequent; 7 is coprime to every power of two.
@@ -127,7 +132,9 @@ class Sample:
             ]
         )
         share = self.losses.size / chosen.size
-        return Sample(self.losses[chosen], self.weights[chosen] * share, stratified_error(groups), self.relative_error)
+        return LossSample(
+            self.losses[chosen], self.weights[chosen] * share, stratified_error(groups), self.relative_error
+        )
 
     def _widened(self, estimate: Estimate) -> Estimate:
         """With the error of sampling loans, which is independent of that of drawing scenarios."""
@@ -238,7 +245,7 @@ def tail_share(losses: Ints, weights: Floats, parts: Ints, level: float) -> Floa
     parts: int64 (P, S), the parts' losses, adding up to `losses`. Part p contributes E[L_p | tail], with the scenarios
     at VaR itself taken at the share that makes the tail weigh exactly 1 - level (Tasche 1999).
     """
-    var = Sample(losses, weights, independent_error).quantile(level)
+    var = LossSample(losses, weights, independent_error).quantile(level)
     beyond = losses > var
     at_var = losses == var
     beyond_weight = math.fsum(weights[beyond])

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.model.credit import growth
+from montecarlo.portfolio.amortisation import growth
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal
-from montecarlo.model.credit import Obligors
-from montecarlo.model.scenarios import ScenarioTable, independent_uniforms
+from montecarlo.model.credit import LoanRisks
+from montecarlo.model.scenarios import independent_uniforms
+from montecarlo.model.tables import ModelTables
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class Profile:
     loss: Floats
 
     @classmethod
-    def of(cls, loans: Obligors) -> "Profile":
+    def of(cls, loans: LoanRisks) -> "Profile":
         """Loans of one sector and nearly one threshold become one bucket."""
         alpha = np.where(loans.certain, normal.LIMIT * normal.ONE, loans.alpha[0]).astype(np.int64)
         step = normal.ONE // 8
@@ -58,13 +59,13 @@ class Profile:
         return np.asarray(self.loss @ _cdf(x))
 
 
-def find_shift(profile: Profile, table: ScenarioTable, global_share: float, seed: int) -> tuple[float, ...] | None:
+def find_shift(profile: Profile, tables: ModelTables, global_share: float, seed: int) -> tuple[float, ...] | None:
     """The shortest shift of (G, eta_1 .. eta_K) under which the profile's expected loss is its 99.9 % quantile.
 
     None where factors do not move losses: no loans, no correlation, or certain defaults only.
     """
-    sectors = len(table.factors)
-    loading = table.loading / normal.ONE
+    sectors = tables.sectors
+    loading = tables.loading / normal.ONE
     # Z = mix @ (G, eta_1 .. eta_K)
     mix = np.hstack([np.full((sectors, 1), math.sqrt(global_share)), math.sqrt(1 - global_share) * np.eye(sectors)])
     uniforms = independent_uniforms(sectors + 1, _DRAWS, seed, wave=(1 << 32))

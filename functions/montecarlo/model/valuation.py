@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import capital, normal
-from montecarlo.model.credit import Obligors
+from montecarlo.model.credit import LoanRisks
 from montecarlo.model.provisions import expected_loss
-from montecarlo.model.scenarios import ScenarioTable
 from montecarlo.model.severity import expected_share
+from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.loans import Loans
 
 Ints = npt.NDArray[np.int64]
@@ -32,33 +32,33 @@ class Valuation:
     lifetime: Ints
 
 
-def value(loans: Loans, valued: Obligors, table: ScenarioTable) -> Valuation:
+def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     """Expected loss, capital and provisions of each loan in each case. The latter two take the loan's mean LGD."""
-    sector = valued.sector.astype(np.int64)
+    sector = risks.sector.astype(np.int64)
     maturity = capital.effective_maturity(loans.term, loans.age)
     months = np.maximum(loans.term - loans.age, 0)
     capitals, twelve_month, lifetime = [], [], []
-    for pd in valued.pd:
+    for pd in risks.pd:
         share = pd / 2.0**32
-        probit = normal.inverse(table.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32))
-        needed = capital.capital(table.capital, sector, probit, valued.loss, maturity)
-        capitals.append(np.where(valued.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
-        expected = expected_loss(np.where(valued.certain, 1.0, share), valued.loss, loans.rate, months)
+        probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32))
+        needed = capital.capital(tables.capital, sector, probit, risks.loss, maturity)
+        capitals.append(np.where(risks.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
+        expected = expected_loss(np.where(risks.certain, 1.0, share), risks.loss, loans.rate, months)
         twelve_month.append(np.rint(expected.twelve_month).astype(np.int64))
         lifetime.append(np.rint(expected.lifetime).astype(np.int64))
-    return Valuation(expected_losses(valued, table), np.array(capitals), np.array(twelve_month), np.array(lifetime))
+    return Valuation(expected_losses(risks, tables), np.array(capitals), np.array(twelve_month), np.array(lifetime))
 
 
-def expected_losses(valued: Obligors, table: ScenarioTable) -> Ints:
+def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:
     """Analytic expected losses, int64 (C, N), 2**-16 cents; where LGDs follow the factor, by quadrature over it."""
-    expected = valued.expected_loss()
-    linked = table.severity.drawn & (table.severity.loading > 0)
+    expected = risks.expected_loss()
+    linked = tables.severity.drawn & (tables.severity.loading > 0)
     for sector in np.flatnonzero(linked).tolist():
-        loans = np.flatnonzero((valued.sector == sector) & ~(valued.certain | valued.impossible))
-        for case, alpha in enumerate(valued.alpha):
+        loans = np.flatnonzero((risks.sector == sector) & ~(risks.certain | risks.impossible))
+        for case, alpha in enumerate(risks.alpha):
             share = expected_share(
-                table.severity, sector, table.phi, alpha[loans], int(table.loading[sector]), valued.lgd[loans]
+                tables.severity, sector, tables.phi, alpha[loans], int(tables.loading[sector]), risks.lgd[loans]
             )
-            exposure = valued.exposure[loans]
+            exposure = risks.exposure[loans]
             expected[case, loans] = exposure * (share >> 16) + ((exposure * (share & 0xFFFF)) >> 16)
     return expected

@@ -23,6 +23,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from montecarlo.portfolio.amortisation import annuity, growth, owed_share
 from montecarlo.portfolio.loans import whole_months
 
 Floats = NDArray[np.float64]
@@ -165,8 +166,8 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     longer = (term - _of_each(product, [_mean(p.terms) for p in PRODUCTS])) / 12
     rate = rate + longer * _of_each(product, [p.rate_per_year for p in PRODUCTS])
     rate = _to_cents(np.maximum(rate, _of_each(product, [p.rate[2] for p in PRODUCTS])))
-    growth = 1 + rate / 1200
-    payment = _to_cents(_annuity(amount, growth, term))
+    monthly = rate / 1200
+    payment = _to_cents(amount * annuity(monthly, term))
 
     spread = _of_each(product, [p.amount[1] for p in PRODUCTS])
     noise = 0.4 * quality + 0.9165 * bits.normal()
@@ -178,7 +179,7 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     days = np.floor(recent * recent * (oldest - 1) * 30).astype(np.int64)
     origination = as_of - days.astype("timedelta64[D]")
     age = whole_months(origination, as_of)
-    balance = _to_cents(_balance(amount, growth, term, age))
+    balance = _to_cents(amount * owed_share(monthly, term, age))
 
     floating = bits.uniform() < _of_each(product, [p.floating_share for p in PRODUCTS])
     index = block * BLOCK_LOANS + np.arange(BLOCK_LOANS)
@@ -252,28 +253,7 @@ def _lognormal(
 
 def _exp(x: Floats) -> Floats:
     """exp(x) as (1 + x/4096)**4096: near enough for made-up data, and the same on every CPU."""
-    return _power(1 + x / 4096, np.full(len(x), 4096))
-
-
-def _power(base: Floats, exponent: Ints) -> Floats:
-    """base**exponent for whole exponents, by multiplication alone."""
-    result = np.ones_like(base)
-    while exponent.any():
-        result = np.where(exponent & 1, result * base, result)
-        base, exponent = base * base, exponent >> 1
-    return result
-
-
-def _annuity(amount: Floats, growth: Floats, term: Ints) -> Floats:
-    """The level monthly payment that repays `amount` in `term` months."""
-    whole = _power(growth, term)
-    return amount * (growth - 1) * whole / (whole - 1)
-
-
-def _balance(amount: Floats, growth: Floats, term: Ints, age: Ints) -> Floats:
-    """What is still owed after `age` payments."""
-    whole = _power(growth, term)
-    return amount * (whole - _power(growth, age)) / (whole - 1)
+    return growth(x / 4096, np.full(len(x), 4096))
 
 
 def _to_cents(value: Floats) -> Floats:

@@ -12,14 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from montecarlo.model.credit import Obligors, obligors
-from montecarlo.model.scenarios import ScenarioTable
+from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, rejects_table, validate
 from montecarlo.process import peak_memory_mb
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan
+from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation import kernel
+from montecarlo.simulation.trials import WEIGHT_BITS, mix64
 from montecarlo.source.objects import Slice
 from montecarlo.source.reading import read_slices
 from montecarlo.storage import keys
@@ -45,7 +46,7 @@ class Chunk:
         return cls(value["run"], value["group"], value["chunk"], slices)
 
 
-def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store: Store) -> Partial:
+def run(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, store: Store) -> Partial:
     """Simulate a chunk and write its partial, its loans and its rejects under the keys that the plan fixed.
 
     The partial is written last: where it is, the rest is too.
@@ -61,17 +62,17 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
         not_sampled=len(loans) - len(sampled),
     )
     loans = sampled
-    valued = obligors(loans, plan.parameters, plan.cases, table)
-    valuation = value(loans, valued, table)
+    risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
+    valuation = value(loans, risks, drawn.tables)
 
     started = time.perf_counter()
-    simulation = kernel.simulate(valued, table, plan.seed)
+    simulation = kernel.simulate(risks, drawn.tables, drawn.scenarios, plan.seed)
     seconds = time.perf_counter() - started
 
     partial = Partial.of_chunk(
         plan.digest,
         (chunk.group, chunk.number),
-        valued,
+        risks,
         valuation,
         simulation,
         counts,
@@ -82,7 +83,7 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
     if rejects and not plan.wave:  # later waves would say the same again
         store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
     if not plan.wave:
-        loan_results = to_parquet(loans_table(loans, valued, valuation, simulation, plan))
+        loan_results = to_parquet(loans_table(loans, risks, valuation, simulation, plan))
         store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
@@ -92,11 +93,11 @@ def run(chunk: Chunk, plan: Plan, table: ScenarioTable, portfolio: Store, store:
 def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
     """Which loans, bool (N,), belong to a sample of one in so many: by AccountID, so that no order or file matters."""
     # The kernel's random bytes are keyed by the loan's key; its hash is independent of them.
-    return np.asarray(kernel.mix64(loans.key) % np.uint64(one_in) == 0)
+    return np.asarray(mix64(loans.key) % np.uint64(one_in) == 0)
 
 
 def loans_table(
-    loans: Loans, valued: Obligors, valuation: Valuation, simulation: kernel.Simulation, plan: Plan
+    loans: Loans, risks: LoanRisks, valuation: Valuation, simulation: kernel.Simulation, plan: Plan
 ) -> pa.Table:
     """Results loan by loan, amounts in currency units: exposure, loss at default and, per case, PD, expected loss,
     simulated default frequency, Basel IRB capital and expected credit losses.
@@ -105,13 +106,13 @@ def loans_table(
     columns: dict[str, Any] = {
         "AccountID": loans.account_id,
         "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment.astype(np.int8)), segments),
-        "Exposure": valued.exposure / 100,
-        "LossAtDefault": valued.loss / 100,
+        "Exposure": risks.exposure / 100,
+        "LossAtDefault": risks.loss / 100,
     }
     for c, case in enumerate(plan.cases):
-        columns[f"PD_{case.name}"] = np.where(valued.certain, 1.0, valued.pd[c] / 2.0**32)
+        columns[f"PD_{case.name}"] = np.where(risks.certain, 1.0, risks.pd[c] / 2.0**32)
         columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / (100 << 16)
-        columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**kernel.WEIGHT_BITS
+        columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**WEIGHT_BITS
         columns[f"Capital_{case.name}"] = valuation.capital[c] / 100
         columns[f"TwelveMonthECL_{case.name}"] = valuation.twelve_month[c] / 100
         columns[f"LifetimeECL_{case.name}"] = valuation.lifetime[c] / 100

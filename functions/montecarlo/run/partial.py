@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from montecarlo.errors import IncompleteRun
 from montecarlo.model import concentration
-from montecarlo.model.credit import Obligors
+from montecarlo.model.credit import LoanRisks
 from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation.kernel import Simulation
@@ -55,7 +55,7 @@ class Breakdown:
     lifetime: Ints
 
     @classmethod
-    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: Obligors, valuation: Valuation, losses: Ints) -> Self:
+    def of(cls, part: npt.NDArray[np.int16], parts: int, loans: LoanRisks, valuation: Valuation, losses: Ints) -> Self:
         """Sums of `loans` by `part`, the index of each loan's part (N,)."""
 
         def total(values: Ints) -> Ints:
@@ -79,6 +79,7 @@ class Breakdown:
         )
 
     def add(self, other: Self) -> None:
+        """Add the sums over other loans in the same scenarios and cases."""
         for name, array in vars(self).items():
             array += getattr(other, name)
 
@@ -110,12 +111,13 @@ class Partial:
         cls,
         plan: str,
         chunk: tuple[int, int],
-        loans: Obligors,
+        loans: LoanRisks,
         valuation: Valuation,
         simulation: Simulation,
         counts: Counts,
         reasons: dict[str, int],
     ) -> Self:
+        """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each."""
         sectors = simulation.by_segment.shape[1]
         return cls(
             plan=plan,

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.model.credit import obligors
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import loan_risks
 from montecarlo.model.parameters import Parameters
-from montecarlo.model.scenarios import Case, ScenarioTable
+from montecarlo.model.tables import ModelTables
 from montecarlo.model.tail_shift import Profile
 from montecarlo.portfolio.loans import Mapping, RawRows, count_rows, gather, read_rows, validate
 from montecarlo.source.objects import InputObject, first_rows
@@ -31,19 +32,19 @@ def profile(
     columns: Mapping,
     parameters: Parameters,
     cases: Sequence[Case],
-    table: ScenarioTable,
+    tables: ModelTables,
     as_of: date,
 ) -> Profile:
     """The profile of up to 32 files' first 1,000 loans. Raises InvalidPortfolio if one cannot be read.
 
-    table: any scenario table of these parameters and cases.
+    tables: of these parameters and cases.
     """
     step = max(1, len(objects) // OBJECTS)
     chosen = objects[:: -(-len(objects) // OBJECTS)] if step > 1 else objects[:OBJECTS]
     with ThreadPoolExecutor(OBJECTS) as pool:
         rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
     loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
-    return Profile.of(obligors(loans, parameters, cases, table))
+    return Profile.of(loan_risks(loans, parameters, cases, tables))
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: Mapping) -> RawRows:

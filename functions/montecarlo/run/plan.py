@@ -12,12 +12,15 @@ from montecarlo import MODEL_VERSION, __version__
 from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup
 from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
+from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
-from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
+from montecarlo.model.scenarios import Design, draw
+from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.loans import Mapping as ColumnMapping
 from montecarlo.run import pilot
 from montecarlo.run.request import RunRequest, stress_cases
+from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.source.listing import GroupDocument, Listing, find_objects
 from montecarlo.source.objects import Census, check_groups
 from montecarlo.storage import keys
@@ -114,12 +117,12 @@ def make(request: RunRequest, store: Store, find_store: FindStore, today: date, 
 
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
     as_of = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or before or today
-    any_table = draw(parameters, cases, 1, request.seed)
+    tables = model_tables(parameters, cases)
     portfolio, _ = find_store(f"s3://{listing.bucket}/")
-    profile = pilot.profile(listing.census.sample, portfolio, columns, parameters, cases, any_table, as_of)
+    profile = pilot.profile(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
-    design = Design(find_shift(profile, any_table, parameters.global_factor_share, request.seed) if aimed else None)
-    table = draw(parameters, cases, request.scenarios, request.seed, design)
+    design = Design(find_shift(profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
+    drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
     plan = Plan(
         run=request.run,
         portfolio=request.portfolio,
@@ -136,14 +139,14 @@ def make(request: RunRequest, store: Store, find_store: FindStore, today: date, 
         design=design,
         groups=groups,
         objects_digest=listing.digest,
-        scenarios_digest=table.digest(),
+        scenarios_digest=drawn.digest(),
         target_error=request.target_error,
         target_measure=request.target_measure,
         max_scenarios=request.max_scenarios,
     )
     decided = {name: value for name, value in plan.to_json().items() if name not in _INDECISIVE}
     _refuse_another(store, request.run, earlier, decided)
-    store.put(keys.scenarios(plan.run), table.to_bytes())
+    store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put_json(keys.request(plan.run), _resumable(request, as_of), indent=1)
     store.put_json(keys.plan(plan.run), plan.to_json(), indent=1)
     return plan
@@ -224,14 +227,14 @@ def read(store: Store, run: str) -> Plan:
         raise IncompleteRun(f"{error} Run {run} was never planned.") from None
 
 
-def read_scenarios(store: Store, plan: Plan) -> ScenarioTable:
+def read_scenarios(store: Store, plan: Plan) -> ScenarioFile:
     """The plan's scenarios. Raises IncompleteRun if they are not those that were planned."""
-    table = ScenarioTable.from_bytes(store.get(keys.scenarios(plan.run)))
-    if table.digest() != plan.scenarios_digest:
+    drawn = ScenarioFile.from_bytes(store.get(keys.scenarios(plan.run)))
+    if drawn.digest() != plan.scenarios_digest:
         raise IncompleteRun(
             f"{keys.scenarios(plan.run)} was changed since the plan was made; start the run under a new name."
         )
-    return table
+    return drawn
 
 
 def _get_json(store: Store, key: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from montecarlo.errors import InvalidInput
-from montecarlo.model.scenarios import Case
+from montecarlo.model.cases import Case
 
 MAX_CASES = 16
 

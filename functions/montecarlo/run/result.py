@@ -6,7 +6,7 @@ Nothing is published unless every planned chunk is there exactly once and every 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 from montecarlo.cost import estimate as cost
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.model import concentration
-from montecarlo.model.measures import Estimate, Measures, Sample, independent_error, stratified_error, tail_share
+from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error, tail_share
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.report.page import Distribution, render
 from montecarlo.run.chunk import to_parquet
@@ -54,7 +54,7 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) 
     _check_rejects(plan, total, store)
     if plan.sample > 1:
         total.scale(plan.sample)
-    weights = np.concatenate([read_scenarios(store, wave).weights for wave in plans]) / len(plans)
+    weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     result = build(plan, total, weights, len(plans), versions)
     if plan.target_error:
         errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]
@@ -103,10 +103,10 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
     """
     strata = plan.design.strata(plan.scenarios) * waves
     error = stratified_error(strata) if strata else independent_error
-    sampled = _Sampled.of(total, plan.sample)
+    sampling_error = _sampling_error(total, plan.sample)
     cases = {}
     for c, case in enumerate(plan.cases):
-        sample = Sample(total.segments.losses[c].sum(axis=0), weights, error, sampled.error)
+        sample = LossSample(total.segments.losses[c].sum(axis=0), weights, error, sampling_error)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
@@ -135,7 +135,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             "method": "mixture" if plan.design.shift else "plain",
             "shift": plan.design.shift,
             "one_in": plan.sample,
-            "relative_error": sampled.error,
+            "relative_error": sampling_error,
         },
         "parameters": plan.parameters.to_json(),
         "versions": {"montecarlo": plan.version, "model": plan.model, "kernel": "+".join(total.kernels), **versions},
@@ -158,22 +158,16 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
     }
 
 
-@dataclass(frozen=True)
-class _Sampled:
+def _sampling_error(total: Partial, one_in: int) -> float:
     """What simulating one loan in k adds to every error: the relative standard error of a total over all loans.
 
     With loans drawn independently, a total of k * x_i has the variance (k - 1) / k * sum((k * x_i)**2); x is the
     expected loss in the first case.
     """
-
-    error: float
-
-    @classmethod
-    def of(cls, total: Partial, one_in: int) -> "_Sampled":
-        squares = sum(concentration.exact(total.segments.expected_squares))
-        expected = int(total.segments.expected_loss[0].sum()) >> 16
-        share = squares / expected**2 if expected else 0.0
-        return cls(math.sqrt((1 - 1 / one_in) * share))
+    squares = sum(concentration.exact(total.segments.expected_squares))
+    expected = int(total.segments.expected_loss[0].sum()) >> 16
+    share = squares / expected**2 if expected else 0.0
+    return math.sqrt((1 - 1 / one_in) * share)
 
 
 def _concentration(total: Partial, one_in: int) -> dict[str, float]:
@@ -190,7 +184,7 @@ def _concentration(total: Partial, one_in: int) -> dict[str, float]:
     }
 
 
-def _convergence(sample: Sample, strata: Sequence[int]) -> list[dict[str, Any]]:
+def _convergence(sample: LossSample, strata: Sequence[int]) -> list[dict[str, Any]]:
     """The estimates that ever fewer of the scenarios would have given, most first."""
     rows = []
     for part in (sample.thinned(factor, strata) for factor in (1, 2, 4, 8, 16)):
@@ -260,7 +254,7 @@ def _case(measures: Measures) -> dict[str, Any]:
     }
 
 
-def _parts(breakdown: Breakdown, case: int, sample: Sample, names: Sequence[str]) -> dict[str, Any]:
+def _parts(breakdown: Breakdown, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
     """Expected loss and Euler contribution to ES of each part that holds a loan."""
     contributions = tail_share(sample.losses, sample.weights, breakdown.losses[case], CONTRIBUTION_LEVEL / 100)
     return {

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from montecarlo.model.scenarios import draw
+from montecarlo.model.tables import model_tables
 from montecarlo.run import groups as group
 from montecarlo.run.plan import Plan, read
+from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.source.reading import READERS
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
@@ -21,11 +23,12 @@ from montecarlo.storage.store import Store
 def plan_next(run: str, wave: int, store: Store) -> Plan:
     """Plan a wave of the run, by its number from 1: new scenarios for the chunks that the first wave was cut into."""
     first = read(store, run)
-    table = draw(first.parameters, first.cases, first.scenarios, first.seed, first.design, wave)
-    plan = replace(first, run=keys.wave(run, wave), wave=wave, scenarios_digest=table.digest())
+    tables = model_tables(first.parameters, first.cases)
+    drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
+    plan = replace(first, run=keys.wave(run, wave), wave=wave, scenarios_digest=drawn.digest())
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda number: _copy_group(first, plan, number, store), range(first.groups)))
-    store.put(keys.scenarios(plan.run), table.to_bytes())
+    store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put_json(keys.plan(plan.run), plan.to_json(), indent=1)
     return plan
 

@@ -11,7 +11,7 @@ does without, `c` fails where there is none.
 
 `python -m montecarlo.simulation.compiled` builds the library beside this file, for another machine too, if $CC is a
 compiler for it: `CC=aarch64-linux-gnu-gcc python -m montecarlo.simulation.compiled --machine aarch64`. Imports NumPy
-only.
+and `trials` only.
 """
 
 import argparse
@@ -27,13 +27,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from montecarlo.simulation.kernel import Trials
+from montecarlo.simulation.trials import Trials
 
 SOURCE = Path(__file__).with_name("kernel.c")
 
@@ -82,19 +80,19 @@ class Library:
 
     def add_losses(
         self,
-        trials: "Trials",
+        trials: Trials,
         loss: Ints,
         region: npt.NDArray[np.int16],
         weights: Ints,
         by_region: Ints,
         frequency: Ints,
     ) -> None:
-        """What `kernel.add_losses` does, for losses that do not depend on the scenario."""
+        """What `numpy_kernel.add_losses` does, for losses that do not depend on the scenario."""
         regions = by_region.shape[1]
         self._add_losses(*_arguments(trials), loss, region, weights, regions, by_region, frequency)
 
-    def find(self, trials: "Trials") -> list[tuple[Ints, Ints]]:
-        """What `kernel.Finder.find` does, the defaults in no order. Takes 8 bytes a trial and case."""
+    def find(self, trials: Trials) -> list[tuple[Ints, Ints]]:
+        """What `numpy_kernel.Finder.find` does, the defaults in no order. Takes 8 bytes a trial and case."""
         defaults = np.empty((trials.cases, len(trials) * trials.scenarios), dtype=np.int64)
         found = np.empty(trials.cases, dtype=np.int64)
         self._find_defaults(*_arguments(trials), defaults, found)
@@ -111,7 +109,7 @@ class Library:
         return out
 
 
-def _arguments(trials: "Trials") -> tuple[object, ...]:
+def _arguments(trials: Trials) -> tuple[object, ...]:
     return (
         trials.seed,
         trials.first_scenario,

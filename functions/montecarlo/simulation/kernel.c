@@ -1,4 +1,5 @@
-/* The inner loop of kernel.py, for the same bits in a third of the time. compiled.py builds, loads and calls it.
+/* The kernel's inner loop, for the same bits as numpy_kernel.py in a third of the time. compiled.py builds, loads and
+ * calls it.
  *
  * Portable C11 for GCC and Clang on 64-bit little-endian machines; no intrinsics, no memory of its own, nothing but
  * integers. A block of scenarios is done for all loans before the next one, so that what is added up stays in cache.
@@ -18,7 +19,7 @@ enum {
     SLACK = 1 << 20,  /* Q24: how far above a loan's own threshold a screen may lie before a new one pays off */
 };
 
-/* What decides the defaults of N loans of one sector in S scenarios and C cases; see kernel.Trials. */
+/* What decides the defaults of N loans of one sector in S scenarios and C cases; see trials.Trials. */
 typedef struct {
     uint64_t seed;
     int64_t first_scenario, scenarios, cases, loans;

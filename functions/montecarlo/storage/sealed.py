@@ -1,20 +1,17 @@
 """Arrays in a file that knows whether it is whole: a NumPy .npz with a SHA-256 of everything in it.
 
-Imports NumPy and our errors only.
+Imports NumPy and the ground floor only.
 """
 
-import hashlib
 import io
-from collections.abc import Mapping
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from montecarlo.arrays import Arrays, digest
 from montecarlo.errors import MonteCarloError
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 _SEAL = "sha256"
 
@@ -45,9 +42,5 @@ def unseal(data: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 def _digest(arrays: Arrays) -> bytes:
-    """SHA-256 over names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()
+    """The digest of the arrays, whatever their order."""
+    return digest(dict(sorted(arrays.items())))
