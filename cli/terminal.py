@@ -6,15 +6,18 @@ from textwrap import wrap
 from montecarlo.report.figures import (
     BASEL_CAPITAL,
     COMPARED,
+    EXPECTED_LOSS,
     LIFETIME_ECL,
     TWELVE_MONTH_ECL,
     Measure,
+    errors_apart,
     known,
     measures_of,
     notices,
     row_equation,
     tail_measure,
     unit_of,
+    verdict,
 )
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, Unit, count, plus_minus, shortened
@@ -23,7 +26,7 @@ COLUMNS = 100
 NAME_COLUMNS = 20
 """Of a case's name; longer ones are cut off."""
 
-LEFT_OUT = ("analytic_el", "worst")
+LEFT_OUT = ("worst",)
 """Where many cases stand below each other, so that two blocks hold the rest."""
 
 
@@ -53,19 +56,23 @@ def format_table(result: ResultView) -> str:
 
 def measures_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
     """Rows, the head first: a value for each case and, but for the first, how it changes."""
-    tail, halves = tail_measure(cases), half_widths(cases)
     rows = [[""], *([measure.label] for measure in measures)]
     for case in cases:
-        column = [terminal_text(case.name), *(measure.text(measure.value(case), unit) for measure in measures)]
+        column = [terminal_text(case.name), *(measure.shown(case, unit) for measure in measures)]
         for row, value in zip(rows, column, strict=True):
             row.append(value)
         if case.index:
             changes = (measure.change(cases[0], case) for measure in measures)
             for row, value in zip(rows, ["change", *changes], strict=True):
                 row.append(value)
-    if any(half != MISSING for half in halves):
-        interval = [text for half in halves for text in (half, "")]
-        rows.insert(2 + measures.index(tail), ["  95 % interval", interval[0], *interval[2:]])
+    checks = [MISSING if (apart := errors_apart(case)) is None else verdict(apart) for case in cases]
+    for measure, label, remarks in (
+        (tail_measure(cases), "  95 % interval", half_widths(cases)),
+        (EXPECTED_LOSS, "  analytic EL", checks),
+    ):
+        if any(remark != MISSING for remark in remarks):
+            spread = [text for remark in remarks for text in (remark, "")]
+            rows.insert(2 + measures.index(measure), [label, spread[0], *spread[2:]])
     return rows
 
 
@@ -75,7 +82,7 @@ def cases_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Uni
     shown = [measure for measure in measures if measure.path[0] not in LEFT_OUT]
     rows = [["", *(measure.short + " ± 95 %" * (measure == tail) for measure in shown)]]
     for case, half in zip(cases, halves, strict=True):
-        texts = [measure.text(measure.value(case), unit) for measure in shown]
+        texts = [measure.shown(case, unit) for measure in shown]
         if tail in shown:
             texts[shown.index(tail)] += f" {half:>{max(map(len, halves))}}"
         rows.append([shortened(terminal_text(case.name), NAME_COLUMNS), *texts])

@@ -1,5 +1,6 @@
 """The result as a table for the terminal."""
 
+import re
 from typing import Any
 
 import pytest
@@ -42,6 +43,30 @@ def test_the_first_case_is_the_reference() -> None:
     assert "−33.3 %" in table_of(result | {"cases": {"stressed": cases["stressed"], "base": cases["base"]}})
 
 
+def test_another_currency() -> None:
+    table = table_of(full_result() | {"currency": "CHF"})
+    assert "Amounts in CHF million; exposure CHF 1.00B." in table
+    assert "$" not in table
+
+
+def test_what_is_not_applicable() -> None:
+    result = full_result()
+    for figures in result["cases"].values():
+        figures["ecl"]["lifetime"] = None
+        figures["not_applicable"] = {"lifetime_ecl": 3333}
+    table = table_of(result)
+    assert re.search(r"ECL, lifetime \(stage 2, CECL\) +n/a +n/a +–\n", table)
+    assert "Lifetime ECL leaves out 3,333 loans that bring only PD and EAD" in table
+
+
+def test_an_el_that_does_not_agree() -> None:
+    result = full_result()
+    result["cases"]["stressed"]["analytic_el"] *= 2
+    table = table_of(result)
+    assert re.search(r"\n  analytic EL +agrees +differs\n", table)
+    assert "The simulated EL lies 13.2 standard errors from the analytic one" in table
+
+
 def test_a_change_beyond_measure() -> None:
     table = table_of({"cases": {"base": {"el": 1e-300}, "stressed": {"el": 1e300}}})
     assert max(len(line) for line in table.splitlines()) <= 100
@@ -56,7 +81,7 @@ def test_the_whole_table() -> None:
         "Federal Funds rate               3.63 %    8.00 %  +4.37 pp\n"
         "Mean probability of default      1.23 %    1.85 %  +0.62 pp\n"
         "Expected loss (EL)                12.35     18.52   +50.0 %\n"
-        "EL, analytic                      12.40     18.60   +50.0 %\n"
+        "  analytic EL                    agrees    agrees\n"
         "Unexpected loss (UL)               6.54      9.81   +50.0 %\n"
         "Value at risk (VaR), 95 %         23.46     35.19   +50.0 %\n"
         "Value at risk (VaR), 99 %         34.57     51.85   +50.0 %\n"

@@ -65,6 +65,14 @@ def test_the_page_needs_nothing_from_elsewhere(result: dict[str, Any], distribut
     assert set(re.findall(r"https?://[^\s\"]+", page)) == {"http://www.w3.org/2000/svg"}
 
 
+def test_amounts_are_in_the_portfolios_currency(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
+    text = visible(render(result | {"currency": "CHF"}, distributions))
+    for figure in ("the portfolio of CHF 1.00B is", "Amounts in CHF thousand.", "VaR 99.9 % CHF 56.8M", "CHF 250M"):
+        assert figure in text
+    assert "$" not in text.replace("US$", "")
+    assert "portfolio of €1.00B" in visible(render(result | {"currency": "EUR"}, {}))
+
+
 def test_the_same_result_gives_the_same_page(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
     assert render(result, distributions) == render(copy.deepcopy(result), dict(distributions))
 
@@ -86,6 +94,7 @@ def test_no_text_of_a_user_becomes_markup(distributions: dict[str, Distribution]
     page = render(named(HOSTILE), {HOSTILE: distributions["base"]})
     assert skeleton(page) == skeleton(render(named("plain"), {"plain": distributions["base"]}))
     assert visible(page).count("alert(1)") > 20
+    assert not set(page) & set("\x00\x1b\x9b\u202e\u2066\ud800")
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=30))

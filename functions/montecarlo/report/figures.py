@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 
 from montecarlo.model.measures import Z_95
 from montecarlo.report.view import CaseView, Path, ResultView
-from montecarlo.report.words import MISSING, Unit, count, humanise, percent, plus_minus, shortened, unit_for
+from montecarlo.report.words import (
+    MISSING,
+    NOT_APPLICABLE,
+    Unit,
+    count,
+    humanise,
+    percent,
+    plus_minus,
+    shortened,
+    unit_for,
+)
 
 COMPARED = 3
 """Cases side by side at most; of more, the first and those of the largest VaR are compared."""
@@ -30,6 +40,10 @@ class Measure:
         """The case's figure; None where it has none."""
         return case.figure(self.path).value
 
+    def known_of(self, case: CaseView) -> bool:
+        """Whether the case has the figure, or says why it has none."""
+        return self.value(case) is not None or case.figure(self.path).inapplicable > 0
+
     def interval(self, case: CaseView) -> tuple[float, float] | None:
         """Its 95 % interval."""
         return case.figure(self.path).interval
@@ -38,6 +52,13 @@ class Measure:
         """Half the 95 % interval, relative to the value."""
         value, bounds = self.value(case), self.interval(case)
         return (bounds[1] - bounds[0]) / 2 / abs(value) if value and bounds else None
+
+    def shown(self, case: CaseView, unit: Unit) -> str:
+        """The case's figure for people, amounts in the table's unit."""
+        figure = case.figure(self.path)
+        if figure.value is None:
+            return NOT_APPLICABLE if figure.inapplicable else MISSING
+        return self.text(figure.value, unit)
 
     def text(self, value: float | None, unit: Unit) -> str:
         """A value of this kind; amounts in the table's unit."""
@@ -69,6 +90,7 @@ class Measure:
 FED_RATE = Measure("Federal Funds rate", ("fed_rate",), "rate", "Fed rate")
 EXPECTED_LOSS = Measure("Expected loss (EL)", ("el",), short="EL")
 ANALYTIC_EL = Measure("EL, analytic", ("analytic_el",), short="EL, analytic")
+"""EL computed loan by loan, without simulation: what the simulated one is checked by."""
 BASEL_CAPITAL = Measure("Basel IRB capital", ("capital",), short="IRB capital")
 TWELVE_MONTH_ECL = Measure("ECL, 12 months (stage 1)", ("ecl", "twelve_month"), short="ECL 12 months")
 LIFETIME_ECL = Measure("ECL, lifetime (stage 2, CECL)", ("ecl", "lifetime"), short="ECL lifetime")
@@ -80,7 +102,6 @@ def measures_of(cases: Sequence[CaseView]) -> list[Measure]:
         FED_RATE,
         Measure("Mean probability of default", ("mean_pd",), "share", "Mean PD"),
         EXPECTED_LOSS,
-        ANALYTIC_EL,
         Measure("Unexpected loss (UL)", ("ul",), short="UL"),
         *by_level("var", cases),
         *by_level("es", cases),
@@ -108,7 +129,7 @@ def by_level(key: str, cases: Sequence[CaseView]) -> list[Measure]:
 
 def known(measures: Iterable[Measure], cases: Sequence[CaseView]) -> list[Measure]:
     """Those that at least one case has."""
-    return [measure for measure in measures if any(measure.value(case) is not None for case in cases)]
+    return [measure for measure in measures if any(measure.known_of(case) for case in cases)]
 
 
 def highest_level(key: str, cases: Sequence[CaseView]) -> Measure:
@@ -169,6 +190,23 @@ def row_equation(result: ResultView) -> str:
     )
 
 
+FARTHEST = 3.0
+"""Standard errors from which on chance is a poor explanation: it gives so many once in 370 runs."""
+
+
+def errors_apart(case: CaseView) -> float | None:
+    """How many standard errors the simulated EL lies from the analytic one; None where there is no error to go by."""
+    simulated, bounds, analytic = EXPECTED_LOSS.value(case), EXPECTED_LOSS.interval(case), ANALYTIC_EL.value(case)
+    if simulated is None or bounds is None or analytic is None or bounds[0] == bounds[1]:
+        return None
+    return abs(simulated - analytic) / ((bounds[1] - bounds[0]) / 2 / Z_95)
+
+
+def verdict(apart: float) -> str:
+    """Whether the simulated EL agrees with the analytic one, which so many standard errors lie between."""
+    return "agrees" if apart <= FARTHEST else "differs"
+
+
 def sum_or_none(values: Iterable[float | None]) -> float | None:
     """The sum; None where one of the values is missing."""
     total = 0.0
@@ -198,4 +236,14 @@ def notices(result: ResultView) -> list[str]:
     tail = tail_measure(result.cases)
     if any(case.figure(tail.path).undetermined for case in result.cases):
         found.append(f"Too few scenarios reach {tail.short} to tell how precise it is: use more.")
+    farthest = max((apart for case in result.cases if (apart := errors_apart(case)) is not None), default=0.0)
+    if farthest > FARTHEST:
+        found.append(
+            f"The simulated EL lies {farthest:.1f} standard errors from the analytic one. Chance alone makes that rare:"
+            " repeat the run with another seed, and do not use its figures if they differ again."
+        )
+    left_out = max((case.figure(LIFETIME_ECL.path).inapplicable for case in result.cases), default=0)
+    if left_out:
+        loans = "one loan that brings" if left_out == 1 else f"{count(left_out)} loans that bring"
+        found.append(f"Lifetime ECL leaves out {loans} only PD and EAD: what remains of their terms is not known.")
     return found

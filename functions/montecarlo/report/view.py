@@ -23,8 +23,13 @@ Path = tuple[str, ...]
 SINGLE = ("fed_rate", "mean_pd", "analytic_el", "el", "ul", "worst", "capital")
 BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
-APART = ("standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions")
+APART = (
+    "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable"
+)  # fmt: skip
 """Keys of a case that are no figures of their own."""
+
+INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl"}
+"""Figures that do not hold for every loan, with their names in `not_applicable`."""
 
 THINNED = ("el", "var_99.9", "es_99.9")
 """What the convergence table estimates."""
@@ -37,11 +42,16 @@ ISO_CODE = re.compile("[A-Z]{3}")
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a case and its 95 % interval, if known. undetermined: whether the sample was too small for one."""
+    """A figure of a case and its 95 % interval, if known.
+
+    undetermined: whether the sample was too small for an interval. inapplicable: the number of loans that the figure
+    cannot be told for, and which it leaves out.
+    """
 
     value: float | None
     interval: tuple[float, float] | None = None
     undetermined: bool = False
+    inapplicable: float = 0
 
 
 @dataclass(frozen=True)
@@ -236,7 +246,7 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
     paths: list[Path] = [(key,) for key in SINGLE]
     paths += [(key, level) for key in BY_LEVEL for level in case.child(key).value if LEVEL.fullmatch(level)]
     paths += [("ecl", key) for key in ECL]
-    figures = {path: figure for path in paths if (figure := figure_at(case, path)).value is not None}
+    figures = {path: figure for path in paths if (figure := figure_at(case, path)) != Figure(None)}
     sizes = case.value.get("effective_sample_size")
     if not isinstance(sizes, Mapping):
         sizes = {"all": sizes}
@@ -274,7 +284,8 @@ def figure_at(case: Node, path: Path) -> Figure:
         raise wrong(where, "two numbers", pair)
     bounds = [bound for end in pair if (bound := number_at(end, where)) is not None]
     interval = (bounds[0], bounds[1]) if len(bounds) == 2 else None
-    return Figure(node.number(path[-1]), interval, undetermined=bool(pair) and not bounds)
+    left_out = case.child("not_applicable").number(INAPPLICABLE[path]) if path in INAPPLICABLE else None
+    return Figure(node.number(path[-1]), interval, bool(pair) and not bounds, left_out or 0)
 
 
 def leaves(path: Path, value: Any) -> Iterator[tuple[Path, float]]:

@@ -8,6 +8,7 @@ BEYOND_WORDS = 1e9
 """From so many of the unit at hand on, amounts are written in powers of ten."""
 
 MISSING = "–"
+NOT_APPLICABLE = "n/a"
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 """Signs that stand for one currency alone; others are named by their ISO codes."""

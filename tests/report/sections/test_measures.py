@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from montecarlo.report.page import render
-from tests.report.reading import visible
+from tests.report.reading import notices, visible
 from tests.report.sample import MANY, many_cases
 
 
@@ -36,3 +38,27 @@ def test_all_cases_have_their_measures() -> None:
 def test_the_first_case_is_the_reference(result: dict[str, Any]) -> None:
     result["cases"] = {"stressed": result["cases"]["stressed"], "base": result["cases"]["base"]}
     assert "−6,172.80" in visible(render(result, {}))
+
+
+def test_the_simulated_el_is_checked_by_the_analytic_one(result: dict[str, Any]) -> None:
+    page = render(result, {})
+    assert "EL, analytic, as a check 12,400.00 agrees: 0.1 standard errors apart 18,600.00 agrees" in visible(page)
+    assert not notices(page)
+    result["cases"]["base"]["analytic_el"] += 10e6
+    page = render(result, {})
+    assert "22,400.00 differs: 10.6 standard errors apart" in visible(page)
+    assert "The simulated EL lies 10.6 standard errors from the analytic one." in notices(page)[0]
+
+
+@pytest.mark.parametrize("bounds", [[None, None], [12e6, 12e6]])
+def test_without_an_error_there_is_no_verdict(result: dict[str, Any], bounds: list[float | None]) -> None:
+    """As where no scenario lost anything: that says nothing against an analytic EL above zero."""
+    result["cases"]["base"]["interval_95"]["el"] = bounds
+    result["cases"]["base"]["analytic_el"] = 1.0
+    page = render(result, {})
+    assert "EL, analytic, as a check <0.01 18,600.00 agrees" in visible(page)
+    assert not notices(page)
+
+
+def test_many_cases_are_checked_each() -> None:
+    assert visible(render(many_cases(), {})).count("agrees: 0.1 standard errors apart") == len(MANY)

@@ -3,19 +3,23 @@
 from collections.abc import Iterable, Sequence
 
 from montecarlo.report.figures import (
+    ANALYTIC_EL,
     COMPARED,
     EXPECTED_LOSS,
     Measure,
     case_label,
     case_title,
     compared,
+    errors_apart,
+    known,
     measures_of,
     tail_measure,
     unit_of,
+    verdict,
 )
-from montecarlo.report.markup import Html, details, joined, section, table, tag
+from montecarlo.report.markup import Html, cell, details, joined, section, table, tag
 from montecarlo.report.sections.tables import change_cell, value_cell
-from montecarlo.report.view import ResultView
+from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, Unit, humanise
 
 
@@ -39,10 +43,24 @@ def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
             if case.index:
                 yield change_cell(measure, cases[0], case, unit)
 
+    def rows() -> Iterable[list[str]]:
+        for measure in measures:
+            yield list(cells(measure))
+            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
+                checks = (cell for case in cases for cell in (check_cell(case, unit), "")[: 1 + bool(case.index)])
+                yield [f"{ANALYTIC_EL.label}, as a check", *checks]
+
     head = ["Measure"]
     for case in cases:
         head += [case_label(case), "Change"] if case.index else [case_label(case)]
-    return table(measures_caption(result, unit), head, (list(cells(measure)) for measure in measures))
+    return table(measures_caption(result, unit), head, rows())
+
+
+def check_cell(case: CaseView, unit: Unit) -> Html:
+    """The analytic EL, and whether the simulated one agrees with it."""
+    apart = errors_apart(case)
+    below = None if apart is None else f"{verdict(apart)}: {apart:.1f} standard errors apart"
+    return cell(ANALYTIC_EL.shown(case, unit), below)
 
 
 def measures_caption(result: ResultView, unit: Unit) -> str:
@@ -69,6 +87,10 @@ def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
                 head.append("Change")
                 for case, row in zip(cases, rows, strict=True):
                     row.append(change_cell(measure, cases[0], case, unit) if case.index else "")
+            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
+                head.append(ANALYTIC_EL.short)
+                for case, row in zip(cases, rows, strict=True):
+                    row.append(check_cell(case, unit))
         return tag("div", table(f"{title}. {measures_caption(result, unit)}", head, rows), class_="compact")
 
     tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]

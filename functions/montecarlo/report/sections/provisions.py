@@ -20,7 +20,7 @@ def provisions_section(result: ResultView) -> Html:
 
     def amount(case: CaseView, measure: Measure) -> Iterator[str]:
         value = measure.value(case)
-        yield cell(measure.text(value, unit), percent(value / exposure) if value is not None and exposure else None)
+        yield cell(measure.shown(case, unit), percent(value / exposure) if value is not None and exposure else None)
         if len(cases) > 1:
             yield change_cell(measure, cases[0], case, unit) if case.index else ""
 

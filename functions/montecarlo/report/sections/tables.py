@@ -15,7 +15,7 @@ def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
     """A case's figure with its interval below."""
     bounds = measure.interval(case)
     interval = f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}" if bounds else None
-    return cell(measure.text(measure.value(case), unit), interval)
+    return cell(measure.shown(case, unit), interval)
 
 
 def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Unit) -> Html:
