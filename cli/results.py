@@ -1,12 +1,11 @@
 """The folder that a run's results come to."""
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from cli import CommandError
 from cli.deployment import Stack
+from montecarlo.report.view import ResultView
 
 
 def folder(path: Path) -> Path:
@@ -33,7 +32,6 @@ def download(stack: Stack, prefix: str, out: Path) -> None:
                 s3.download_file(stack.bucket, item["Key"], str(target))
 
 
-def read(out: Path) -> dict[str, Any]:
-    """The folder's result.json."""
-    result: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
-    return result
+def read(out: Path) -> ResultView:
+    """The folder's result.json. Raises InvalidResult where it is damaged."""
+    return ResultView.read((out / "result.json").read_bytes())

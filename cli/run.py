@@ -96,7 +96,7 @@ def simulate(stack: Stack, execution_name: str, request: dict[str, Any], out: Pa
         f"\nReport:  {out / 'report.html'}\nResults: {out / 'result.json'}, loans/, losses.parquet, segments.parquet",
         end="",
     )
-    print(f", rejects/ ({result['loans']['rejected']:,} rows)" if result["loans"]["rejected"] else "")
+    print(f", rejects/ ({result.rows.rejected:,.0f} rows)" if result.rows.rejected else "")
 
 
 def timestamp() -> str:

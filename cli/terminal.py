@@ -1,48 +1,42 @@
-"""The result as a short table for the terminal."""
+"""The result as a short table for the terminal. Imports the report's view and its words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any
 
-from montecarlo.report.words import (
+from montecarlo.report.figures import (
     BASEL_CAPITAL,
     COMPARED,
+    EXPECTED_LOSS,
     LIFETIME_ECL,
-    MISSING,
     TWELVE_MONTH_ECL,
-    Case,
     Measure,
-    Unit,
-    cases_of,
-    count,
-    half_width,
+    errors_apart,
     known,
-    loan_equation,
     measures_of,
-    money_or_missing,
     notices,
-    number,
-    plus_minus,
-    shortened,
+    row_equation,
     tail_measure,
     unit_of,
+    verdict,
 )
+from montecarlo.report.view import CaseView, ResultView
+from montecarlo.report.words import MISSING, Unit, count, plus_minus, shortened
 
 COLUMNS = 100
 NAME_COLUMNS = 20
 """Of a case's name; longer ones are cut off."""
 
-LEFT_OUT = ("analytic_el", "worst")
+LEFT_OUT = ("worst",)
 """Where many cases stand below each other, so that two blocks hold the rest."""
 
 
-def format_table(result: Mapping[str, Any]) -> str:
+def format_table(result: ResultView) -> str:
     """The measures as plain text, at most 100 columns wide, without a line end after the last line.
 
     Few cases stand side by side with their changes, measures down; of many, each has a line. What does not fit beside
     the first column goes into further blocks below.
     """
-    cases = cases_of(result)
+    cases = result.cases
     measures = [*measures_of(cases), *known((BASEL_CAPITAL, TWELVE_MONTH_ECL, LIFETIME_ECL), cases)]
     unit = unit_of(cases, measures)
     few = len(cases) <= COMPARED
@@ -51,48 +45,54 @@ def format_table(result: Mapping[str, Any]) -> str:
     # A change stays with its value, and is read against the first case.
     blocks = [text_block(block) for block in fitted(columns, kept=2 if few else 1, step=2 if few else 1)]
 
-    run = f"Run {result.get('run', '')}: {count(result.get('scenarios'))} scenarios, seed {result.get('seed', MISSING)}"
-    amounts = f"Amounts in {unit.name}; exposure {money_or_missing(number(result.get('exposure')))}."
-    counts = f"Loans: {loan_equation(result)}"
+    seed = MISSING if result.seed is None else result.seed
+    run = f"Run {result.run}: {count(result.scenarios)} scenarios, seed {seed}"
+    amounts = f"Amounts in {result.currency.name(unit)}; exposure {result.currency.money(result.exposure)}."
+    counts = f"Loans: {row_equation(result)}"
     first, *lines = (shortened(terminal_text(line), COLUMNS) for line in (run, amounts, counts))
     notes = (line for notice in notices(result) for line in wrap(terminal_text(notice), COLUMNS))
     return "\n".join([first, "", "\n\n".join(blocks), "", *lines, *notes])
 
 
-def measures_down(cases: Sequence[Case], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
+def measures_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
     """Rows, the head first: a value for each case and, but for the first, how it changes."""
-    tail, halves = tail_measure(cases), half_widths(cases)
     rows = [[""], *([measure.label] for measure in measures)]
     for case in cases:
-        column = [terminal_text(case.name), *(measure.text(case.value(measure), unit) for measure in measures)]
+        column = [terminal_text(case.name), *(measure.shown(case, unit) for measure in measures)]
         for row, value in zip(rows, column, strict=True):
             row.append(value)
         if case.index:
             changes = (measure.change(cases[0], case) for measure in measures)
             for row, value in zip(rows, ["change", *changes], strict=True):
                 row.append(value)
-    if any(half != MISSING for half in halves):
-        interval = [text for half in halves for text in (half, "")]
-        rows.insert(2 + measures.index(tail), ["  95 % interval", interval[0], *interval[2:]])
+    checks = [MISSING if (apart := errors_apart(case)) is None else verdict(apart) for case in cases]
+    for measure, label, remarks in (
+        (tail_measure(cases), "  95 % interval", half_widths(cases)),
+        (EXPECTED_LOSS, "  analytic EL", checks),
+    ):
+        if any(remark != MISSING for remark in remarks):
+            spread = [text for remark in remarks for text in (remark, "")]
+            rows.insert(2 + measures.index(measure), [label, spread[0], *spread[2:]])
     return rows
 
 
-def cases_down(cases: Sequence[Case], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
+def cases_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:
     """Rows, the head first: a line for each case, with half of VaR's interval beside it."""
     tail, halves = tail_measure(cases), half_widths(cases)
     shown = [measure for measure in measures if measure.path[0] not in LEFT_OUT]
     rows = [["", *(measure.short + " ± 95 %" * (measure == tail) for measure in shown)]]
     for case, half in zip(cases, halves, strict=True):
-        texts = [measure.text(case.value(measure), unit) for measure in shown]
+        texts = [measure.shown(case, unit) for measure in shown]
         if tail in shown:
             texts[shown.index(tail)] += f" {half:>{max(map(len, halves))}}"
         rows.append([shortened(terminal_text(case.name), NAME_COLUMNS), *texts])
     return rows
 
 
-def half_widths(cases: Sequence[Case]) -> list[str]:
+def half_widths(cases: Sequence[CaseView]) -> list[str]:
     """Half of the 95 % interval of each case's VaR at the highest level."""
-    halves = (half_width(case, tail_measure(cases)) for case in cases)
+    tail = tail_measure(cases)
+    halves = (tail.half_width(case) for case in cases)
     return [MISSING if half is None else plus_minus(half) for half in halves]
 
 
@@ -122,6 +122,7 @@ def column_widths(columns: Sequence[Sequence[str]]) -> list[int]:
 
 
 def text_block(columns: Sequence[Sequence[str]]) -> str:
+    """Columns side by side, the first to the left, a line below the head."""
     widths = column_widths(columns)
     lines = []
     for row, cells in enumerate(zip(*columns, strict=True)):

@@ -21,5 +21,9 @@ class IncompleteRun(MonteCarloError):
     """A planned chunk is missing, twice there, or does not add up, so nothing is published. Never retried."""
 
 
+class InvalidResult(MonteCarloError):
+    """A result.json is damaged or of another schema, so it cannot be shown. Never retried."""
+
+
 class SlowDown(MonteCarloError):
     """Storage asked for a pause or failed in passing. Retried with backoff."""

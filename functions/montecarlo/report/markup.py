@@ -13,12 +13,17 @@ class Html(str):
     """Markup that is written as it is. Any other string is text."""
 
 
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNFIT = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u200d\u2010-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""What XML cannot hold, control characters, and marks that turn the direction of the text around them."""
+
 VOID_ELEMENTS = ("meta",)
 
 
 def escape(text: str) -> str:
-    return html.escape(NOT_IN_XML.sub("\ufffd", text))
+    """Text without anything that could be markup or change how the text around it reads."""
+    return html.escape(UNFIT.sub("\ufffd", text))
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
@@ -41,6 +46,7 @@ def joined(children: Iterable[str]) -> Html:
 
 
 def cell(value: str, below: str | None = None) -> Html:
+    """A table's cell, with a remark below in small print."""
     return tag("td", value, tag("small", below)) if below else tag("td", value)
 
 
@@ -68,6 +74,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot
 
 
 def section(title: str, *children: str) -> Html:
+    """A part of the page under a heading."""
     return tag("section", tag("h2", title), *children)
 
 

@@ -1,0 +1,112 @@
+"""Every measure of every case, with its interval and its change from the first case."""
+
+from collections.abc import Iterable, Sequence
+
+from montecarlo.report.figures import (
+    ANALYTIC_EL,
+    COMPARED,
+    EXPECTED_LOSS,
+    Measure,
+    case_label,
+    case_title,
+    compared,
+    errors_apart,
+    known,
+    measures_of,
+    tail_measure,
+    unit_of,
+    verdict,
+)
+from montecarlo.report.markup import Html, cell, details, joined, section, table, tag
+from montecarlo.report.sections.tables import change_cell, value_cell
+from montecarlo.report.view import CaseView, ResultView
+from montecarlo.report.words import MISSING, Unit, humanise
+
+
+def measures_section(result: ResultView) -> Html:
+    """All measures, and the figures of later versions."""
+    if not result.cases:
+        return Html()
+    tables = (measures_down if len(result.cases) <= COMPARED else cases_down)(result, measures_of(result.cases))
+    return section("Measures", tables, further_table(result))
+
+
+def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
+    """Few cases beside each other, each but the first with its changes."""
+    cases = result.cases
+    unit = unit_of(cases, measures)
+
+    def cells(measure: Measure) -> Iterable[str]:
+        yield measure.label
+        for case in cases:
+            yield value_cell(case, measure, unit)
+            if case.index:
+                yield change_cell(measure, cases[0], case, unit)
+
+    def rows() -> Iterable[list[str]]:
+        for measure in measures:
+            yield list(cells(measure))
+            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
+                checks = (cell for case in cases for cell in (check_cell(case, unit), "")[: 1 + bool(case.index)])
+                yield [f"{ANALYTIC_EL.label}, as a check", *checks]
+
+    head = ["Measure"]
+    for case in cases:
+        head += [case_label(case), "Change"] if case.index else [case_label(case)]
+    return table(measures_caption(result, unit), head, rows())
+
+
+def check_cell(case: CaseView, unit: Unit) -> Html:
+    """The analytic EL, and whether the simulated one agrees with it."""
+    apart = errors_apart(case)
+    below = None if apart is None else f"{verdict(apart)}: {apart:.1f} standard errors apart"
+    return cell(ANALYTIC_EL.shown(case, unit), below)
+
+
+def measures_caption(result: ResultView, unit: Unit) -> str:
+    """What the amounts and the small figures of a table of measures are."""
+    amounts = f"Amounts in {result.currency.name(unit)}."
+    return f"{amounts} Small figures: 95 % interval of the simulation; for a change, the difference."
+
+
+def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
+    """Many cases below each other: what is expected, and the tail."""
+    cases = result.cases
+    in_tail = ("var", "es", "economic_capital")
+    expected = [measure for measure in measures if measure.path[0] not in in_tail]
+    tail = [measure for measure in measures if measure.path[0] in in_tail]
+
+    def by_case(title: str, shown: Sequence[Measure], changing: Measure) -> Html:
+        unit = unit_of(cases, shown)
+        head, rows = ["Case"], [[humanise(case.name)] for case in cases]
+        for measure in shown:
+            head.append(measure.short)
+            for case, row in zip(cases, rows, strict=True):
+                row.append(value_cell(case, measure, unit))
+            if measure == changing:
+                head.append("Change")
+                for case, row in zip(cases, rows, strict=True):
+                    row.append(change_cell(measure, cases[0], case, unit) if case.index else "")
+            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
+                head.append(ANALYTIC_EL.short)
+                for case, row in zip(cases, rows, strict=True):
+                    row.append(check_cell(case, unit))
+        return tag("div", table(f"{title}. {measures_caption(result, unit)}", head, rows), class_="compact")
+
+    tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]
+    if tail:
+        tables.append(by_case("Tail of the loss distribution", tail, tail_measure(cases)))
+    names = [case_title(case) for case in compared(cases)]
+    note = f"Charts and breakdowns compare {', '.join(names[:-1])} and {names[-1]}: the first case and those of the"
+    return joined([*tables, tag("p", f"{note} largest VaR. result.json and segments.parquet hold all cases.")])
+
+
+def further_table(result: ResultView) -> Html:
+    """The numbers that a later version of the project adds to the cases, folded away."""
+    figures = [{", ".join(map(humanise, path)): value for path, value in case.further.items()} for case in result.cases]
+    names = list(dict.fromkeys(name for by_name in figures for name in by_name))
+    if not names:
+        return Html()
+    rows = [[name, *(f"{by_name[name]:,.6g}" if name in by_name else MISSING for by_name in figures)] for name in names]
+    head = ["Figure", *(case_label(case) for case in result.cases)]
+    return details("Further figures of this run", table("Amounts in currency units.", head, rows))

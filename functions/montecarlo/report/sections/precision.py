@@ -1,0 +1,78 @@
+"""How scenarios were drawn, how many count, and how the estimates settled."""
+
+from collections.abc import Callable, Sequence
+
+from montecarlo.report.charts.bars import legend
+from montecarlo.report.charts.convergence import convergence_chart
+from montecarlo.report.figures import case_title, compared, tail_measure
+from montecarlo.report.markup import Html, section, tag
+from montecarlo.report.view import CaseView, ResultView
+from montecarlo.report.words import count, percent, plus_minus
+
+
+def precision_section(result: ResultView) -> Html:
+    """What is known of the simulation's precision in words, and the convergence chart."""
+    cases = compared(result.cases)
+    sentences = [*drawing(result), *wave_sentences(result), *effective_scenarios(result, cases)]
+    chart = convergence_chart(cases)
+    if not sentences and chart is None:
+        return Html()
+    parts = [tag("p", " ".join(sentences))] if sentences else []
+    if chart is not None:
+        caption = (
+            "What all scenarios, a half of them, a quarter and so on estimate, each with its 95 % interval: the more"
+            " scenarios, the narrower."
+        )
+        figure = (legend(cases, "bar"), tag("div", chart, class_="wide"), tag("figcaption", caption))
+        parts += [tag("h3", "Convergence"), tag("figure", *figure)]
+    return section("Precision", *parts)
+
+
+def drawing(result: ResultView) -> list[str]:
+    """How scenarios were drawn."""
+    method, scenarios = result.sampling.method, count(result.scenarios)
+    if method == "mixture":
+        return [
+            f"Half of the {scenarios} scenarios were drawn as they would occur, and half where the portfolio loses"
+            " much; weights put all of them back to their true probability."
+        ]
+    return [f"The {scenarios} scenarios were drawn as they would occur, all alike."] if method else []
+
+
+def wave_sentences(result: ResultView) -> list[str]:
+    """How many waves of scenarios a precision took, if one was asked for."""
+    waves = result.waves
+    if waves.count is None or waves.target_error is None:
+        return []
+    name, _, level = waves.target_measure.partition("_")
+    name = {"el": "EL", "ul": "UL", "var": "VaR", "es": "ES"}.get(name, name)
+    measure = f"{name} {level} %" if level else name
+    times = "one wave" if waves.count == 1 else f"{count(waves.count)} waves"
+    ended = "" if waves.relative_error is None else f"; it is {percent(waves.relative_error)} in the end"
+    below = percent(waves.target_error)
+    return [f"They came in {times}, to bring the relative standard error of {measure} below {below}{ended}."]
+
+
+def effective_scenarios(result: ResultView, cases: Sequence[CaseView]) -> list[str]:
+    """Kish's effective number of scenarios, beside what plain Monte Carlo has, and how sharp VaR is."""
+    sentences = []
+    whole = next((case.effective_sizes["all"] for case in cases if "all" in case.effective_sizes), None)
+    if whole is not None:
+        sentences.append(f"By their weights they count as {count(whole)} equally likely ones.")
+    tail = tail_measure(cases)
+    level = tail.path[-1]
+    beyond = per_case(cases, [case.effective_sizes.get(level) for case in cases], count)
+    if beyond:
+        usual = None if result.scenarios is None else result.scenarios * (1 - float(level) / 100)
+        plain = "" if usual is None else f"; of as many plain ones, about {count(usual)}"
+        sentences.append(f"At or beyond {tail.short} lie {beyond}{plain}.")
+    sharp = per_case(cases, [tail.half_width(case) for case in cases], plus_minus)
+    if sharp:
+        sentences.append(f"{tail.short} is known to {sharp}, with 95 % confidence.")
+    return sentences
+
+
+def per_case(cases: Sequence[CaseView], values: Sequence[float | None], text: Callable[[float], str]) -> str:
+    """586 (Base), 592 (Stressed)"""
+    known = zip(cases, values, strict=True)
+    return ", ".join(f"{text(value)} ({case_title(case)})" for case, value in known if value is not None)

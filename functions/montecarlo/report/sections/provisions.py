@@ -1,0 +1,40 @@
+"""Expected credit losses for the accounts."""
+
+from collections.abc import Iterator
+
+from montecarlo.report.charts.bars import legend
+from montecarlo.report.figures import LIFETIME_ECL, TWELVE_MONTH_ECL, Measure, case_label, compared, unit_of
+from montecarlo.report.markup import Html, cell, section, table, tag
+from montecarlo.report.sections.tables import PART_LIFETIME, PART_TWELVE_MONTH, change_cell, parts_table
+from montecarlo.report.view import CaseView, ResultView
+from montecarlo.report.words import percent
+
+
+def provisions_section(result: ResultView) -> Html:
+    """ECL over 12 months and over the loans' life, of each case and by segment; nothing where no case has one."""
+    cases, exposure = result.cases, result.exposure
+    measures = (TWELVE_MONTH_ECL, LIFETIME_ECL)
+    if all(measure.value(case) is None for case in cases for measure in measures):
+        return Html()
+    unit = unit_of(cases, measures)
+
+    def amount(case: CaseView, measure: Measure) -> Iterator[str]:
+        value = measure.value(case)
+        yield cell(measure.shown(case, unit), percent(value / exposure) if value is not None and exposure else None)
+        if len(cases) > 1:
+            yield change_cell(measure, cases[0], case, unit) if case.index else ""
+
+    changes = ["Change"] if len(cases) > 1 else []
+    head = ["Case", "12 months", *changes, "Lifetime", *changes]
+    rows = [[case_label(case), *amount(case, TWELVE_MONTH_ECL), *amount(case, LIFETIME_ECL)] for case in cases]
+    amounts = f"Amounts in {result.currency.name(unit)}."
+    caption = f"{amounts} Small figures: share of the exposure; for a change, the difference."
+    note = (
+        "Expected credit losses (ECL), discounted to today: over 12 months, as IFRS 9 asks for loans in stage 1, and"
+        " over the loans' remaining life, as it does in stage 2 and CECL does for all. Computed, not simulated."
+    )
+    by_segment = parts_table(
+        result, "segments", [PART_TWELVE_MONTH, PART_LIFETIME], "Small figures: share of the exposure."
+    )
+    parts = [tag("h3", "By segment"), legend(compared(cases), "bar"), by_segment] if by_segment else []
+    return section("Expected credit losses", tag("p", note), table(caption, head, rows), *parts)

@@ -1,0 +1,67 @@
+"""What produced the figures: seed, versions, times, cost, parameters."""
+
+import json
+from collections.abc import Callable
+
+from montecarlo.report.markup import Html, details, section, table, tag
+from montecarlo.report.view import CostView, ResultView
+from montecarlo.report.words import MISSING, count, dollars, humanise, record_entry
+
+
+def record_section(result: ResultView) -> Html:
+    """The run's record, the cost by item and the parameters."""
+    portfolio = result.portfolio
+    entries: list[tuple[str, str]] = [
+        ("Run", result.run or MISSING),
+        ("Portfolio", f"{portfolio.source or MISSING}, as of {portfolio.as_of or MISSING}"),
+        ("Seed", MISSING if result.seed is None else str(result.seed)),
+        ("Scenarios", count(result.scenarios)),
+        *((f"Version of {key}", version) for key, version in result.versions.items()),
+    ]
+    measured = [record_entry(key, value) for key, value in result.timings.items()]
+    entries += [(f"Measured: {name[:1].lower()}{name[1:]}", value) for name, value in measured]
+    entries += cost_entries(result.cost)
+    listing = tag("pre", json.dumps(result.parameters, indent=2, ensure_ascii=False, default=str))
+    return section(
+        "Run record",
+        tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"),
+        tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit."),
+        cost_details(result.cost),
+        details("Parameters", listing) if result.parameters else Html(),
+    )
+
+
+def cost_entries(cost: CostView) -> list[tuple[str, str]]:
+    """What the run cost beside what was expected, and the plain figures of other versions."""
+
+    def beside(key: str, text: Callable[[float], str]) -> str | None:
+        value, estimate = cost.figures.get(key), cost.figures.get(f"estimated_{key}")
+        if not isinstance(value, float):
+            return None
+        return text(value) + (f"; {text(estimate)} estimated before the run" if isinstance(estimate, float) else "")
+
+    told = {"worker_seconds"}  # among the timings, too
+    entries = []
+    for title, key, text in (
+        ("Cost at AWS list prices", "usd", dollars),
+        ("Cost: Lambda", "gb_seconds", lambda value: f"{value:,.1f} GB-seconds"),
+    ):
+        described = beside(key, text)
+        if described is not None:
+            entries.append((title, described))
+            told |= {key, f"estimated_{key}"}
+    others = [record_entry(key, value) for key, value in cost.figures.items() if key not in told]
+    return entries + [(f"Cost: {name[:1].lower()}{name[1:]}", value) for name, value in others]
+
+
+def cost_details(cost: CostView) -> Html:
+    """What was paid for, and how often each service was asked."""
+    tables = []
+    if cost.usd_by_item:
+        where = ", ".join(cost.prices[key] for key in ("region", "date", "source") if key in cost.prices)
+        rows = [[humanise(name), MISSING if usd is None else f"{usd:,.6f}"] for name, usd in cost.usd_by_item.items()]
+        tables.append(table(f"In US$. Prices: {where or 'not recorded'}.", ["Item", "Cost"], rows))
+    if cost.requests:
+        rows = [[humanise(name), count(many)] for name, many in cost.requests.items()]
+        tables.append(table("Requests and state transitions.", ["Kind", "Number"], rows))
+    return details("Cost by item", *tables) if tables else Html()

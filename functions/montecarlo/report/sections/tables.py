@@ -1,0 +1,133 @@
+"""Tables that several sections have: a measure's cells, and segments or regions with their figures by case."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from montecarlo.portfolio.regions import REGION_LABELS, REGIONS
+from montecarlo.report.charts.bars import bars
+from montecarlo.report.figures import RISK_WEIGHT_FACTOR, Measure, case_title, compared, sum_or_none
+from montecarlo.report.markup import Html, cell, joined, table, tag
+from montecarlo.report.view import CaseView, Holding, PartLosses, ResultView
+from montecarlo.report.words import MISSING, Unit, count, humanise, percent, unit_for
+
+
+def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
+    """A case's figure with its interval below."""
+    bounds = measure.interval(case)
+    interval = f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}" if bounds else None
+    return cell(measure.shown(case, unit), interval)
+
+
+def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Unit) -> Html:
+    """How a case's figure differs from the reference's, in % and, below, as an amount."""
+    before, after = measure.value(reference), measure.value(case)
+    if measure.kind != "amount" or before is None or after is None:
+        return cell(measure.change(reference, case))
+    difference = unit.text(after - before)
+    return cell(measure.change(reference, case), difference if difference.startswith("−") else f"+{difference}")
+
+
+@dataclass(frozen=True)
+class PartFigure:
+    """A figure that segments or regions have in each case; `key` as in PartLosses.
+
+    share: what is shown as a share of exposure is so many times the figure; None where nothing is.
+    drawn: as bars, too.
+    """
+
+    key: str
+    title: str
+    share: float | None = None
+    drawn: str = ""
+
+    def of(self, parts: Mapping[str, PartLosses], name: str) -> float | None:
+        """A part's figure; None where it has none."""
+        value: float | None = getattr(parts.get(name, PartLosses()), self.key)
+        return value
+
+
+PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
+PART_ES = PartFigure("es_99_contribution", "ES 99\u00a0%")
+PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
+PART_TWELVE_MONTH = PartFigure("twelve_month_ecl", "12 months", share=1.0)
+PART_LIFETIME = PartFigure("lifetime_ecl", "lifetime", share=1.0, drawn="Lifetime compared")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How the portfolio is divided: what each part holds, and what it loses in each of the compared cases."""
+
+    kind: str
+    holdings: Mapping[str, Holding]
+    by_case: Sequence[Mapping[str, PartLosses]]
+
+    @classmethod
+    def of(cls, result: ResultView, kind: str) -> "Parts":
+        """kind: "segments" or "regions"."""
+        cases = compared(result.cases)
+        if kind == "segments":
+            return cls(kind, result.portfolio.segments, [case.segments for case in cases])
+        return cls(kind, result.portfolio.regions, [case.regions for case in cases])
+
+    def names(self) -> list[str]:
+        """Of all parts: segments in the result's order, regions in that of their digits, unknown ones last."""
+        names = list(dict.fromkeys(name for group in (self.holdings, *self.by_case) for name in group))
+        if self.kind == "regions":
+            names.sort(key=lambda name: REGIONS.index(name) if name in REGIONS else len(REGIONS))
+        return names
+
+    def values(self, figure: PartFigure) -> Iterator[float]:
+        """What is known of a figure, of all parts and cases."""
+        for parts in self.by_case:
+            for name in self.names():
+                value = figure.of(parts, name)
+                if value is not None:
+                    yield value
+
+    def label(self, name: str) -> Html:
+        """A part's name; a region's digit with its states."""
+        states = REGION_LABELS.get(name) if self.kind == "regions" else None
+        return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
+
+
+def parts_table(
+    result: ResultView, kind: str, figures: Sequence[PartFigure], caption: str, loans: bool = False
+) -> Html:
+    """Segments or regions down, the figures of the compared cases across; nothing where no case has one of them.
+
+    kind: "segments" or "regions". loans: whether to tell how many loans each part has.
+    """
+    cases, parts = compared(result.cases), Parts.of(result, kind)
+    known = {figure: values for figure in figures if (values := list(parts.values(figure)))}
+    if not known:
+        return Html()
+    unit = unit_for(value for values in known.values() for value in values)
+
+    def amount_cell(figure: PartFigure, value: float | None, exposure: float | None) -> Html:
+        share = percent(figure.share * value / exposure) if figure.share and value is not None and exposure else None
+        return cell(MISSING if value is None else unit.text(value), share)
+
+    def row(title: str, some: Sequence[str], charted: bool = True) -> list[str]:
+        """The sums over some of the parts."""
+        holdings = [parts.holdings.get(name, Holding()) for name in some]
+        exposure = sum_or_none(holding.exposure for holding in holdings)
+        cells: list[str] = [title]
+        if loans:
+            cells.append(count(sum_or_none(holding.loans for holding in holdings)))
+        cells.append(result.currency.money(exposure))
+        for figure, values in known.items():
+            sums = [sum_or_none(figure.of(of_case, name) for name in some) for of_case in parts.by_case]
+            cells += [amount_cell(figure, value, exposure) for value in sums]
+            if figure.drawn:
+                cells.append(tag("td", bars(cases, sums, max(values)) if charted else Html(), class_="bars"))
+        return cells
+
+    head: list[str] = ["Segment" if kind == "segments" else "ZIP region", *(["Loans"] if loans else []), "Exposure"]
+    for figure in known:
+        head += [f"{case_title(case)} {figure.title}" for case in cases]
+        if figure.drawn:
+            head.append(tag("th", figure.drawn, scope="col", class_="bars"))
+    names = parts.names()
+    rows = [row(parts.label(name), [name]) for name in names]
+    caption = f"Amounts in {result.currency.name(unit)}. {caption}"
+    return table(caption, head, rows, row("Total", names, charted=False))

@@ -1,0 +1,354 @@
+"""result.json, parsed once into what the report and the terminal show. Imports errors, document and words.
+
+A result may come from an older or later version of schema 1: any key may be missing or null, which reads as None or
+empty, and others may be there. A value of another type than the schema's is damage and refused.
+
+Names of runs, cases, segments and reject reasons stay as they are: whoever writes them out makes them harmless there.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from montecarlo.errors import InvalidResult
+from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, wrong
+from montecarlo.report.words import Currency
+
+SCHEMA = 1
+Path = tuple[str, ...]
+"""Where a figure stands in a case: ("el",), ("var", "99.9")."""
+
+SINGLE = ("fed_rate", "mean_pd", "analytic_el", "el", "ul", "worst", "capital")
+BY_LEVEL = ("var", "es", "economic_capital")
+ECL = ("twelve_month", "lifetime")
+APART = (
+    "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable"
+)  # fmt: skip
+"""Keys of a case that are no figures of their own."""
+
+INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl"}
+"""Figures that do not hold for every loan, with their names in `not_applicable`."""
+
+THINNED = ("el", "var_99.9", "es_99.9")
+"""What the convergence table estimates."""
+
+LEVEL = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
+"""A level in percent, such as 99.9."""
+
+ISO_CODE = re.compile("[A-Z]{3}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a case and its 95 % interval, if known.
+
+    undetermined: whether the sample was too small for an interval. inapplicable: the number of loans that the figure
+    cannot be told for, and which it leaves out.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None = None
+    undetermined: bool = False
+    inapplicable: float = 0
+
+
+@dataclass(frozen=True)
+class ThinnedEstimates:
+    """What some of the scenarios would have told: by name, a value and its standard error, if known."""
+
+    scenarios: float
+    estimates: Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class PartLosses:
+    """What a segment or region loses in a case, in currency units."""
+
+    el: float | None = None
+    es_99_contribution: float | None = None
+    capital: float | None = None
+    twelve_month_ecl: float | None = None
+    lifetime_ecl: float | None = None
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """One case of the result, e.g. base or stressed. `index` picks its colour; the others are compared with case 0.
+
+    further: numbers that a later version adds. effective_sizes: numbers of scenarios by level in percent, or "all".
+    thinned: most scenarios first.
+    """
+
+    name: str
+    index: int
+    figures: Mapping[Path, Figure]
+    further: Mapping[Path, float]
+    effective_sizes: Mapping[str, float]
+    thinned: Sequence[ThinnedEstimates]
+    segments: Mapping[str, PartLosses]
+    regions: Mapping[str, PartLosses]
+
+    def figure(self, path: Path) -> Figure:
+        """The figure there; one without a value where the case has none."""
+        return self.figures.get(path, Figure(None))
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a segment or region holds: number of loans, exposure in currency units."""
+
+    loans: float | None = None
+    exposure: float | None = None
+
+
+@dataclass(frozen=True)
+class Concentration:
+    """Herfindahl-Hirschman indices of the exposure."""
+
+    by_loan: float | None
+    by_segment: float | None
+    by_region: float | None
+
+
+@dataclass(frozen=True)
+class PortfolioView:
+    """Which portfolio it was and what it holds."""
+
+    source: str | None
+    as_of: str | None
+    concentration: Concentration
+    segments: Mapping[str, Holding]
+    regions: Mapping[str, Holding]
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows of the portfolio: read = simulated + rejected + not sampled."""
+
+    read: float | None
+    simulated: float | None
+    rejected: float | None
+    not_sampled: float | None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How scenarios were drawn ("mixture" or "plain"), and loans: one in so many, and the relative error it adds."""
+
+    method: str | None
+    one_in: float
+    relative_error: float | None
+
+
+@dataclass(frozen=True)
+class WavesView:
+    """Waves of scenarios, the precision asked for and the one reached. reached: None where nothing was asked."""
+
+    count: float | None
+    target_measure: str
+    target_error: float | None
+    relative_error: float | None
+    reached: bool | None
+
+
+@dataclass(frozen=True)
+class CostView:
+    """What the run cost. figures: single values by key; the rest by item."""
+
+    figures: Mapping[str, float | str]
+    usd_by_item: Mapping[str, float | None]
+    requests: Mapping[str, float | None]
+    prices: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """A run's result. Amounts are in currency units; `parameters` are as they are in the file."""
+
+    run: str
+    seed: int | None
+    scenarios: float | None
+    exposure: float | None
+    currency: Currency
+    cases: Sequence[CaseView]
+    portfolio: PortfolioView
+    rows: RowCounts
+    rejected_by_reason: Mapping[str, float | None]
+    sampling: Sampling
+    waves: WavesView
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+    timings: Mapping[str, float | str]
+    cost: CostView
+
+    @classmethod
+    def read(cls, content: str | bytes) -> "ResultView":
+        """From the text of result.json. Raises InvalidResult where it is no JSON or no result of schema 1."""
+        try:
+            result = json.loads(content)
+        except (ValueError, RecursionError):
+            raise InvalidResult(f"result.json is not JSON. {REMEDY}") from None
+        return cls.of(result)
+
+    @classmethod
+    def of(cls, result: Any) -> "ResultView":
+        """From result.json as parsed by `json`. Raises InvalidResult that names the key and what is wrong with it."""
+        check_depth(result)
+        root = Node.at(result, "")
+        if root.number("schema") != SCHEMA:
+            raise InvalidResult(
+                f"result.json is not of schema {SCHEMA}, the only one that this version reads: use the version of the"
+                " project that made it."
+            )
+        sampling, waves = root.child("sampling"), root.child("waves")
+        seed = root.number("seed")
+        return cls(
+            run=root.text("run") or "",
+            seed=None if seed is None else int(root.value["seed"]),
+            scenarios=root.number("scenarios"),
+            exposure=root.number("exposure"),
+            currency=currency_of(root),
+            cases=[case_view(name, index, node) for index, (name, node) in enumerate(root.child("cases").children())],
+            portfolio=portfolio_view(root.child("portfolio")),
+            rows=RowCounts(
+                *(root.child("loans").number(key) for key in ("read", "simulated", "rejected", "not_sampled"))
+            ),
+            rejected_by_reason=root.child("rejected_by_reason").numbers(),
+            sampling=Sampling(
+                sampling.text("method"), sampling.number("one_in") or 1.0, sampling.number("relative_error")
+            ),
+            waves=WavesView(
+                waves.number("count"),
+                waves.text("target_measure") or "",
+                waves.number("target_error"),
+                waves.number("relative_error"),
+                waves.flag("reached"),
+            ),
+            parameters=root.child("parameters").value,
+            versions=root.child("versions").texts(),
+            timings=root.child("timings").record(),
+            cost=cost_view(root.child("cost")),
+        )
+
+
+def currency_of(result: Node) -> Currency:
+    """The portfolio's currency; results that name none are in US dollars."""
+    code = result.text("currency")
+    if code is not None and not ISO_CODE.fullmatch(code):
+        raise InvalidResult(f"result.json: currency must be an ISO code such as EUR. {REMEDY}")
+    return Currency(code or "USD")
+
+
+def case_view(name: str, index: int, case: Node) -> CaseView:
+    """One of the cases."""
+    paths: list[Path] = [(key,) for key in SINGLE]
+    paths += [(key, level) for key in BY_LEVEL for level in case.child(key).value if LEVEL.fullmatch(level)]
+    paths += [("ecl", key) for key in ECL]
+    figures = {path: figure for path in paths if (figure := figure_at(case, path)) != Figure(None)}
+    sizes = case.value.get("effective_sample_size")
+    if not isinstance(sizes, Mapping):
+        sizes = {"all": sizes}
+    sized = Node(sizes, case.where("effective_sample_size")).numbers()
+    thinned = [
+        thinned_estimates(Node.at(row, f"{case.where('convergence')}[{place}]"))
+        for place, row in enumerate(case.items("convergence"))
+    ]
+    return CaseView(
+        name,
+        index,
+        figures,
+        further={
+            path: value
+            for key, below in case.value.items()
+            if key not in APART
+            for path, value in leaves((key,), below)
+            if path not in paths
+        },
+        effective_sizes={level: size for level, size in sized.items() if size is not None},
+        thinned=sorted((row for row in thinned if row is not None), key=lambda row: -row.scenarios),
+        segments=parts_of(case.child("segments")),
+        regions=parts_of(case.child("regions")),
+    )
+
+
+def figure_at(case: Node, path: Path) -> Figure:
+    """The value and the interval at a path, whose last step is a number and whose others are objects."""
+    node, intervals = case, case.child("interval_95")
+    for key in path[:-1]:
+        node, intervals = node.child(key), intervals.child(key)
+    pair = intervals.items(path[-1])
+    where = intervals.where(path[-1])
+    if len(pair) not in (0, 2):
+        raise wrong(where, "two numbers", pair)
+    bounds = [bound for end in pair if (bound := number_at(end, where)) is not None]
+    interval = (bounds[0], bounds[1]) if len(bounds) == 2 else None
+    left_out = case.child("not_applicable").number(INAPPLICABLE[path]) if path in INAPPLICABLE else None
+    return Figure(node.number(path[-1]), interval, bool(pair) and not bounds, left_out or 0)
+
+
+def leaves(path: Path, value: Any) -> Iterator[tuple[Path, float]]:
+    """All numbers in objects below each other."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from leaves((*path, key), below)
+    elif is_number(value) and (number := number_at(value, ".".join(path))) is not None:
+        yield path, number
+
+
+def thinned_estimates(row: Node) -> ThinnedEstimates | None:
+    """A row of the convergence table; None where it does not say how many scenarios it is about."""
+    scenarios = row.number("scenarios")
+    if scenarios is None or scenarios < 1:
+        return None
+    estimates = {}
+    for name in THINNED:
+        pair = row.items(name) or (None, None)
+        if len(pair) != 2:
+            raise wrong(row.where(name), "a value and its standard error", pair)
+        value, error = (number_at(end, row.where(name)) for end in pair)
+        if value is not None:
+            estimates[name] = value, error
+    return ThinnedEstimates(scenarios, estimates)
+
+
+def parts_of(parts: Node) -> dict[str, PartLosses]:
+    """Segments or regions of a case."""
+    return {
+        name: PartLosses(
+            el=part.number("el"),
+            es_99_contribution=part.number("es_99_contribution"),
+            capital=part.number("capital"),
+            twelve_month_ecl=part.number("twelve_month_ecl"),
+            lifetime_ecl=part.number("lifetime_ecl"),
+        )
+        for name, part in parts.children()
+    }
+
+
+def portfolio_view(portfolio: Node) -> PortfolioView:
+    """The portfolio that was simulated."""
+    indices = portfolio.child("concentration")
+
+    def holdings(kind: str) -> dict[str, Holding]:
+        parts = portfolio.child(kind).children()
+        return {name: Holding(part.number("loans"), part.number("exposure")) for name, part in parts}
+
+    return PortfolioView(
+        portfolio.text("source"),
+        portfolio.text("as_of"),
+        Concentration(indices.number("hhi"), indices.number("hhi_segments"), indices.number("hhi_regions")),
+        holdings("segments"),
+        holdings("regions"),
+    )
+
+
+def cost_view(cost: Node) -> CostView:
+    """What the run cost."""
+    return CostView(
+        cost.record(),
+        cost.child("usd_by_item").numbers(),
+        cost.child("requests").numbers(),
+        cost.child("prices").texts(),
+    )

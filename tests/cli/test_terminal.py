@@ -1,0 +1,120 @@
+"""The result as a table for the terminal."""
+
+import re
+from typing import Any
+
+import pytest
+
+from cli.terminal import format_table
+from montecarlo.report.view import ResultView
+from tests.report.sample import HOSTILE, case, full_result, named
+
+
+def table_of(result: dict[str, Any]) -> str:
+    return format_table(ResultView.of({"schema": 1, **result}))
+
+
+def test_text_cannot_steer_a_terminal() -> None:
+    table = table_of(named(HOSTILE + "\r\n\x9b2J"))
+    assert all(char.isprintable() for char in table.replace("\n", ""))
+
+
+@pytest.mark.parametrize("empty", [{}, {"cases": {}}, {"cases": {"base": {}}}, {"cases": None, "loans": {}}])
+def test_missing_keys(empty: dict[str, Any]) -> None:
+    assert table_of(empty)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6, 1e30, 1e290])
+def test_tiny_and_huge_amounts(scale: float) -> None:
+    table = table_of({"exposure": scale, "cases": {"base": case(3.63, scale), "stressed": case(8.0, 2 * scale)}})
+    assert max(len(line) for line in table.splitlines()) <= 100
+
+
+def test_what_a_reader_must_know_is_said() -> None:
+    result = full_result()
+    result["sampling"] |= {"one_in": 10, "relative_error": 0.01}
+    notice = "One loan in 10 was simulated and amounts are scaled up to all loans; that adds ±2 %, which the"
+    assert notice in table_of(result)
+
+
+def test_the_first_case_is_the_reference() -> None:
+    result = full_result()
+    cases = result["cases"]
+    assert "−33.3 %" in table_of(result | {"cases": {"stressed": cases["stressed"], "base": cases["base"]}})
+
+
+def test_another_currency() -> None:
+    table = table_of(full_result() | {"currency": "CHF"})
+    assert "Amounts in CHF million; exposure CHF 1.00B." in table
+    assert "$" not in table
+
+
+def test_what_is_not_applicable() -> None:
+    result = full_result()
+    for figures in result["cases"].values():
+        figures["ecl"]["lifetime"] = None
+        figures["not_applicable"] = {"lifetime_ecl": 3333}
+    table = table_of(result)
+    assert re.search(r"ECL, lifetime \(stage 2, CECL\) +n/a +n/a +–\n", table)
+    assert "Lifetime ECL leaves out 3,333 loans that bring only PD and EAD" in table
+
+
+def test_an_el_that_does_not_agree() -> None:
+    result = full_result()
+    result["cases"]["stressed"]["analytic_el"] *= 2
+    table = table_of(result)
+    assert re.search(r"\n  analytic EL +agrees +differs\n", table)
+    assert "The simulated EL lies 13.2 standard errors from the analytic one" in table
+
+
+def test_a_change_beyond_measure() -> None:
+    table = table_of({"cases": {"base": {"el": 1e-300}, "stressed": {"el": 1e300}}})
+    assert max(len(line) for line in table.splitlines()) <= 100
+
+
+def test_the_whole_table() -> None:
+    assert table_of(full_result()) == (
+        "Run quarter-end: 2,000 scenarios, seed 4711\n"
+        "\n"
+        "                                   base  stressed    change\n"
+        "-----------------------------------------------------------\n"
+        "Federal Funds rate               3.63 %    8.00 %  +4.37 pp\n"
+        "Mean probability of default      1.23 %    1.85 %  +0.62 pp\n"
+        "Expected loss (EL)                12.35     18.52   +50.0 %\n"
+        "  analytic EL                    agrees    agrees\n"
+        "Unexpected loss (UL)               6.54      9.81   +50.0 %\n"
+        "Value at risk (VaR), 95 %         23.46     35.19   +50.0 %\n"
+        "Value at risk (VaR), 99 %         34.57     51.85   +50.0 %\n"
+        "Value at risk (VaR), 99.9 %       56.79     85.18   +50.0 %\n"
+        "  95 % interval                   ±15 %     ±15 %\n"
+        "Expected shortfall (ES), 97.5 %   33.33     50.00   +50.0 %\n"
+        "Expected shortfall (ES), 99 %     44.44     66.66   +50.0 %\n"
+        "Expected shortfall (ES), 99.9 %   66.66    100.00   +50.0 %\n"
+        "Economic capital, 99.9 %          44.44     66.67   +50.0 %\n"
+        "Worst scenario                    66.67    100.00   +50.0 %\n"
+        "Basel IRB capital                 88.12    132.19   +50.0 %\n"
+        "ECL, 12 months (stage 1)          11.23     16.85   +50.0 %\n"
+        "ECL, lifetime (stage 2, CECL)     47.12     70.69   +50.0 %\n"
+        "\n"
+        "Amounts in $ million; exposure $1.00B.\n"
+        "Loans: 3,340 read = 3,333 simulated + 7 rejected + 0 not sampled"
+    )
+
+
+@pytest.mark.parametrize("others", [2, 3, 16])
+@pytest.mark.parametrize("name", ["change", "fed", "a_rather_long_name_of_a_case"])
+def test_at_most_100_columns(others: int, name: str) -> None:
+    names = ["base", *(f"{name}_{index}" for index in range(others))]
+    table = table_of({"run": "r" * 300, "cases": {name: case(3.63, 1e3) for name in names}})
+    lines = table.splitlines()
+    assert max(len(line) for line in lines) <= 100
+    assert all(name[:15] in table for name in names)
+
+
+def test_many_cases_have_a_line_each() -> None:
+    names = ["base", "adverse", "severe", *(f"fed_{rate}" for rate in range(4, 17))]
+    lines = table_of({"cases": {name: case(3.63, 1.0) for name in names}}).splitlines()
+    blocks = sum(line.startswith("base") for line in lines)
+    assert blocks <= 3
+    assert len(lines) <= 4 + blocks * (len(names) + 3)
+    assert sum("56,789.00 ±15 %" in line for line in lines) == len(names)

@@ -1,0 +1,31 @@
+"""Axes and labels."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from montecarlo.report.charts.frame import place, ticks
+from montecarlo.report.words import Currency
+
+
+@given(st.lists(st.floats(0, 900), min_size=1, max_size=4))
+def test_labels_neither_overlap_nor_leave_the_chart(centres: list[float]) -> None:
+    widths = [110.0] * len(centres)
+    placed = place(sorted(centres), widths, 0.0, 900.0)
+    assert placed[0] >= 55 - 1e-9
+    assert placed[-1] <= 845 + 1e-9
+    assert all(right - left >= 110 for left, right in pairwise(placed))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0, 2.6e6, ["$0", "$0.5M", "$1.0M", "$1.5M", "$2.0M", "$2.5M"]),
+        (0, 1.3e9, ["$0", "$0.2B", "$0.4B", "$0.6B", "$0.8B", "$1.0B", "$1.2B"]),
+        (0, 0.01, ["$0", "$0.002", "$0.004", "$0.006", "$0.008", "$0.010"]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
+    assert Currency("USD").ticks(ticks(low, high)) == labels

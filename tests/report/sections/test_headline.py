@@ -1,0 +1,49 @@
+"""What a reader must take away, in full sentences."""
+
+from typing import Any
+
+from montecarlo.report.page import render
+from tests.report.reading import notices, parsed, visible
+
+
+def test_the_headline_is_one_sentence_with_el_and_var_before_and_after(result: dict[str, Any]) -> None:
+    headline = parsed(render(result, {})).find(".//p[@class='headline']")
+    assert headline is not None
+    assert "".join(headline.itertext()).replace("\u00a0", " ") == (
+        "Today the portfolio of $1.00B is expected to lose $12.3M and, with 99.9 % probability, loses no more than"
+        " $56.8M (VaR); after a shock of the Federal Funds rate to 8.00 %, $18.5M and $85.2M."
+    )
+
+
+def test_a_sample_is_said_to_be_one(result: dict[str, Any]) -> None:
+    assert not notices(render(result, {}))
+    result["loans"] |= {"read": 33340, "not_sampled": 30000}
+    assert "The run simulated a sample of the loans" in notices(render(result, {}))[0]
+    result["sampling"] |= {"one_in": 10, "relative_error": 0.01}
+    notice = "One loan in 10 was simulated and amounts are scaled up to all loans; that adds ±2 %, which the"
+    assert notices(render(result, {})) == [f"{notice} intervals include."]
+
+
+def test_a_precision_that_was_missed_is_called_out(result: dict[str, Any]) -> None:
+    result["waves"] = {
+        "count": 8,
+        "target_measure": "var_99.9",
+        "target_error": 0.01,
+        "relative_error": 0.0098,
+        "reached": True,
+    }
+    page = render(result, {})
+    assert not notices(page)
+    told = "They came in 8 waves, to bring the relative standard error of VaR 99.9 % below 1.00 %; it is 0.98 % in"
+    assert told in visible(page)
+    result["waves"] |= {"reached": False, "relative_error": 0.013}
+    assert notices(render(result, {})) == [
+        "The run ended before it reached the precision of 1.00 % asked for: allow more scenarios."
+    ]
+
+
+def test_a_tail_without_an_error_is_called_out(result: dict[str, Any]) -> None:
+    result["cases"]["stressed"]["interval_95"]["var"]["99.9"] = [None, None]
+    page = render(result, {})
+    assert notices(page) == ["Too few scenarios reach VaR 99.9 % to tell how precise it is: use more."]
+    assert "VaR 99.9 % is known to ±15 % (Base), with 95 % confidence." in visible(page)

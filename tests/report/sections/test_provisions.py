@@ -1,0 +1,18 @@
+"""Expected credit losses, and loans that have none over their lives."""
+
+from typing import Any
+
+from montecarlo.report.page import render
+from tests.report.reading import notices, visible
+
+
+def test_what_is_not_applicable_says_to_how_many_loans(result: dict[str, Any]) -> None:
+    for figures in result["cases"].values():
+        figures["ecl"]["lifetime"] = None
+        figures["not_applicable"] = {"lifetime_ecl": 1}
+        figures["segments"]["credit_card"]["lifetime_ecl"] = None
+    page = render(result, {})
+    assert "Base (3.63 %) 11,234.50 1.12 % n/a Stressed (8.00 %)" in visible(page)
+    assert notices(page) == [
+        "Lifetime ECL leaves out one loan that brings only PD and EAD: what remains of their terms is not known."
+    ]
