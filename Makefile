@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 CHECKOV := checkov==3.3.30
 ASL_VALIDATOR := asl-validator@4.0.0
 
-.PHONY: run test lint console kernel clean setup tools
+.PHONY: help run test lint console kernel clean setup tools
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
 
 run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
 	@$(BIN)/montecarlo run \
@@ -19,18 +22,19 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 test: setup $(VENV)/.test tools lint  ## everything that CI checks
 	$(BIN)/pytest
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test  ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
-console: $(VENV)/.local  ## make cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
+console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
 	$(BIN)/python -m publishing.console
 
 kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
 	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
 
-setup: $(VENV)/.local $(SAM_VENV)/.sam
+setup: $(VENV)/.local $(SAM_VENV)/.sam  ## what `make run` needs: .venv and .venv-sam
 
 $(VENV)/.local: pyproject.toml
 	@echo "Setting up $(VENV) (first use only) ..."
@@ -43,7 +47,7 @@ $(VENV)/.test: $(VENV)/.local
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,test]'
 	@touch $@
 
-tools: $(CHECKOV_VENV)/.checkov node_modules/.asl-validator
+tools: $(CHECKOV_VENV)/.checkov node_modules/.asl-validator  ## what `make test` needs beside: checkov, asl-validator
 
 $(CHECKOV_VENV)/.checkov: Makefile
 	@echo "Setting up $(CHECKOV_VENV) (first use only) ..."
@@ -63,5 +67,5 @@ $(SAM_VENV)/.sam: cli/sam-requirements.txt
 	@$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement cli/sam-requirements.txt
 	@touch $@
 
-clean:
+clean:  ## remove every environment and what runs left
 	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) node_modules .montecarlo build

@@ -1,8 +1,11 @@
 """The documents say what the code does: links, tables, keys of the results, commands and their options."""
 
+import inspect
 import io
+import itertools
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ from tests.docs.tables import ROOT, commands, documents, rows, with_fresh_tables
 from tests.infrastructure.templates import STATE_MACHINES, resources, template
 
 DOCUMENTS = [pytest.param(file, id=str(file.relative_to(ROOT))) for file in documents()]
+PACKAGE = ROOT / "functions/montecarlo"
 RUN = "sample"
 
 
@@ -70,10 +74,12 @@ def test_tables_made_from_the_code_are_fresh(file: Path) -> None:
 
 @pytest.mark.parametrize("file", DOCUMENTS)
 def test_files_that_are_named_exist(file: Path) -> None:
-    places = "functions|statemachine|cloudformation|terraform|events|cli|embedded_aws|publishing|tests|benchmarks|examples|docs"
-    for name in re.findall(rf"`((?:{places})/[\w./-]*)`", file.read_text(encoding="utf-8")):
+    """Files are named from the repository's root, from the document's folder or, within the package, by their room."""
+    places = [folder for folder in (ROOT, PACKAGE) for folder in folder.iterdir() if folder.is_dir()]
+    names = "|".join(re.escape(folder.name) for folder in places if not folder.name.startswith((".", "_")))
+    for name in re.findall(rf"`((?:{names})/[\w./-]*)`", file.read_text(encoding="utf-8")):
         if not name.endswith(".tfvars"):  # the user's own
-            there = (ROOT / name).exists() or (file.parent / name).exists()
+            there = any((folder / name).exists() for folder in (ROOT, file.parent, PACKAGE))
             assert there, f"{file.name} names {name}, which does not exist"
 
 
@@ -104,9 +110,10 @@ def test_commands_and_their_options_exist(file: Path) -> None:
 
 def test_readme_gives_a_reason_for_every_dependency() -> None:
     readme = text_of("README.md")
-    for name in re.findall(r'^ {2}"([A-Za-z0-9-]+)', text_of("pyproject.toml"), re.MULTILINE):
-        if not re.fullmatch(r"[A-Z]+\d*", name):  # ruff's rules stand in lists of the same form
-            assert re.search(rf"\b{name}\b", readme), f"README.md does not say why there is {name}"
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    for requirement in (*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())):
+        name = re.split(r"[^\w-]", requirement)[0]
+        assert re.search(rf"\b{name}\b", readme), f"README.md does not say why there is {name}"
 
 
 def test_every_field_and_parameter_of_a_run_is_explained() -> None:
@@ -163,6 +170,39 @@ def test_every_state_is_in_the_map_of_the_code() -> None:
         for function, body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").items():
             handler = body["Properties"]["Handler"].removesuffix(".handler")
             assert described.get(function) == f"functions/{handler}.py"
+
+
+def test_the_tower_that_is_drawn_is_the_contract() -> None:
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["montecarlo"])
+    assert marked("docs/design.md", "tower") == layers
+
+
+def test_every_room_is_described() -> None:
+    described = {name for cells in rows(text_of("docs/design.md")) for name in re.findall(r"`(\w+)`", cells[0])}
+    assert set(re.findall(r"\w+", " ".join(marked("docs/design.md", "tower")))) <= described
+
+
+def test_every_key_of_the_bucket_is_drawn() -> None:
+    drawn, folders = set(), [""]
+    for line in marked("docs/design.md", "keys"):
+        depth, name = len(line) - len(line.lstrip()), line.split()[0].rstrip(",")
+        folders[depth // 4 + 1 :] = [name]
+        drawn.add("".join(folders))
+    values = {"run": "<run>", "name": "<name>", "number": 0, "group": 0, "part": 0, "chunk": 0, "suffix": "parquet"}
+    for name, maker in inspect.getmembers(keys, inspect.isfunction):
+        if name.startswith("_") or name == "wave":
+            continue
+        key = maker(**{argument: values[argument] for argument in inspect.signature(maker).parameters})
+        assert any(there.startswith(key) for there in drawn), f"docs/design.md does not draw {key}, made by {name}"
+    assert f"runs/{keys.wave('<run>', 1)}/" in drawn
+
+
+def marked(path: str, name: str) -> list[str]:
+    """The lines of a document's drawing, between `<!-- the NAME -->` and `<!-- end of the NAME -->`."""
+    found = re.search(rf"<!-- the {name} -->\n```\n(.*?)```\n<!-- end of the {name} -->", text_of(path), re.DOTALL)
+    assert found, f"{path} has no {name}"
+    return found[1].splitlines()
 
 
 def test_the_console_form_is_described_in_full() -> None:
