@@ -9,25 +9,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from botocore.exceptions import ClientError
 
-import aggregate
-import generate_part
-import plan
-import plan_group
-import plan_parts
-import reduce_group
-import simulate_chunk
 from montecarlo import errors
-from montecarlo.host import runtime
 from montecarlo.model import parameters
 from montecarlo.portfolio.loans import COLUMNS
 from montecarlo.portfolio.loans import Mapping as ColumnMapping
 from montecarlo.run.request import run_request
+from montecarlo.steps import generate_part, plan_parts
 from montecarlo.storage import keys
-from montecarlo.storage import store as storage
 from tests.docs.tables import ROOT, commands, documents, rows, with_fresh_tables
 from tests.infrastructure.templates import STATE_MACHINES, resources, template
+from tests.memory_run import MemoryHost, simulate
+from tests.memory_s3 import MemoryS3
 
 DOCUMENTS = [pytest.param(file, id=str(file.relative_to(ROOT))) for file in documents()]
 RUN = "sample"
@@ -70,7 +63,8 @@ def test_tables_made_from_the_code_are_fresh(file: Path) -> None:
 
 @pytest.mark.parametrize("file", DOCUMENTS)
 def test_files_that_are_named_exist(file: Path) -> None:
-    places = "functions|statemachine|cloudformation|terraform|events|cli|embedded_aws|publishing|tests|benchmarks|examples|docs"
+    folders = "functions|statemachine|cloudformation|terraform|events|cli|embedded_aws|publishing|tests"
+    places = f"{folders}|benchmarks|examples|docs"
     for name in re.findall(rf"`((?:{places})/[\w./-]*)`", file.read_text(encoding="utf-8")):
         if not name.endswith(".tfvars"):  # the user's own
             there = (ROOT / name).exists() or (file.parent / name).exists()
@@ -175,73 +169,22 @@ def test_the_console_form_is_described_in_full() -> None:
 # The results of a real run
 
 
-class Bucket:
-    """As much of S3's client as the functions use, in memory."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-
-    def get_object(self, Key: str, Range: str = "", **other: Any) -> dict[str, Any]:  # noqa: N803
-        data = self._get(Key)
-        if Range:
-            start, stop = re.findall(r"\d+", Range)
-            data = data[int(start) : int(stop) + 1]
-        return {"Body": io.BytesIO(data), "ContentLength": len(data), "ETag": '"etag"'}
-
-    def head_object(self, Key: str, **other: Any) -> dict[str, Any]:  # noqa: N803
-        return {"ContentLength": len(self._get(Key)), "ETag": '"etag"', "LastModified": None}
-
-    def put_object(self, Key: str, Body: bytes, **other: Any) -> None:  # noqa: N803
-        self.objects[Key] = Body
-
-    def delete_object(self, Key: str, **other: Any) -> None:  # noqa: N803
-        self.objects.pop(Key, None)
-
-    def get_paginator(self, operation: str) -> "Bucket":
-        return self
-
-    def paginate(self, Prefix: str, **other: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
-        keys = sorted(key for key in self.objects if key.startswith(Prefix))
-        yield {
-            "Contents": [
-                {"Key": key, "Size": len(self.objects[key]), "ETag": '"etag"', "LastModified": None} for key in keys
-            ]
-        }
-
-    def _get(self, key: str) -> bytes:
-        if key not in self.objects:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return self.objects[key]
-
-
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
-    """What a run leaves: the handlers of both state machines, one after the other, on the sample events.
+def bucket() -> MemoryS3:
+    """What a run leaves: the steps of both state machines, one after the other, on the sample events.
 
     Row 3 of the portfolio cannot be used, and is rejected.
     """
-    memory = Bucket()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATA_BUCKET", "documents")
-        patch.setattr(storage, "client", lambda: memory)
-        runtime.data_store.cache_clear()
-        for handler, name in ((plan_parts, "plan_parts"), (generate_part, "generate_part")):
-            handler.handler({**sample(name), **({"format": "csv"} if name == "generate_part" else {})}, None)
-        part = keys.portfolio_part("sample", 0, "csv")
-        lines = memory.objects[part].decode().split("\n")
-        lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
-        memory.objects[part] = "\n".join(lines).encode()
-        request = sample("plan")
-        request["request"] |= {"portfolio": part, "max_rejected_share": 0.5, "as_of": "2026-01-01"}
-        planned = plan.handler(request, None)
-        for group in planned["groups"]:
-            grouped = plan_group.handler(group, None)
-            for chunk in json.loads(memory.objects[grouped["chunks_key"]]):
-                simulate_chunk.handler(chunk, None)
-            reduce_group.handler({"run": RUN, "group": group["group"]}, None)
-        aggregate.handler({"run": RUN}, None)
-        yield memory
-    runtime.data_store.cache_clear()
+    host = MemoryHost()
+    plan_parts.step(sample("plan_parts"), host)
+    generate_part.step({**sample("generate_part"), "format": "csv"}, host)
+    part = keys.portfolio_part("sample", 0, "csv")
+    lines = host.s3.objects[part].decode().split("\n")
+    lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
+    host.s3.objects[part] = "\n".join(lines).encode()
+    request = sample("plan")["request"]
+    simulate(host, **{**request, "portfolio": part, "max_rejected_share": 0.5, "as_of": "2026-01-01"})
+    return host.s3
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -280,7 +223,7 @@ def compare(described: set[str], found: set[str], where: str) -> None:
     assert not absent, f"docs/results.md describes {sorted(absent)}, which {where} does not have"
 
 
-def test_every_key_of_the_result_is_described(bucket: Bucket) -> None:
+def test_every_key_of_the_result_is_described(bucket: MemoryS3) -> None:
     result = json.loads(bucket.objects[keys.result(RUN)])
     compare(described_keys("## result.json"), set(paths(result)), "result.json")
 
@@ -294,11 +237,11 @@ def test_every_key_of_the_result_is_described(bucket: Bucket) -> None:
         ("`rejects/<group>-<chunk>.parquet`, a row", keys.chunk_rejects(RUN, 0, 0)),
     ],
 )
-def test_every_column_of_the_tables_is_described(bucket: Bucket, title: str, key: str) -> None:
+def test_every_column_of_the_tables_is_described(bucket: MemoryS3, title: str, key: str) -> None:
     compare(described_keys(title), set(pq.read_schema(io.BytesIO(bucket.objects[key])).names), key)
 
 
-def test_everything_that_a_run_leaves_is_described(bucket: Bucket) -> None:
+def test_everything_that_a_run_leaves_is_described(bucket: MemoryS3) -> None:
     described = described_keys("# Results") - {"failure.json"}
     left = {key.removeprefix(f"runs/{RUN}/") for key in bucket.objects if key.startswith(f"runs/{RUN}/")}
     tops = {f"{name.split('/')[0]}/" if "/" in name else name for name in left}

@@ -17,8 +17,8 @@ import pytest
 from cli.deployment import STACK as SAM_STACK
 from cli.deployment import Stack, deploy
 from embedded_aws import server
-from tests.infrastructure.templates import resources
 from tests.deployed import Cloud, figures
+from tests.infrastructure.templates import resources
 from tests.terraform.clone import Clone, changes, message
 from tests.terraform.faces import Face, differences
 from tests.terraform.test_variables import PARAMETERS, snake

@@ -20,9 +20,9 @@ from montecarlo.model.measures import Measures, Sample, independent_error, strat
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
 from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
-from montecarlo.portfolio.synthetic import to_parquet
 from montecarlo.simulation import kernel
 from montecarlo.simulation.kernel import Simulation
+from montecarlo.storage.parquet import to_parquet
 
 AS_OF = date(2026, 1, 1)
 BASE = Case("base", 3.63, {})
