@@ -14,6 +14,7 @@ from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.tail_shift import Profile, find_shift
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.portfolio.loans import Mapping, read_rows, validate
+from montecarlo.storage.parquet import to_parquet
 
 SEED = 42
 AS_OF = date(2026, 1, 1)
@@ -31,7 +32,7 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     """
     parameters = load()
     tables = model_tables(parameters, CASES[:cases])
-    file = io.BytesIO(datagen.to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
+    file = io.BytesIO(to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
     rows = read_rows(file, "generated.parquet", "parquet", Mapping())
     valid, rejects = validate(rows, Mapping(), tuple(parameters.segments), AS_OF)
     assert not rejects

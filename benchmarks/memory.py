@@ -20,7 +20,7 @@ from montecarlo.simulation import compiled, kernel
 LOANS = (10_000, 50_000, 100_000)
 SCENARIOS = (1_000, 10_000, 50_000)
 
-IMPORTS = "import resource, montecarlo.run.chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+IMPORTS = "import resource, montecarlo.steps.simulate_chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 
 def main() -> int:

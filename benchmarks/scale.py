@@ -41,11 +41,15 @@ from cli.deployment import Stack
 from cli.execution import Execution
 from embedded_aws import server
 from montecarlo.cost import estimate as cost
+from montecarlo.host.environment import Environment
 from montecarlo.portfolio import synthetic as datagen
-from montecarlo.run import chunk, plan
-from montecarlo.run import groups as group
+from montecarlo.run.chunk import Chunk
+from montecarlo.run.plan import read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.simulation import kernel
+from montecarlo.steps.plan import make
+from montecarlo.steps.plan_group import plan_chunks
+from montecarlo.steps.simulate_chunk import simulate
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
@@ -367,14 +371,16 @@ def kernel_ns(cases: int, use: str) -> float:
 def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:
     """CPU seconds of all chunks of a portfolio in 10,000 scenarios and two cases, less the kernel's."""
     request = RunRequest(f"speed-{chunk_loans}", portfolio, chunk_loans=chunk_loans)
-    made = plan.make(request, store, lambda source: (store, source), AS_OF, cost.Setup())
-    table = plan.read_scenarios(store, made)
+    host = Environment()
+    host.store = store
+    plan = make(request, host)
+    table = read_scenarios(store, plan)
     seconds = 0.0
-    for number in range(made.groups):
-        group.plan_chunks(made, number, store, store, store)
-        for item in store.get_json(keys.group_chunks(made.run, number)):
+    for group in range(plan.groups):
+        plan_chunks(plan, group, store, store, store)
+        for item in store.get_json(keys.group_chunks(plan.run, group)):
             started = time.process_time()
-            partial = chunk.run(chunk.Chunk.from_json(item), made, table, store, store)
+            partial = simulate(Chunk.from_json(item), plan, table, store, store)
             seconds += time.process_time() - started - partial.kernel_seconds
     return seconds
 

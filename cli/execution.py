@@ -9,6 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
+from montecarlo.errors import message_of_cause
+
 POLL_SECONDS = 0.5
 
 Progress = Callable[[int, int], None]
@@ -77,7 +79,7 @@ class Execution:
                         "status": state["status"],
                     }
                     break
-        return RunFailed(state["status"], state.get("error", "unknown"), _message(state.get("cause", "")))
+        return RunFailed(state["status"], state.get("error", "unknown"), message_of_cause(state.get("cause", "")))
 
     def _items(self) -> tuple[int, int]:
         """Items of all Map Runs: (done, total)."""
@@ -108,11 +110,3 @@ def watched(execution: Execution, title: str) -> dict[str, Any]:
         except KeyboardInterrupt:
             execution.stop("interrupted by the user")
             raise
-
-
-def _message(cause: str) -> str:
-    """What a failed function said, where the cause is its error; else the cause as it is."""
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause

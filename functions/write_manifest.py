@@ -1,13 +1,6 @@
 """WriteManifest: check that every file of a generated portfolio is there, and list them."""
 
-from typing import Any
+from montecarlo.host.aws_lambda import handler_of
+from montecarlo.steps.write_manifest import step
 
-from montecarlo.host.runtime import data_store, logged
-from montecarlo.run import datagen as datagen_run
-
-
-@logged
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """{"name", "parts_key"} -> {"manifest": its key, "loans"}."""
-    key, loans = datagen_run.write_manifest(event["name"], event["parts_key"], data_store())
-    return {"manifest": key, "loans": loans}
+handler = handler_of(step)

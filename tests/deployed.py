@@ -14,7 +14,7 @@ from cli import embedded, main
 from cli.deployment import Stack, deploy
 from cli.execution import Execution
 from embedded_aws import server
-from montecarlo.run.chunk import to_parquet
+from montecarlo.storage.parquet import to_parquet
 
 Montecarlo = Callable[..., tuple[int, str, str]]
 """Arguments of the command -> (exit status, standard output, standard error)."""

@@ -14,8 +14,8 @@ from montecarlo.storage.store import Store
 class MemoryS3:
     """The objects of one bucket; `reads` counts the requests for their bytes by key."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+    def __init__(self, objects: dict[str, bytes] | None = None) -> None:
+        self.objects: dict[str, bytes] = {} if objects is None else objects
         self.reads: dict[str, int] = {}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> None:  # noqa: N803

@@ -1,6 +1,7 @@
 """Monte Carlo simulation of loan portfolios: the domain package that every function shares.
 
-Only `storage` and `runtime` know AWS; every other module is plain NumPy and PyArrow and runs anywhere.
+Only `storage` knows AWS and only `host` the environment; every other module is plain NumPy and PyArrow and runs
+anywhere.
 """
 
 __version__ = "0.1.0"

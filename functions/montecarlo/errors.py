@@ -1,8 +1,10 @@
 """The errors a run can end in. A class's name is the error's name in Step Functions, so the state machines can match
 it.
 
-Imports nothing.
+Imports the standard library only.
 """
+
+import json
 
 
 class MonteCarloError(Exception):
@@ -27,3 +29,11 @@ class InvalidResult(MonteCarloError):
 
 class SlowDown(MonteCarloError):
     """Storage asked for a pause or failed in passing. Retried with backoff."""
+
+
+def message_of_cause(cause: str) -> str:
+    """What a failed function said, where the cause of an execution's failure is its error; else the cause as it is."""
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause

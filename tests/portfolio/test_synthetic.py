@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.portfolio.loans import Format, Loans, Mapping, Reject, read_rows, validate
 from montecarlo.portfolio.regions import STATE_REGION
+from montecarlo.steps.generate_part import encode
 
 AS_OF = date(2026, 1, 1)
 SEGMENTS = ("personal", "auto", "mortgage", "credit_card", "small_business", "commercial")
@@ -51,7 +52,7 @@ def test_far_loans_have_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_files_hold_the_loans_to_the_bit_and_every_loan_is_valid(format: Format) -> None:
-    loans, rejects = load(datagen.to_csv(WHOLE) if format == "csv" else datagen.to_parquet(WHOLE), format)
+    loans, rejects = load(encode(WHOLE, format), format)
     assert rejects == []
     columns = {
         "Rate": loans.rate,
@@ -67,7 +68,7 @@ def test_files_hold_the_loans_to_the_bit_and_every_loan_is_valid(format: Format)
 
 
 def test_parquet_is_what_the_layer_can_read() -> None:
-    metadata = pq.ParquetFile(io.BytesIO(datagen.to_parquet(WHOLE))).metadata
+    metadata = pq.ParquetFile(io.BytesIO(encode(WHOLE, "parquet"))).metadata
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     assert [group.num_rows for group in groups] == [10_000, 10_000]
     assert {group.column(j).compression for group in groups for j in range(group.num_columns)} == {"SNAPPY"}
@@ -75,12 +76,12 @@ def test_parquet_is_what_the_layer_can_read() -> None:
 
 def test_no_loans_at_all() -> None:
     assert datagen.generate(5000, 0, 42, AS_OF).num_rows == 0
-    assert load(datagen.to_csv(datagen.generate(0, 0, 42, AS_OF)), "csv")[1] == []
-    assert load(datagen.to_parquet(datagen.generate(0, 0, 42, AS_OF)), "parquet")[1] == []
+    assert load(encode(datagen.generate(0, 0, 42, AS_OF), "csv"), "csv")[1] == []
+    assert load(encode(datagen.generate(0, 0, 42, AS_OF), "parquet"), "parquet")[1] == []
 
 
 def test_payment_and_balance_follow_from_amount_rate_and_term() -> None:
-    loans, _ = load(datagen.to_parquet(WHOLE), "parquet")
+    loans, _ = load(encode(WHOLE, "parquet"), "parquet")
     growth = 1 + loans.rate / 1200
     annuity = loans.loan_amount * (growth - 1) / (1 - growth**-loans.term)
     assert np.abs(annuity - loans.payment).max() <= 0.0051
@@ -117,7 +118,7 @@ def test_the_loans_of_a_segment(product: datagen.Product) -> None:
 
 
 def test_zip_codes_lie_where_people_live() -> None:
-    loans, _ = load(datagen.to_parquet(WHOLE), "parquet")
+    loans, _ = load(encode(WHOLE, "parquet"), "parquet")
     residents = np.zeros(10)
     for state, thousands, low, high in datagen.ZIP_PREFIXES:
         assert {low // 100, high // 100} == {STATE_REGION[state]}, state

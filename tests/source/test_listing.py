@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.loans import Mapping
-from montecarlo.run import groups as group
 from montecarlo.source import inventory, listing
 from montecarlo.source import objects as planning
 from montecarlo.source.listing import find_objects, group_objects
 from montecarlo.source.objects import InputObject, Slice
 from montecarlo.source.reading import read_slices
+from montecarlo.steps.plan_group import slices
 from montecarlo.storage.store import Store
 from tests.memory_s3 import MemoryS3, etag, memory_store
 
@@ -287,21 +287,13 @@ def test_each_loan_reaches_one_worker_once(files: list[Any], chunk_loans: int, w
 
 
 def chunks_of(store: Store, source: str, chunk_loans: int) -> list[tuple[Slice, ...]]:
-    """The chunks of a portfolio, cut by the planner's own functions."""
-
-    class Cut:
-        """As much of a plan as cutting needs; small objects are looked into, as large ones are."""
-
-        def __init__(self) -> None:
-            self.chunk_loans = chunk_loans
-
-    anyplan: Any = Cut()
+    """The chunks of a portfolio, cut by the own functions of PlanGroup, which look into small objects here, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "SMALLEST_ROW_BYTES", {"csv": 1, "csv.gz": 1, "parquet": 1})
         return [
             tuple(pieces)
             for document in find_objects(store, source).groups(chunk_loans)
-            for pieces in planning.pack(group._slices(group_objects(document, store), store, anyplan), chunk_loans)
+            for pieces in planning.pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
         ]
 
 

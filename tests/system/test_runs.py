@@ -367,12 +367,12 @@ def test_a_transient_error_is_retried(cloud: Cloud, broken_worker: Callable[[str
     whole = cloud.simulate(key, scenarios=50, chunk_loans=1_000)
     broken_worker(
         "from montecarlo.errors import SlowDown\n"
-        "from montecarlo.host.runtime import data_store\n"
+        "from montecarlo.host.aws_lambda import environment\n"
         "def handler(event, context):\n"
         "    attempts = f'attempts/{event[\"chunk\"]}/'\n"
-        "    count = len(list(data_store().list(attempts)))\n"
+        "    count = len(list(environment.store.list(attempts)))\n"
         "    if event['chunk'] == 1 and count < 2:\n"
-        "        data_store().put(f'{attempts}{count}', b'')\n"
+        "        environment.store.put(f'{attempts}{count}', b'')\n"
         "        raise SlowDown('please reduce your request rate')\n"
         "    return real(event, context)\n"
     )

@@ -22,9 +22,9 @@ from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Design, Scenarios, draw
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
-from montecarlo.portfolio.synthetic import to_parquet
 from montecarlo.simulation import kernel
 from montecarlo.simulation.kernel import Simulation
+from montecarlo.storage.parquet import to_parquet
 
 AS_OF = date(2026, 1, 1)
 BASE = Case("base", 3.63, {})

@@ -1,1 +1,1 @@
-"""Where a step runs."""
+"""Where a step runs: what `steps.protocol.Host` asks for, made of the environment; logs; Lambda's handlers."""

@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from montecarlo.portfolio.amortisation import annuity, growth, owed_share
@@ -130,13 +129,6 @@ def generate(first: int, count: int, seed: int, as_of: date) -> pa.Table:
     tables = [_generate_block(block, seed, np.datetime64(as_of, "D")) for block in blocks]
     table = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
     return table.slice(first % BLOCK_LOANS, count).combine_chunks()
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Parquet with Snappy, in row groups small enough for a chunk to read little more than it needs."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="snappy", row_group_size=ROW_GROUP_ROWS)
-    return buffer.getvalue()
 
 
 def to_csv(table: pa.Table) -> bytes:

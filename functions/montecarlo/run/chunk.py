@@ -1,30 +1,10 @@
-"""One chunk from its rows to its sums: read, check, value, simulate, write."""
+"""One chunk of a group: rows of some objects of the portfolio."""
 
-import io
-import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from montecarlo.model.credit import LoanRisks, loan_risks
-from montecarlo.model.valuation import Valuation, value
-from montecarlo.portfolio.loans import Loans, rejects_table, validate
-from montecarlo.process import peak_memory_mb
-from montecarlo.run.partial import Counts, Partial
-from montecarlo.run.plan import Plan
-from montecarlo.run.scenario_file import ScenarioFile
-from montecarlo.simulation import kernel
-from montecarlo.simulation.trials import WEIGHT_BITS, mix64
 from montecarlo.source.objects import Slice
-from montecarlo.source.reading import read_slices
-from montecarlo.storage import keys
-from montecarlo.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -44,84 +24,3 @@ class Chunk:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         slices = tuple(Slice.from_json(piece) for piece in value["slices"])
         return cls(value["run"], value["group"], value["chunk"], slices)
-
-
-def run(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, store: Store) -> Partial:
-    """Simulate a chunk and write its partial, its loans and its rejects under the keys that the plan fixed.
-
-    The partial is written last: where it is, the rest is too.
-    """
-    begun = time.perf_counter()
-    rows = read_slices(chunk.slices, portfolio, plan.columns)
-    loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
-    sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
-    counts = Counts(
-        read=len(loans) + len(rejects),
-        simulated=len(sampled),
-        rejected=len(rejects),
-        not_sampled=len(loans) - len(sampled),
-    )
-    loans = sampled
-    risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
-    valuation = value(loans, risks, drawn.tables)
-
-    started = time.perf_counter()
-    simulation = kernel.simulate(risks, drawn.tables, drawn.scenarios, plan.seed)
-    seconds = time.perf_counter() - started
-
-    partial = Partial.of_chunk(
-        plan.digest,
-        (chunk.group, chunk.number),
-        risks,
-        valuation,
-        simulation,
-        counts,
-        dict(Counter(reject.reason for reject in rejects)),
-    )
-    partial.kernel_seconds = seconds
-    partial.peak_memory_mb = peak_memory_mb()
-    if rejects and not plan.wave:  # later waves would say the same again
-        store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
-    if not plan.wave:
-        loan_results = to_parquet(loans_table(loans, risks, valuation, simulation, plan))
-        store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
-    partial.seconds = time.perf_counter() - begun
-    store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
-    return partial
-
-
-def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
-    """Which loans, bool (N,), belong to a sample of one in so many: by AccountID, so that no order or file matters."""
-    # The kernel's random bytes are keyed by the loan's key; its hash is independent of them.
-    return np.asarray(mix64(loans.key) % np.uint64(one_in) == 0)
-
-
-def loans_table(
-    loans: Loans, risks: LoanRisks, valuation: Valuation, simulation: kernel.Simulation, plan: Plan
-) -> pa.Table:
-    """Results loan by loan, amounts in currency units: exposure, loss at default and, per case, PD, expected loss,
-    simulated default frequency, Basel IRB capital and expected credit losses.
-    """
-    segments = pa.array(list(plan.parameters.segments))
-    columns: dict[str, Any] = {
-        "AccountID": loans.account_id,
-        "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment.astype(np.int8)), segments),
-        "Exposure": risks.exposure / 100,
-        "LossAtDefault": risks.loss / 100,
-    }
-    for c, case in enumerate(plan.cases):
-        columns[f"PD_{case.name}"] = np.where(risks.certain, 1.0, risks.pd[c] / 2.0**32)
-        columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / (100 << 16)
-        columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**WEIGHT_BITS
-        columns[f"Capital_{case.name}"] = valuation.capital[c] / 100
-        columns[f"TwelveMonthECL_{case.name}"] = valuation.twelve_month[c] / 100
-        columns[f"LifetimeECL_{case.name}"] = valuation.lifetime[c] / 100
-    return pa.table(columns)
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Snappy Parquet, the one codec that every reader and the managed layer have."""
-    dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]  # nothing else repeats
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="snappy", use_dictionary=dictionaries)
-    return buffer.getvalue()

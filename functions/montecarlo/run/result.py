@@ -1,9 +1,5 @@
-"""From the run's sums to what is published: result.json, the report, and the tables beside them.
+"""From the run's sums to what is published: result.json and the tables beside it."""
 
-Nothing is published unless every planned chunk is there exactly once and every row is accounted for.
-"""
-
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,18 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from montecarlo.cost import estimate as cost
-from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.model import concentration
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error, tail_share
 from montecarlo.portfolio.regions import REGIONS
-from montecarlo.report.page import Distribution, render
-from montecarlo.run.chunk import to_parquet
-from montecarlo.run.groups import add_up
 from montecarlo.run.partial import Breakdown, Partial
-from montecarlo.run.plan import Plan, read_scenarios
-from montecarlo.storage import keys
-from montecarlo.storage.store import Store
+from montecarlo.run.plan import Plan
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,67 +22,6 @@ CONTRIBUTION_LEVEL = 99.0
 
 SMALLEST_CONVERGENCE = 200
 """Scenarios below which an estimate of the tail says nothing."""
-
-
-def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str]) -> bool:
-    """Add up the groups of the run's waves, check that they are whole, and publish.
-
-    Returns true where the estimates are less precise than was asked and another wave is allowed; nothing is published
-    then. Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
-    rejected or none is left.
-    """
-    plan = plans[0]
-    totals = [add_up(wave, store) for wave in plans]
-    total, first = totals[0], totals[0].counts
-    for wave in totals[1:]:
-        if wave.counts != first:
-            raise IncompleteRun(f"the waves read different rows, {first} and {wave.counts}: the portfolio was changed.")
-        total.append_scenarios(wave)
-    if not total.counts.balanced():
-        raise IncompleteRun(f"rows do not add up: {total.counts}.")
-    _check_rejects(plan, total, store)
-    if plan.sample > 1:
-        total.scale(plan.sample)
-    weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
-    result = build(plan, total, weights, len(plans), versions)
-    if plan.target_error:
-        errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]
-        known = [error for error in errors if error is not None]
-        error = max(known) if len(known) == len(errors) else None
-        reached = error is not None and error <= plan.target_error
-        result["waves"] = {
-            "count": len(plans),
-            "target_measure": plan.target_measure,
-            "target_error": plan.target_error,
-            "relative_error": error,
-            "reached": reached,
-        }
-        if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
-            return True
-    chunks = len(total.chunks) * len(plans)
-    result["cost"] = cost.actual(store.get_json(keys.estimate(plan.run)), chunks, total.seconds)
-    losses = total.segments.losses.sum(axis=1)
-
-    distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
-    store.put(keys.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))
-    store.put(keys.segments(plan.run), to_parquet(segments_table(result)))
-    store.put(keys.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
-    # Last, as its presence says that the run is complete.
-    store.put(
-        keys.result(plan.run),
-        json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(),
-        "application/json",
-    )
-    return False
-
-
-def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:
-    """Standard error of a measure such as el or var_99.9, relative to its value; None where the sample cannot tell."""
-    name, _, level = measure.partition("_")
-    value, error = (figures[name][level] if level else figures[name] for figures in (case, case["standard_error"]))
-    if error is None:
-        return None
-    return float(error / value) if value else 0.0
 
 
 def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Mapping[str, str]) -> dict[str, Any]:
@@ -211,22 +139,6 @@ def segments_table(result: Mapping[str, Any]) -> pa.Table:
         for part, figures in values[kind].items()
     ]
     return pa.Table.from_pylist(rows)
-
-
-def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
-    counts = total.counts
-    where = store.url(keys.rejects(plan.run))
-    if counts.rejected > plan.max_rejected_share * counts.read:
-        top = max(total.rejected_by_reason.items(), key=lambda item: item[1])
-        raise InvalidPortfolio(
-            f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share "
-            f"{plan.max_rejected_share:.3%} "
-            f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
-        )
-    if not counts.simulated:
-        raise InvalidPortfolio(
-            f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
-        )
 
 
 def _case(measures: Measures) -> dict[str, Any]:

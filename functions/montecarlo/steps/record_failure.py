@@ -1,5 +1,5 @@
-"""Why a run failed, in words for its user: the chunk and its error, rather than "the tolerated failures were
-exceeded".
+"""RecordFailure: why a run failed, in words for its user: the chunk and its error, rather than "the tolerated failures
+were exceeded".
 """
 
 import json
@@ -7,11 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from montecarlo.errors import message_of_cause
+from montecarlo.steps.protocol import Event, Host
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 MAX_CAUSE = 8_000
 """Characters of a cause that are kept; Step Functions allows 32,768 bytes."""
+
+
+def step(event: Event, host: Host) -> dict[str, Any]:
+    """{"request", "execution", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the execution to fail
+    with.
+    """
+    request = event["request"] if isinstance(event["request"], dict) else {}
+    run = request.get("run") or event["execution"]
+    return record(host.store, run, event["failure"])
 
 
 def record(store: Store, run: str, failure: Mapping[str, Any]) -> dict[str, str]:
@@ -23,7 +34,7 @@ def record(store: Store, run: str, failure: Mapping[str, Any]) -> dict[str, str]
     if child := _first_failed_child(store, run) if error == "States.ExceedToleratedFailureThreshold" else None:
         error, cause = str(child.get("Error", error)), str(child.get("Cause", cause))
         where = _place(child.get("Input"))
-    described = {"run": run, "error": error, "cause": f"{where}{_message(cause)}"[:MAX_CAUSE]}
+    described = {"run": run, "error": error, "cause": f"{where}{message_of_cause(cause)}"[:MAX_CAUSE]}
     store.put_json(keys.failure(run), described, indent=1)
     return described
 
@@ -53,16 +64,8 @@ def _place(text: object) -> str:
     """Which chunk, and which of its rows, from the child's input."""
     try:
         chunk = json.loads(text) if isinstance(text, str) else {}
-        keys = ", ".join(piece["key"] for piece in chunk["slices"][:3])
+        objects = ", ".join(piece["key"] for piece in chunk["slices"][:3])
         more = " and more" if len(chunk["slices"]) > 3 else ""
-        return f"group {chunk['group']}, chunk {chunk['chunk']} ({keys}{more}): "
+        return f"group {chunk['group']}, chunk {chunk['chunk']} ({objects}{more}): "
     except (ValueError, KeyError, TypeError):
         return ""
-
-
-def _message(cause: str) -> str:
-    """The errorMessage of a Lambda's cause, or the cause as it is."""
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause

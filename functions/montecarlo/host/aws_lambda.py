@@ -1,0 +1,39 @@
+"""A step as a Lambda handler: in an environment that lives as long as the function stays warm, and logged."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from montecarlo.host.environment import Environment
+from montecarlo.process import peak_memory_mb
+from montecarlo.steps.protocol import Event, Step
+
+logger = Logger()
+
+environment = Environment()
+
+Handler = Callable[[Event, Any], dict[str, Any]]
+
+_LOGGED = ("run", "group", "chunk", "name", "part", "execution")
+"""Fields of events that are logged; the others may hold a bank's data."""
+
+
+def handler_of(step: Step) -> Handler:
+    """The Lambda handler of a step. It logs what it got, did and took; errors with their stack; never the loans."""
+
+    def handler(event: Event, context: Any) -> dict[str, Any]:
+        logger.structure_logs(append=True, request_id=getattr(context, "aws_request_id", None))
+        known = {f"event_{name}": event[name] for name in _LOGGED if name in event}
+        started = time.perf_counter()
+        try:
+            result = step(event, environment)
+        except Exception as error:
+            logger.exception("failed", extra={**known, "error": type(error).__name__})
+            raise
+        seconds = round(time.perf_counter() - started, 3)
+        logger.info("done", extra={**known, "seconds": seconds, "peak_memory_mb": round(peak_memory_mb())})
+        return result
+
+    return handler

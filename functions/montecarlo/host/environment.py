@@ -1,0 +1,71 @@
+"""The host of a step as the environment describes it. The only module that reads environment variables."""
+
+import os
+import platform
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+from montecarlo.cost.estimate import Setup
+from montecarlo.errors import InvalidInput
+from montecarlo.run.plan import Plan, read_scenarios
+from montecarlo.run.request import RunRequest
+from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.storage.store import Store
+
+
+class Environment:
+    """A `steps.protocol.Host`: its bucket is DATA_BUCKET, and it may read portfolios from PORTFOLIO_BUCKET, too."""
+
+    def __init__(self) -> None:
+        self._scenarios: dict[str, ScenarioFile] = {}
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(os.environ["DATA_BUCKET"])
+
+    def find_store(self, place: str) -> tuple[Store, str]:
+        if not place.startswith("s3://"):
+            return self.store, place
+        bucket, _, key = place.removeprefix("s3://").partition("/")
+        if bucket == self.store.bucket:
+            return self.store, key
+        if bucket != os.environ.get("PORTFOLIO_BUCKET", ""):
+            raise InvalidInput(
+                f"portfolio {place} lies in bucket {bucket}, which this stack may not read: set its parameter "
+                f"PortfolioBucketName to {bucket}."
+            )
+        return Store(bucket), key
+
+    def scenarios(self, plan: Plan) -> ScenarioFile:
+        if plan.scenarios_digest not in self._scenarios:
+            self._scenarios.clear()  # one file at a time: memory is sized for one
+            self._scenarios[plan.scenarios_digest] = read_scenarios(self.store, plan)
+        return self._scenarios[plan.scenarios_digest]
+
+    def defaults(self, kind: type) -> dict[str, Any]:
+        """From DEFAULT_<NAME>; numbers as numbers."""
+        return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
+
+    def setup(self, request: RunRequest) -> Setup:
+        return Setup(
+            memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
+            architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
+            children=os.environ.get("CHILD_EXECUTION_TYPE", Setup.children),
+            max_concurrency=request.max_concurrency,
+            max_groups=request.max_groups,
+            max_group_concurrency=request.max_group_concurrency,
+        )
+
+    def today(self) -> date:
+        return datetime.now(UTC).date()
+
+
+def _typed(text: str) -> float | int | str | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text or None

@@ -1,0 +1,136 @@
+"""Aggregate: check that the run is whole, and publish its results, or ask for more scenarios.
+
+Nothing is published unless every planned chunk is there exactly once and every row is accounted for.
+"""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from montecarlo.cost import estimate as cost
+from montecarlo.errors import IncompleteRun, InvalidPortfolio
+from montecarlo.report.page import Distribution, render
+from montecarlo.run import groups
+from montecarlo.run.partial import Partial
+from montecarlo.run.plan import Plan, read_scenarios, read_waves
+from montecarlo.run.result import build, losses_table, segments_table
+from montecarlo.steps.protocol import Event, Host
+from montecarlo.storage import keys
+from montecarlo.storage.parquet import to_parquet
+from montecarlo.storage.store import Store
+
+
+def step(event: Event, host: Host) -> dict[str, Any]:
+    """{"run", "wave"} -> {"run", "wave", "more", "result", "report"}.
+
+    "more": whether another wave of scenarios is wanted, whose number "wave" then is; nothing is published before the
+    last.
+    """
+    run, wave = event["run"], event.get("wave", 0)
+    more = aggregate(read_waves(host.store, run, wave + 1), host.store)
+    places = {"result": keys.result(run), "report": keys.report(run)}
+    return {"run": run, "wave": wave + more, "more": more, **places}
+
+
+def aggregate(plans: Sequence[Plan], store: Store) -> bool:
+    """Add up the groups of the run's waves, check that they are whole, and publish.
+
+    Returns true where the estimates are less precise than was asked and another wave is allowed; nothing is published
+    then. Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
+    rejected or none is left.
+    """
+    plan = plans[0]
+    totals = [add_up(wave, store) for wave in plans]
+    total, first = totals[0], totals[0].counts
+    for wave in totals[1:]:
+        if wave.counts != first:
+            raise IncompleteRun(f"the waves read different rows, {first} and {wave.counts}: the portfolio was changed.")
+        total.append_scenarios(wave)
+    if not total.counts.balanced():
+        raise IncompleteRun(f"rows do not add up: {total.counts}.")
+    _check_rejects(plan, total, store)
+    if plan.sample > 1:
+        total.scale(plan.sample)
+    weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    result = build(plan, total, weights, len(plans), versions)
+    if plan.target_error:
+        errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]
+        known = [error for error in errors if error is not None]
+        error = max(known) if len(known) == len(errors) else None
+        reached = error is not None and error <= plan.target_error
+        result["waves"] = {
+            "count": len(plans),
+            "target_measure": plan.target_measure,
+            "target_error": plan.target_error,
+            "relative_error": error,
+            "reached": reached,
+        }
+        if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
+            return True
+    chunks = len(total.chunks) * len(plans)
+    result["cost"] = cost.actual(store.get_json(keys.estimate(plan.run)), chunks, total.seconds)
+    losses = total.segments.losses.sum(axis=1)
+
+    distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
+    store.put(keys.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))
+    store.put(keys.segments(plan.run), to_parquet(segments_table(result)))
+    store.put(keys.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
+    # Last, as its presence says that the run is complete.
+    store.put(
+        keys.result(plan.run),
+        json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(),
+        "application/json",
+    )
+    return False
+
+
+def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:
+    """Standard error of a measure such as el or var_99.9, relative to its value; None where the sample cannot tell."""
+    name, _, level = measure.partition("_")
+    value, error = (figures[name][level] if level else figures[name] for figures in (case, case["standard_error"]))
+    if error is None:
+        return None
+    return float(error / value) if value else 0.0
+
+
+def add_up(plan: Plan, store: Store) -> Partial:
+    """The sum of all groups. Raises IncompleteRun unless every planned chunk is in it exactly once."""
+
+    def checked(group: int) -> Partial | None:
+        planned = {(group, chunk) for chunk in range(groups.planned_group(plan, group, store).chunks)}
+        if not planned:
+            return None
+        partial = groups.read_partial(plan, keys.group_partial(plan.run, group), store)
+        if missing := planned - set(partial.chunks):
+            raise IncompleteRun(
+                f"{len(missing)} of {len(planned)} chunks of group {group} are missing, the first {min(missing)} "
+                "(group, chunk)."
+            )
+        if len(partial.chunks) > len(planned):
+            raise IncompleteRun(f"group {group} holds chunks that were never planned, or some of them twice.")
+        return partial
+
+    total = groups.total(groups.ahead(checked, range(plan.groups)))
+    if total is None:
+        raise InvalidPortfolio(f"portfolio {plan.portfolio} has no rows.")
+    return total
+
+
+def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
+    counts = total.counts
+    where = store.url(keys.rejects(plan.run))
+    if counts.rejected > plan.max_rejected_share * counts.read:
+        top = max(total.rejected_by_reason.items(), key=lambda item: item[1])
+        raise InvalidPortfolio(
+            f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share "
+            f"{plan.max_rejected_share:.3%} "
+            f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
+        )
+    if not counts.simulated:
+        raise InvalidPortfolio(
+            f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
+        )

@@ -1,0 +1,40 @@
+"""ReduceGroup: add up one group's chunks."""
+
+from typing import Any
+
+from montecarlo.errors import IncompleteRun
+from montecarlo.run import groups
+from montecarlo.run.partial import Partial
+from montecarlo.run.plan import Plan, read
+from montecarlo.steps.protocol import Event, Host
+from montecarlo.storage import keys
+from montecarlo.storage.store import Store
+
+
+def step(event: Event, host: Host) -> dict[str, Any]:
+    """{"run", "group"} -> {"group", "chunks", "loans"}."""
+    total = reduce(read(host.store, event["run"]), event["group"], host.store)
+    chunks, loans = (len(total.chunks), total.counts.simulated) if total else (0, 0)
+    return {"group": event["group"], "chunks": chunks, "loans": loans}
+
+
+def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
+    """Add up the group's chunks and write the sum; None where the group has no rows.
+
+    Memory does not grow with the number of chunks. Raises IncompleteRun if one is missing or not what was planned.
+    """
+    planned = groups.planned_group(plan, group, store)
+
+    def checked(chunk: int) -> Partial:
+        partial = groups.chunk_partial(plan, group, chunk, store)
+        rows = planned.rows[chunk]
+        if rows is not None and partial.counts.read != rows:
+            raise IncompleteRun(f"chunk {(group, chunk)} has {partial.counts.read:,} rows, but {rows:,} were planned.")
+        if not partial.counts.balanced():
+            raise IncompleteRun(f"rows of chunk {(group, chunk)} do not add up: {partial.counts}.")
+        return partial
+
+    total = groups.total(groups.ahead(checked, range(planned.chunks)))
+    if total is not None:
+        store.put(keys.group_partial(plan.run, group), total.to_bytes())
+    return total

@@ -1,0 +1,62 @@
+"""The host that the environment describes, and the handlers on it."""
+
+from pathlib import Path
+
+import pytest
+
+from montecarlo.errors import InvalidInput
+from montecarlo.host import aws_lambda
+from montecarlo.host.environment import Environment
+from montecarlo.run.request import RunRequest, run_request
+from montecarlo.steps.protocol import Host
+from tests.infrastructure.templates import resources
+
+STEPS = Path(__file__).parents[2] / "functions" / "montecarlo" / "steps"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("DATA_BUCKET", "data")
+    monkeypatch.setenv("PORTFOLIO_BUCKET", "theirs")
+    return Environment()
+
+
+def test_a_place_is_a_key_of_the_data_bucket_or_an_url(environment: Host) -> None:
+    for place, bucket, key in (
+        ("portfolios/a/", "data", "portfolios/a/"),
+        ("s3://data/portfolios/a/", "data", "portfolios/a/"),
+        ("s3://theirs/a/b.csv", "theirs", "a/b.csv"),
+    ):
+        store, found = environment.find_store(place)
+        assert (store.bucket, found) == (bucket, key)
+    with pytest.raises(InvalidInput, match="set its parameter PortfolioBucketName to others"):
+        environment.find_store("s3://others/a.csv")
+
+
+def test_defaults_come_typed(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFAULT_SCENARIOS", "500")
+    monkeypatch.setenv("DEFAULT_FED_RATE", "6.5")
+    monkeypatch.setenv("DEFAULT_SEED", "")
+    defaults = environment.defaults(RunRequest)
+    assert (defaults["scenarios"], defaults["fed_rate"], defaults["seed"]) == (500, 6.5, None)
+    request = run_request({"run": "a", "fed_rate": 5}, defaults)
+    assert (request.scenarios, request.fed_rate, request.seed) == (500, 5.0, RunRequest.seed)
+
+
+def test_every_function_of_the_templates_is_the_step_of_its_name() -> None:
+    handlers = {
+        body["Properties"]["Handler"]
+        for name in ("datagen", "dataproc")
+        for body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").values()
+    }
+    steps = {file.stem for file in STEPS.glob("*.py")} - {"__init__", "protocol"}
+    assert handlers == {f"{step}.handler" for step in steps}
+
+
+def test_a_handler_logs_what_it_did_and_never_the_data(caplog: pytest.LogCaptureFixture) -> None:
+    handler = aws_lambda.handler_of(lambda event, host: {"loans": 3})
+    assert handler({"run": "june", "slices": [{"key": "secret.csv"}]}, None) == {"loans": 3}
+    (record,) = caplog.records
+    assert (record.message, vars(record)["event_run"]) == ("done", "june")
+    assert "secret" not in str(vars(record))

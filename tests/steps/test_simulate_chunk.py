@@ -1,0 +1,32 @@
+"""SimulateChunk: rows in, sums out; the partial is written last."""
+
+import io
+
+import pyarrow.parquet as pq
+
+from montecarlo.run.partial import Partial
+from montecarlo.steps import simulate_chunk
+from montecarlo.storage import keys
+from tests.memory_run import MemoryHost
+
+
+def test_every_row_is_accounted_for(finished: MemoryHost) -> None:
+    chunk = finished.json(keys.group_chunks("june", 0))[0]
+    part = keys.portfolio_part("loans", 0, "parquet")
+    chunk["slices"] = [{"key": part, "format": "parquet", "rows": [0, 100]}]
+    assert simulate_chunk.step(chunk, finished) == {"group": 0, "chunk": 0, "loans": 100, "rejected": 0}
+    partial = Partial.from_bytes(finished.s3.objects[keys.chunk_partial("june", 0, 0)])
+    assert (partial.counts.read, partial.counts.simulated) == (100, 100)
+
+
+def test_each_loan_has_its_results(finished: MemoryHost) -> None:
+    tables = [pq.read_table(io.BytesIO(finished.s3.objects[keys.chunk_loans("june", 0, chunk)])) for chunk in range(4)]
+    accounts = [account for table in tables for account in table["AccountID"].to_pylist()]
+    assert len(set(accounts)) == len(accounts) == 300
+
+
+def test_a_warm_worker_reads_the_scenarios_once(finished: MemoryHost) -> None:
+    finished.s3.reads.clear()
+    for chunk in finished.json(keys.group_chunks("june", 0)):
+        simulate_chunk.step(chunk, finished)
+    assert finished.s3.reads[keys.scenarios("june")] == 1
