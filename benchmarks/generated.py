@@ -10,8 +10,10 @@ from montecarlo.model.credit import Obligors, obligors
 from montecarlo.model.parameters import load
 from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
 from montecarlo.model.tail_shift import Profile, find_shift
-from montecarlo.portfolio import synthetic as datagen
-from montecarlo.portfolio.loans import Mapping, read_rows, validate
+from montecarlo.portfolio import synthetic
+from montecarlo.portfolio.loans import validate
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
 
 SEED = 42
 AS_OF = date(2026, 1, 1)
@@ -29,9 +31,9 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     """
     parameters = load()
     table = draw(parameters, CASES[:cases], scenarios, SEED)
-    file = io.BytesIO(datagen.to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
-    rows = read_rows(file, "generated.parquet", "parquet", Mapping())
-    valid, rejects = validate(rows, Mapping(), tuple(parameters.segments), AS_OF)
+    file = io.BytesIO(synthetic.to_parquet(synthetic.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
+    rows = read_rows(file, "generated.parquet", "parquet", ColumnMapping())
+    valid, rejects = validate(rows, ColumnMapping(), tuple(parameters.segments), AS_OF)
     assert not rejects
     few = obligors(valid, parameters, CASES[:cases], table)
     repeated = {

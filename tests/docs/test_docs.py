@@ -21,8 +21,8 @@ import simulate_chunk
 from montecarlo import errors
 from montecarlo.host import runtime
 from montecarlo.model import parameters
-from montecarlo.portfolio.loans import COLUMNS
-from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.portfolio.columns import COLUMNS
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.request import run_request
 from montecarlo.storage import keys
 from montecarlo.storage import store as storage

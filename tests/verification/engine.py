@@ -19,7 +19,10 @@ from montecarlo.model.credit import Obligors, obligors
 from montecarlo.model.measures import Measures, Sample, independent_error, stratified_error
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
-from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
+from montecarlo.portfolio.files import format_of
+from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
 from montecarlo.portfolio.synthetic import to_parquet
 from montecarlo.simulation import kernel
 from montecarlo.simulation.kernel import Simulation
@@ -82,9 +85,9 @@ def cached_tables() -> Iterator[None]:
         yield
 
 
-def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: Mapping | None = None) -> Loans:
+def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: ColumnMapping | None = None) -> Loans:
     """The loans of a table (through Parquet) or of a CSV's bytes; every row must be valid."""
-    columns = mapping or Mapping()
+    columns = mapping or ColumnMapping()
     name = "pool.parquet" if isinstance(portfolio, pa.Table) else "pool.csv"
     data = to_parquet(portfolio) if isinstance(portfolio, pa.Table) else portfolio
     rows = read_rows(io.BytesIO(data), name, format_of(name) or "csv", columns)

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from montecarlo.model.credit import Obligors, obligors
 from montecarlo.model.scenarios import ScenarioTable
 from montecarlo.model.valuation import Valuation, value
-from montecarlo.portfolio.loans import Loans, rejects_table, validate
+from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan

@@ -9,12 +9,14 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
-from montecarlo.portfolio.loans import count_rows, row_group_ends
+from montecarlo.portfolio.files import count_rows, row_group_ends
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.source import listing
-from montecarlo.source.objects import InputObject, Slice, check_divisible, csv_slices, pack, row_slices, taken_whole
+from montecarlo.source.cutting import check_divisible, csv_slices, row_slices, taken_whole
+from montecarlo.source.grouping import pack
+from montecarlo.source.objects import InputObject, Slice
 from montecarlo.source.reading import READERS
 from montecarlo.storage import keys
 from montecarlo.storage.sealed import Damaged

@@ -15,11 +15,12 @@ from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Case, Design, ScenarioTable, draw
 from montecarlo.model.tail_shift import find_shift
-from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run import pilot
 from montecarlo.run.request import RunRequest, stress_cases
+from montecarlo.source.grouping import check_groups
 from montecarlo.source.listing import GroupDocument, Listing, find_objects
-from montecarlo.source.objects import Census, check_groups
+from montecarlo.source.objects import Census
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store
 
