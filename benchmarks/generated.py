@@ -12,8 +12,10 @@ from montecarlo.model.parameters import load
 from montecarlo.model.scenarios import Design, Scenarios, draw
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.tail_shift import Profile, find_shift
-from montecarlo.portfolio import synthetic as datagen
-from montecarlo.portfolio.loans import Mapping, read_rows, validate
+from montecarlo.portfolio import synthetic
+from montecarlo.portfolio.loans import validate
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
 from montecarlo.storage.parquet import to_parquet
 
 SEED = 42
@@ -32,9 +34,9 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     """
     parameters = load()
     tables = model_tables(parameters, CASES[:cases])
-    file = io.BytesIO(to_parquet(datagen.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
-    rows = read_rows(file, "generated.parquet", "parquet", Mapping())
-    valid, rejects = validate(rows, Mapping(), tuple(parameters.segments), AS_OF)
+    file = io.BytesIO(to_parquet(synthetic.generate(0, min(loans, _DISTINCT), SEED, AS_OF)))
+    rows = read_rows(file, "generated.parquet", "parquet", ColumnMapping())
+    valid, rejects = validate(rows, ColumnMapping(), tuple(parameters.segments), AS_OF)
     assert not rejects
     few = loan_risks(valid, parameters, CASES[:cases], tables)
     repeated = {

@@ -299,7 +299,8 @@ def reduce(size: float) -> Any:
 
 PLANNER = """
 import resource, sys, time
-from montecarlo.source.objects import InputObject, csv_slices
+from montecarlo.source.cutting import csv_slices
+from montecarlo.source.objects import InputObject
 kind, size = sys.argv[1], int(sys.argv[2])
 cells = "LN-0000000001 94110 12.50 345.67 12000.00 36 2025-03-01 65000 9000.00 fixed auto".split()
 row = (",".join(f'"{cell}"' if kind == "quoted" else cell for cell in cells) + chr(10)).encode()

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from cli import CommandError
 from cli.deployment import Stack
-from montecarlo.portfolio.loans import format_of
+from montecarlo.portfolio.files import format_of
 from montecarlo.storage import keys
 
 UPLOADED = "uploaded"

@@ -14,7 +14,7 @@ from cli.screen import say
 from cli.terminal import format_table
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
-from montecarlo.portfolio.loans import Mapping
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.request import datagen_request, run_request, stress_cases
 
 DEFAULT_LOANS = 100_000
@@ -135,7 +135,7 @@ def check(request: dict[str, Any], portfolio: dict[str, Any]) -> None:
     checked = run_request({**request, "run": "check"}, {})
     parameters = load(checked.parameters)
     stress_cases(checked, Case("base", parameters.base_fed_rate, {}), parameters.segments)
-    Mapping.parse(checked.mapping)
+    ColumnMapping.parse(checked.mapping)
     datagen_request(portfolio, {})
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from montecarlo import limits
 from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup, Speed, Work, estimate
-from montecarlo.source import listing
-from montecarlo.source import objects as planning
-from montecarlo.source.objects import InputObject, make_groups
+from montecarlo.source.grouping import make_groups
+from montecarlo.source.objects import InputObject
 
 BILLION = Work(loans=10**9, objects=20_000)
 THOUSAND_FUNCTIONS = Setup(max_concurrency=1_000)
@@ -87,7 +87,6 @@ def test_express_children_cost_less_where_chunks_are_many_and_start_faster() -> 
 def test_groups_are_guessed_as_they_are_dealt(chunks: int) -> None:
     objects = (InputObject("a.parquet", 1, 100) for _ in range(chunks))
     assert sum(1 for _ in make_groups(objects, 100)) == cost.typical_groups(chunks)
-    assert planning.CHUNKS_PER_GROUP == 250
 
 
 def test_what_a_run_took_is_priced_as_the_estimate_was() -> None:
@@ -106,7 +105,6 @@ def test_prices_say_when_and_where_they_hold() -> None:
     assert table["date"]
     assert table["source"]
     assert table["region"] == "us-east-1"
-    assert table["quotas"]["Inline Map iterations at once"] == planning.MAX_GROUPS_AT_ONCE
-    assert table["quotas"]["events in an execution's history"] > planning.MAX_GROUPS * cost.EVENTS_PER_GROUP + 30
-    assert cost.MOST_LISTED == listing.MOST_LISTED
-    assert table["quotas"]["bytes of a payload"] > planning.MAX_CHUNK_BYTES
+    assert table["quotas"]["Inline Map iterations at once"] == limits.INLINE_ITERATIONS
+    assert table["quotas"]["events in an execution's history"] > limits.MAX_GROUPS * limits.EVENTS_PER_GROUP + 30
+    assert table["quotas"]["bytes of a payload"] > limits.CHUNK_BYTES

@@ -15,7 +15,7 @@ from typing import Any
 
 from cli.main import parser
 from montecarlo.model import parameters
-from montecarlo.portfolio.loans import COLUMNS
+from montecarlo.portfolio.columns import COLUMNS
 from montecarlo.run import request
 from tests.infrastructure.templates import template
 

@@ -14,8 +14,8 @@ import pytest
 
 from montecarlo import errors
 from montecarlo.model import parameters
-from montecarlo.portfolio.loans import COLUMNS
-from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.portfolio.columns import COLUMNS
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.request import run_request
 from montecarlo.steps import generate_part, plan_parts
 from montecarlo.storage import keys

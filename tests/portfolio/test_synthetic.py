@@ -11,43 +11,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from montecarlo.portfolio import synthetic as datagen
-from montecarlo.portfolio.loans import Format, Loans, Mapping, Reject, read_rows, validate
+from montecarlo.portfolio import synthetic
+from montecarlo.portfolio.files import Format
+from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.regions import STATE_REGION
+from montecarlo.portfolio.rejects import Reject
+from montecarlo.portfolio.rows import read_rows
 from montecarlo.steps.generate_part import encode
 
 AS_OF = date(2026, 1, 1)
 SEGMENTS = ("personal", "auto", "mortgage", "credit_card", "small_business", "commercial")
-WHOLE = datagen.generate(0, 20_000, 42, AS_OF)
+WHOLE = synthetic.generate(0, 20_000, 42, AS_OF)
 
 
 def load(data: bytes, format: Format) -> tuple[Loans, list[Reject]]:
-    return validate(read_rows(io.BytesIO(data), "loans", format, Mapping()), Mapping(), SEGMENTS, AS_OF)
+    return validate(read_rows(io.BytesIO(data), "loans", format, ColumnMapping()), ColumnMapping(), SEGMENTS, AS_OF)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 20_000), st.integers(0, 9_000))
 def test_any_cut_gives_the_same_loans(first: int, count: int) -> None:
     count = min(count, 20_000 - first)
-    assert datagen.generate(first, count, 42, AS_OF).equals(WHOLE.slice(first, count))
+    assert synthetic.generate(first, count, 42, AS_OF).equals(WHOLE.slice(first, count))
 
 
 def test_the_seed_is_all_that_matters() -> None:
-    assert datagen.generate(0, 100, 42, AS_OF).equals(WHOLE.slice(0, 100))
-    assert not datagen.generate(0, 100, 43, AS_OF).equals(WHOLE.slice(0, 100))
-    assert datagen.generate(0, 10, 2**64 - 1, AS_OF).num_rows == 10
+    assert synthetic.generate(0, 100, 42, AS_OF).equals(WHOLE.slice(0, 100))
+    assert not synthetic.generate(0, 100, 43, AS_OF).equals(WHOLE.slice(0, 100))
+    assert synthetic.generate(0, 10, 2**64 - 1, AS_OF).num_rows == 10
 
 
 def test_a_loan_stays_what_it_was() -> None:
     """Guards the published portfolios: a change here is a change of everybody's data."""
-    assert datagen.to_csv(WHOLE.slice(0, 2)).decode().splitlines()[1:] == [
+    assert synthetic.to_csv(WHOLE.slice(0, 2)).decode().splitlines()[1:] == [
         '"LN-0000000000","89338",5.56,1474.62,258000.00,360,2016-10-21,58570.00,218058.43,"fixed","mortgage"',
         '"LN-0000000001","15035",6.00,186.33,6125.00,36,2023-08-26,55018.00,1457.69,"fixed","personal"',
     ]
 
 
 def test_far_loans_have_names_of_their_own() -> None:
-    assert datagen.generate(999_999_999, 2, 42, AS_OF)["AccountID"].to_pylist() == ["LN-0999999999", "LN-1000000000"]
+    assert synthetic.generate(999_999_999, 2, 42, AS_OF)["AccountID"].to_pylist() == ["LN-0999999999", "LN-1000000000"]
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
@@ -75,9 +79,9 @@ def test_parquet_is_what_the_layer_can_read() -> None:
 
 
 def test_no_loans_at_all() -> None:
-    assert datagen.generate(5000, 0, 42, AS_OF).num_rows == 0
-    assert load(encode(datagen.generate(0, 0, 42, AS_OF), "csv"), "csv")[1] == []
-    assert load(encode(datagen.generate(0, 0, 42, AS_OF), "parquet"), "parquet")[1] == []
+    assert synthetic.generate(5000, 0, 42, AS_OF).num_rows == 0
+    assert load(encode(synthetic.generate(0, 0, 42, AS_OF), "csv"), "csv")[1] == []
+    assert load(encode(synthetic.generate(0, 0, 42, AS_OF), "parquet"), "parquet")[1] == []
 
 
 def test_payment_and_balance_follow_from_amount_rate_and_term() -> None:
@@ -93,14 +97,14 @@ def test_payment_and_balance_follow_from_amount_rate_and_term() -> None:
 
 def test_the_mix_of_segments() -> None:
     counts = {row["values"]: row["counts"] / 20_000 for row in WHOLE["Segment"].value_counts().to_pylist()}
-    for product in datagen.PRODUCTS:
+    for product in synthetic.PRODUCTS:
         assert counts[product.segment] == pytest.approx(product.share, abs=0.015)
-    assert sum(product.share for product in datagen.PRODUCTS) == pytest.approx(1)
+    assert sum(product.share for product in synthetic.PRODUCTS) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("product", datagen.PRODUCTS, ids=lambda product: product.segment)
-def test_the_loans_of_a_segment(product: datagen.Product) -> None:
-    table = datagen.generate(0, 40_000, 7, AS_OF)
+@pytest.mark.parametrize("product", synthetic.PRODUCTS, ids=lambda product: product.segment)
+def test_the_loans_of_a_segment(product: synthetic.Product) -> None:
+    table = synthetic.generate(0, 40_000, 7, AS_OF)
     table = table.filter(pc.equal(table["Segment"], product.segment))
     amount, rate, term, income = (np.asarray(table[n]) for n in ("LoanAmount", "Rate", "LoanTerm", "GrossIncome"))
     burden = 12 * np.asarray(table["Payment"]) / income
@@ -120,23 +124,23 @@ def test_the_loans_of_a_segment(product: datagen.Product) -> None:
 def test_zip_codes_lie_where_people_live() -> None:
     loans, _ = load(encode(WHOLE, "parquet"), "parquet")
     residents = np.zeros(10)
-    for state, thousands, low, high in datagen.ZIP_PREFIXES:
+    for state, thousands, low, high in synthetic.ZIP_PREFIXES:
         assert {low // 100, high // 100} == {STATE_REGION[state]}, state
         residents[STATE_REGION[state]] += thousands
     shares = np.bincount(loans.region, minlength=10) / len(loans)
     assert shares == pytest.approx(residents / residents.sum(), abs=0.012)
-    assert len(datagen.ZIP_PREFIXES) == 51
+    assert len(synthetic.ZIP_PREFIXES) == 51
     assert pc.all(pc.equal(pc.utf8_length(WHOLE["ZipCode"]), 5)).as_py()
 
 
 def test_normal_deviates_and_the_exponential() -> None:
-    normal = np.concatenate([datagen._Bits(1, block).normal() for block in range(50)])
+    normal = np.concatenate([synthetic._Bits(1, block).normal() for block in range(50)])
     assert normal.mean() == pytest.approx(0, abs=0.01)
     assert normal.std() == pytest.approx(1, abs=0.01)
     x = np.linspace(-4, 4, 101)
-    assert datagen._exp(x) == pytest.approx(np.exp(x), rel=0.003)
+    assert synthetic._exp(x) == pytest.approx(np.exp(x), rel=0.003)
 
 
 def test_the_schema_has_the_portfolios_columns() -> None:
     assert isinstance(WHOLE, pa.Table)
-    assert WHOLE.column_names == list(datagen._SCHEMA.names)
+    assert WHOLE.column_names == list(synthetic._SCHEMA.names)

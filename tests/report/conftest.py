@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from montecarlo.report.page import Distribution
+from montecarlo.report.charts.losses import Distribution
 from tests.report.sample import full_result, gamma_losses
 
 

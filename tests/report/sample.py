@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from montecarlo.report.page import Distribution
+from montecarlo.report.charts.losses import Distribution
 
 HOSTILE = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\x00\x1b[2J\x9b2J\u202e\u2066\ud800"
 """What breaks out of markup, steers a terminal, turns the direction of text, and cannot be encoded."""

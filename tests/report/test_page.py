@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidResult
-from montecarlo.report.page import Distribution, render
+from montecarlo.report.charts.losses import Distribution
+from montecarlo.report.page import render
 from tests.report.reading import elements, parsed, visible
 from tests.report.sample import HOSTILE, case, few_losses, named
 

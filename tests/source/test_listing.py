@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.loans import Mapping
-from montecarlo.source import inventory, listing
-from montecarlo.source import objects as planning
+from montecarlo.limits import MAX_GROUPS, OBJECTS_PER_GROUP
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.source import cutting, inventory, listing
+from montecarlo.source.grouping import pack
 from montecarlo.source.listing import find_objects, group_objects
-from montecarlo.source.objects import InputObject, Slice
+from montecarlo.source.objects import SAMPLED_OBJECTS, Census, InputObject, Slice
 from montecarlo.source.reading import read_slices
 from montecarlo.steps.plan_group import slices
 from montecarlo.storage.store import Store
@@ -152,9 +153,9 @@ def test_every_share_of_every_file_is_dealt_to_one_group(
 ) -> None:
     files = tuple(inventory.Share(str(i), size) for i, size in enumerate(sizes))
     whole = inventory.Inventory("bucket", "CSV", ("Key", "Size"), files, "")
-    groups = list(inventory.deal(whole, planning.Census(objects, 0, loans), chunk_loans))
+    groups = list(inventory.deal(whole, Census(objects, 0, loans), chunk_loans))
     assert all(groups)
-    assert len(groups) <= planning.MAX_GROUPS
+    assert len(groups) <= MAX_GROUPS
     for file in files:
         shares = [share for group in groups for share in group if share.key == file.key]
         assert sorted(share.number for share in shares) == list(range(len(shares)))
@@ -167,11 +168,11 @@ def test_a_large_inventory_is_split_into_groups_that_each_read_a_share() -> None
     found = find_objects(store, manifest)
     assert found.census.objects == pytest.approx(250_000, rel=0.1)
     assert found.census.rows == pytest.approx(250_000, rel=0.1)
-    assert planning.SAMPLED_OBJECTS // 2 <= len(found.census.sample) <= planning.SAMPLED_OBJECTS
+    assert SAMPLED_OBJECTS // 2 <= len(found.census.sample) <= SAMPLED_OBJECTS
     documents = list(found.groups(50_000))
     sizes = [sum(1 for _ in group_objects(document, store)) for document in documents]
     assert sum(sizes) == 250_000
-    assert max(sizes) <= 1.1 * planning.OBJECTS_PER_GROUP
+    assert max(sizes) <= 1.1 * OBJECTS_PER_GROUP
 
 
 def test_what_is_wrong_with_an_inventory_is_said() -> None:
@@ -280,7 +281,7 @@ def test_each_loan_reaches_one_worker_once(files: list[Any], chunk_loans: int, w
     accounts: list[str] = []
     for chunk in chunks_of(store, source, chunk_loans):
         assert sum(piece.rows[1] - piece.rows[0] for piece in chunk if piece.rows) <= chunk_loans
-        raw = read_slices(chunk, store, Mapping())
+        raw = read_slices(chunk, store, ColumnMapping())
         assert not raw.rejects
         accounts += raw.table["AccountID"].to_pylist()
     assert sorted(accounts) == sorted(f"A{i}" for i in range(first))
@@ -289,11 +290,11 @@ def test_each_loan_reaches_one_worker_once(files: list[Any], chunk_loans: int, w
 def chunks_of(store: Store, source: str, chunk_loans: int) -> list[tuple[Slice, ...]]:
     """The chunks of a portfolio, cut by the own functions of PlanGroup, which look into small objects here, too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "SMALLEST_ROW_BYTES", {"csv": 1, "csv.gz": 1, "parquet": 1})
+        patch.setattr(cutting, "SMALLEST_ROW_BYTES", {"csv": 1, "csv.gz": 1, "parquet": 1})
         return [
             tuple(pieces)
             for document in find_objects(store, source).groups(chunk_loans)
-            for pieces in planning.pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
+            for pieces in pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
         ]
 
 
@@ -304,7 +305,7 @@ def test_an_object_that_was_written_again_is_refused_by_the_worker() -> None:
         (chunk, *_) = chunks_of(store, f"loans/{kind}/", 10)
         s3.objects[f"loans/{kind}/a.{kind}"] = data + b" "
         with pytest.raises(InvalidPortfolio, match=rf"a\.{kind} was written again since the run was planned"):
-            read_slices(chunk, store, Mapping())
+            read_slices(chunk, store, ColumnMapping())
 
 
 def test_a_one_loan_object_is_read_with_one_request() -> None:
@@ -312,5 +313,5 @@ def test_a_one_loan_object_is_read_with_one_request() -> None:
     s3.objects |= {f"loans/{i:03}.csv": csv_file(i, 1, "\n", True, False) for i in range(100)}
     (document,) = find_objects(store, "loans/").groups(50_000)
     pieces = [Slice(item.key, item.size, "csv", etag=item.etag) for item in group_objects(document, store)]
-    assert len(read_slices(pieces, store, Mapping()).table) == 100
+    assert len(read_slices(pieces, store, ColumnMapping()).table) == 100
     assert set(s3.reads.values()) == {1}

@@ -17,7 +17,8 @@ from montecarlo.model import credit
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.tables import model_tables
 from montecarlo.portfolio import synthetic as datagen
-from montecarlo.portfolio.loans import Loans, Mapping
+from montecarlo.portfolio.loans import Loans
+from montecarlo.portfolio.mapping import ColumnMapping
 from tests.verification import exact
 from tests.verification.engine import AS_OF, BASE, STRESSED, loans_of
 from tests.verification.figures import Figure, at_most, near, within
@@ -156,7 +157,7 @@ def real_loans() -> list[Figure]:
     frame.to_csv(text, index=False)
     mapping = json.loads((PROJECT / "examples" / "lendingclub" / "mapping.json").read_text(encoding="utf-8"))
     parameters = load()
-    all_loans = loans_of(text.getvalue(), parameters, Mapping.parse(mapping))
+    all_loans = loans_of(text.getvalue(), parameters, ColumnMapping.parse(mapping))
     # At a rate of zero and with its payment, a new loan's payment after a rise is the annuity at the risen rate.
     free = replace(
         all_loans,

@@ -21,7 +21,10 @@ from montecarlo.model.measures import LossSample, Measures, independent_error, s
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Design, Scenarios, draw
 from montecarlo.model.tables import ModelTables, model_tables
-from montecarlo.portfolio.loans import Loans, Mapping, format_of, read_rows, validate
+from montecarlo.portfolio.files import format_of
+from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
 from montecarlo.simulation import kernel
 from montecarlo.simulation.kernel import Simulation
 from montecarlo.storage.parquet import to_parquet
@@ -85,9 +88,9 @@ def cached_tables() -> Iterator[None]:
         yield
 
 
-def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: Mapping | None = None) -> Loans:
+def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: ColumnMapping | None = None) -> Loans:
     """The loans of a table (through Parquet) or of a CSV's bytes; every row must be valid."""
-    columns = mapping or Mapping()
+    columns = mapping or ColumnMapping()
     name = "pool.parquet" if isinstance(portfolio, pa.Table) else "pool.csv"
     data = to_parquet(portfolio) if isinstance(portfolio, pa.Table) else portfolio
     rows = read_rows(io.BytesIO(data), name, format_of(name) or "csv", columns)

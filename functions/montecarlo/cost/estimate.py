@@ -2,7 +2,7 @@
 
 The model is a sum of simple parts, all of them in `estimate`: nothing is spent to find out. It leaves out what a run
 does not cause by itself: storage of the portfolio and the results, data transfer out of the Region, X-Ray traces, free
-tiers, retries. Imports the standard library only.
+tiers, retries. Imports the standard library and `limits` only.
 """
 
 import json
@@ -13,14 +13,10 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-EVENTS_PER_GROUP = 18
-"""In the execution's history: five each for PlanGroup and ReduceGroup, four for Chunks, two for ChunksLeft, and two."""
+from montecarlo.limits import CHUNKS_PER_GROUP, EVENTS_PER_GROUP, INLINE_ITERATIONS, MAP_RUN_CHILDREN, MOST_LISTED
 
 OBJECTS_PER_CHUNK = 2_000
 """About so many names fit into the input of a child."""
-
-MOST_LISTED = 5_000_000
-"""As listing.MOST_LISTED."""
 
 SEGMENTS_AND_REGIONS = 6 + 11
 """Rows of int64 that a partial has for each case and scenario."""
@@ -67,8 +63,8 @@ class Setup:
     architecture: str = "arm64"
     children: str = "STANDARD"
     max_concurrency: int = 500
-    max_groups: int = 40
-    max_group_concurrency: int = 10_000
+    max_groups: int = INLINE_ITERATIONS
+    max_group_concurrency: int = MAP_RUN_CHILDREN
     groups: int | None = None
 
     def pace(self, groups: int) -> Pace:
@@ -285,10 +281,10 @@ def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None)
 
 
 def typical_groups(chunks: int) -> int:
-    """How many groups a portfolio of many objects gets: as planning.make_groups deals them out."""
+    """How many groups a portfolio of many objects gets: as source.grouping deals them out."""
     groups = dealt = 0
     while dealt < chunks:
-        dealt += 250 * (1 + groups // 40)
+        dealt += CHUNKS_PER_GROUP * (1 + groups // INLINE_ITERATIONS)
         groups += 1
     return groups
 

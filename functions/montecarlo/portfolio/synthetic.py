@@ -23,7 +23,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from montecarlo.portfolio.amortisation import annuity, growth, owed_share
-from montecarlo.portfolio.loans import whole_months
+from montecarlo.portfolio.dates import whole_months
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

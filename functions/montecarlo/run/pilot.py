@@ -16,8 +16,12 @@ from montecarlo.model.credit import loan_risks
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables
 from montecarlo.model.tail_shift import Profile
-from montecarlo.portfolio.loans import Mapping, RawRows, count_rows, gather, read_rows, validate
-from montecarlo.source.objects import InputObject, first_rows
+from montecarlo.portfolio.csv_rows import first_rows
+from montecarlo.portfolio.files import count_rows
+from montecarlo.portfolio.loans import validate
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import RawRows, gather, read_rows
+from montecarlo.source.objects import InputObject
 from montecarlo.storage.store import NoSuchObject, Store
 
 OBJECTS = 32
@@ -29,7 +33,7 @@ _HEAD_BYTES = 1 << 18
 def profile(
     objects: Sequence[InputObject],
     portfolio: Store,
-    columns: Mapping,
+    columns: ColumnMapping,
     parameters: Parameters,
     cases: Sequence[Case],
     tables: ModelTables,
@@ -47,7 +51,7 @@ def profile(
     return Profile.of(loan_risks(loans, parameters, cases, tables))
 
 
-def _first_rows(item: InputObject, portfolio: Store, columns: Mapping) -> RawRows:
+def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:
     try:
         if item.format == "parquet":
             file = portfolio.open(item.key, item.size)

@@ -13,7 +13,7 @@ from montecarlo.errors import IncompleteRun
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design
-from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store

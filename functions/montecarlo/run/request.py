@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from montecarlo.errors import InvalidInput
+from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 
 MAX_CASES = 16
@@ -25,8 +26,8 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "probit_shift": (-5, 5, False),
     "chunk_loans": (1, 10_000_000, True),
     "max_concurrency": (1, 400_000, True),
-    "max_groups": (1, 40, True),
-    "max_group_concurrency": (1, 10_000, True),
+    "max_groups": (1, INLINE_ITERATIONS, True),
+    "max_group_concurrency": (1, MAP_RUN_CHILDREN, True),
     "max_cost_usd": (0, 1e9, False),
     "sample": (1, 1_000_000, True),
     "max_rejected_share": (0, 1, False),
@@ -61,8 +62,8 @@ class RunRequest:
     chunk_loans: int = 50_000
     sample: int = 1
     max_concurrency: int = 500
-    max_groups: int = 40
-    max_group_concurrency: int = 10_000
+    max_groups: int = INLINE_ITERATIONS
+    max_group_concurrency: int = MAP_RUN_CHILDREN
     max_cost_usd: float | None = None
     max_rejected_share: float = 0.001
     mapping: Mapping[str, Any] | None = None

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.source.objects import CHUNKS_PER_GROUP, OBJECTS_PER_GROUP, Census, InputObject, is_passed_over
+from montecarlo.limits import CHUNKS_PER_GROUP, OBJECTS_PER_GROUP
+from montecarlo.source.objects import Census, InputObject, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
 
 SURVEYED_FILES = 32

@@ -10,16 +10,15 @@ from datetime import date
 from typing import Any, Protocol
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.loans import format_of
+from montecarlo.limits import MOST_LISTED
+from montecarlo.portfolio.files import format_of
 from montecarlo.source import inventory
+from montecarlo.source.grouping import make_groups
 from montecarlo.source.inventory import Inventory
-from montecarlo.source.objects import Census, InputObject, is_passed_over, make_groups
+from montecarlo.source.objects import Census, InputObject, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
 
 MANIFEST_SCHEMA = 1
-
-MOST_LISTED = 5_000_000
-"""Objects that the planner lists itself: a listing brings 1,000 objects in about 0.1 s, and it has 15 minutes."""
 
 GroupDocument = dict[str, Any]
 

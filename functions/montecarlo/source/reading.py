@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.loans import Mapping, RawRows, gather, read_rows
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import RawRows, gather, read_rows
 from montecarlo.source.objects import Slice
 from montecarlo.storage.store import NoSuchObject, Store
 
@@ -17,7 +18,7 @@ READERS = 16
 """Objects read at once: S3 answers in tens of milliseconds, so one after the other would waste the function's time."""
 
 
-def read_slices(slices: Sequence[Slice], portfolio: Store, columns: Mapping) -> RawRows:
+def read_slices(slices: Sequence[Slice], portfolio: Store, columns: ColumnMapping) -> RawRows:
     """The rows of a chunk's slices, in their order.
 
     Raises InvalidPortfolio if an object is gone, was written again since the plan was made, or cannot be read.
@@ -26,7 +27,7 @@ def read_slices(slices: Sequence[Slice], portfolio: Store, columns: Mapping) -> 
         return gather(list(pool.map(lambda piece: read_slice(piece, portfolio, columns), slices)))
 
 
-def read_slice(piece: Slice, portfolio: Store, columns: Mapping) -> RawRows:
+def read_slice(piece: Slice, portfolio: Store, columns: ColumnMapping) -> RawRows:
     """The rows of one slice, numbered as in their file."""
     try:
         if piece.bytes is None or piece.rows is None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from montecarlo.cost import estimate as cost
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
-from montecarlo.report.page import Distribution, render
+from montecarlo.report.charts.losses import Distribution
+from montecarlo.report.page import render
 from montecarlo.run import groups
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read_scenarios, read_waves

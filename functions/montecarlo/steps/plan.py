@@ -21,13 +21,14 @@ from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design, draw
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
-from montecarlo.portfolio.loans import Mapping as ColumnMapping
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run import groups, pilot
 from montecarlo.run.plan import Plan, read
 from montecarlo.run.request import RunRequest, run_request, stress_cases
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.source.grouping import check_groups
 from montecarlo.source.listing import GroupDocument, Listing, find_objects
-from montecarlo.source.objects import Census, check_groups
+from montecarlo.source.objects import Census
 from montecarlo.source.reading import READERS
 from montecarlo.steps.protocol import Event, Host
 from montecarlo.storage import keys

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import Any
 
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
-from montecarlo.portfolio.loans import count_rows, row_group_ends
+from montecarlo.portfolio.files import count_rows, row_group_ends
 from montecarlo.run import groups
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan, read
+from montecarlo.source.cutting import check_divisible, csv_slices, row_slices, taken_whole
+from montecarlo.source.grouping import pack
 from montecarlo.source.listing import group_objects
-from montecarlo.source.objects import InputObject, Slice, check_divisible, csv_slices, pack, row_slices, taken_whole
+from montecarlo.source.objects import InputObject, Slice
 from montecarlo.source.reading import READERS
 from montecarlo.steps.protocol import Event, Host, objects_store
 from montecarlo.storage import keys

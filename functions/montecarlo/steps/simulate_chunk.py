@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.valuation import Valuation, value
-from montecarlo.portfolio.loans import Loans, rejects_table, validate
+from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from montecarlo.report.page import Distribution, render
+from montecarlo.report.charts.losses import Distribution
+from montecarlo.report.page import render
 from tests.report.reading import SVG, drawn_numbers, parsed, visible
 from tests.report.sample import MANY, many_cases
 

@@ -1,14 +1,6 @@
 """What a reader must take away: the headline, what to know before using a figure, and what was simulated."""
 
-from montecarlo.report.figures import (
-    COMPARED,
-    EXPECTED_LOSS,
-    Measure,
-    case_label,
-    case_rate,
-    notices,
-    tail_measure,
-)
+from montecarlo.report.figures import COMPARED, EXPECTED_LOSS, Measure, case_label, case_rate, notices, tail_measure
 from montecarlo.report.markup import Html, tag
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, count

@@ -1,0 +1,34 @@
+"""Limits of AWS Step Functions that shape a run, and what this project keeps to so that it stays below them.
+
+Source: AWS Step Functions Developer Guide, "Service quotas". Imports nothing.
+"""
+
+PAYLOAD_BYTES = 256 * 1024
+"""Of a state's input or output."""
+
+INLINE_ITERATIONS = 40
+"""An Inline Map runs at most so many iterations at once: the groups of a run."""
+
+MAP_RUN_CHILDREN = 10_000
+"""A Distributed Map runs at most so many children at once: the chunks of a group."""
+
+HISTORY_EVENTS = 25_000
+"""In an execution's history; with more it fails."""
+
+EVENTS_PER_GROUP = 18
+"""In the execution's history: five each for PlanGroup and ReduceGroup, four for Chunks, two for ChunksLeft, and two."""
+
+MAX_GROUPS = 1_000
+"""Of a run with all its waves. Their events leave a quarter of the history for retries and what else is there."""
+
+CHUNKS_PER_GROUP = 250
+"""The first 40 groups get about so many chunks each, the next 40 twice, and so on: see `source.grouping`."""
+
+OBJECTS_PER_GROUP = 100_000
+"""Likewise of objects: PlanGroup names every one of them in its list of chunks."""
+
+CHUNK_BYTES = 200 * 1024
+"""Of a chunk's slices as JSON, so that they fit into a child's input with what the state machine adds."""
+
+MOST_LISTED = 5_000_000
+"""Objects that the planner lists itself: a listing brings 1,000 objects in about 0.1 s, and it has 15 minutes."""

@@ -1,0 +1,64 @@
+"""The columns of a portfolio: what each means, when a loan cannot do without it, and which values make sense.
+
+Imports numpy only.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a portfolio: what it means, when a loan cannot do without it, and which values make sense."""
+
+    name: str
+    kind: Literal["text", "number", "date"]
+    unit: str
+    needed: Literal["always", "unless PD", "unless PD and EAD", "never"]
+    description: str
+    low: float = 0.0
+    high: float = 1e12
+    positive: bool = False
+    whole: bool = False
+
+    def is_needed(self, has_pd: Any, has_ead: Any) -> Any:
+        """Whether a loan needs this column, given what it brings; works on one flag and on arrays of flags."""
+        if self.needed == "unless PD":
+            return ~np.asarray(has_pd)
+        if self.needed == "unless PD and EAD":
+            return ~(np.asarray(has_pd) & np.asarray(has_ead))
+        return np.full(np.shape(has_pd), self.needed == "always")
+
+
+# A loan needs what its model needs. The scorecard wants income, payment and the loan's terms, unless the loan brings
+# its own PD. Amortisation wants amount, rate, term and origination, unless the loan brings its own EAD. A homogeneous
+# pool therefore gets by with AccountID, PD and EAD (and LGD, if the segment's default will not do). "Needed" counts
+# twice: a file without the column is refused as a whole, and a row without the value is rejected.
+# The upper bound on money keeps a loan's cents, and the sum over a chunk, inside int64.
+COLUMNS: tuple[Column, ...] = (
+    Column("AccountID", "text", "", "always", "identifies the loan, unique in the portfolio; names its random numbers"),
+    Column("ZipCode", "text", "", "unless PD and EAD",
+           "ZIP code (5, 9 or its first 3 digits) or two-letter state; anything else counts as an unknown region"),
+    Column("Rate", "number", "% a year", "unless PD and EAD", "nominal interest rate", high=100),
+    Column("Payment", "number", "currency a month", "unless PD", "the instalment agreed"),
+    Column("LoanAmount", "number", "currency", "unless PD and EAD", "the original principal", positive=True),
+    Column("LoanTerm", "number", "months", "unless PD and EAD", "the original term",
+           high=1200, positive=True, whole=True),
+    Column("OriginationDate", "date", "YYYY-MM-DD or MM/DD/YYYY", "unless PD and EAD",
+           "when the loan was paid out; not after the reporting date"),
+    Column("GrossIncome", "number", "currency a year", "unless PD",
+           "the borrower's income before tax (a business: gross revenue); not zero unless the loan brings its PD"),
+    Column("Balance", "number", "currency", "never", "principal outstanding; by amortisation when not given"),
+    Column("RateType", "text", "fixed | floating", "never", "whether the rate moves; fixed when not given"),
+    Column("Segment", "text", "a segment of the parameters", "never", "the loan's segment; personal when not given"),
+    Column("PD", "number", "0 to 1", "never", "probability of default in a year; by scorecard when not given", high=1),
+    Column("LGD", "number", "0 to 1", "never", "loss given default; the segment's when not given", high=1),
+    Column("EAD", "number", "currency", "never", "exposure at default; from the balance when not given"),
+)  # fmt: skip
+COLUMN = {column.name: column for column in COLUMNS}
+REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")
+OPTIONAL = tuple(column.name for column in COLUMNS if column.needed == "never")
+DEFAULT_SEGMENT = "personal"
+DEFAULT_RATE_TYPE = "fixed"
