@@ -49,7 +49,7 @@ class MemoryS3:
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
         found = sorted(key for key in self.objects if key.startswith(Prefix))
-        yield {"Contents": [{"Key": key, "Size": self.head_object(Bucket=Bucket, Key=key)["ContentLength"],
+        yield {"Contents": [{"Key": key, "Size": len(self.objects[key]),
                              "LastModified": datetime.now(UTC), "ETag": f'"{etag(self.objects[key])}"'}
                             for key in found]}  # fmt: skip
 

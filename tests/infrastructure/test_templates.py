@@ -25,14 +25,6 @@ FUNCTIONS = [
 ]
 
 
-def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
-    """A function's policy statements, the conditional ones as if their condition held."""
-    return [
-        statement["Fn::If"][1] if "Fn::If" in statement else statement
-        for statement in function["Properties"]["Policies"][0]["Statement"]
-    ]
-
-
 @pytest.mark.parametrize("path", TEMPLATES)
 def test_two_stacks_can_live_side_by_side(path: str) -> None:
     """No physical name is given, but log groups named after their own stack."""
@@ -127,23 +119,6 @@ def test_every_log_group_expires(name: str) -> None:
     groups = resources(f"cloudformation/{name}.yaml", "AWS::Logs::LogGroup")
     assert groups
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
-
-
-@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
-def test_a_function_touches_only_its_prefixes_and_portfolios_are_input(logical: str, function: dict[str, Any]) -> None:
-    writer_of = "portfolios" if logical in {"PlanParts", "GeneratePart", "WriteManifest"} else "runs"
-    data, portfolio = (
-        f"arn:${{AWS::Partition}}:s3:::${{{name}}}" for name in ("DataBucketName", "PortfolioBucketName")
-    )
-    for statement in statements(function):
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        targets = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-        arns = {target["Fn::Sub"] for target in targets}
-        if {"s3:PutObject", "s3:DeleteObject"} & set(actions):
-            assert arns == {f"{data}/{writer_of}/*"}
-        assert set(actions) <= {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject"}
-        assert "s3:DeleteObject" not in actions or logical == "PlanParts"
-        assert arns <= {data, f"{data}/portfolios/*", f"{data}/runs/*", portfolio, f"{portfolio}/*"}
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)

@@ -47,7 +47,7 @@ def test_sam_build_finds_every_function(tmp_path: Path) -> None:
     built = list(tmp_path.glob("*/template.yaml"))
     paths = [path.parent / uri for path in built for uri in re.findall(r"CodeUri: (\S+)", path.read_text())]
     assert len(paths) == 9
-    assert all((path / "montecarlo" / "kernel.py").is_file() for path in paths)
+    assert all((path / "montecarlo" / "simulation" / "kernel.py").is_file() for path in paths)
 
 
 def test_checkov_finds_nothing_but_the_justified_skips() -> None:

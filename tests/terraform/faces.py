@@ -91,12 +91,21 @@ class Face:
             iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
         ]
-        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        attached = [
+            policy["PolicyArn"] for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        ]
+        own = [arn for arn in attached if ":iam::aws:" not in arn]  # those of the stack, which AWS does not publish
         return {
             "Trusts": statements(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]),
-            "Managed": sorted(policy["PolicyArn"] for policy in attached),
-            "Allows": statements(*policies),
+            "Managed": sorted(set(attached) - set(own)),
+            "Allows": statements(*policies, *map(self.policy, own)),
         }
+
+    def policy(self, arn: str) -> Any:
+        """The document of a managed policy."""
+        iam = self.stack.client("iam")
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
 
     def bucket(self) -> Json:
         s3, name = self.stack.client("s3"), self.stack.bucket
@@ -146,7 +155,7 @@ def as_lists(statement: Mapping[str, Any]) -> Json:
             return {name: listed(inner) for name, inner in value.items()}
         return sorted(value) if isinstance(value, list) else [value]
 
-    return {name: value if name in ("Effect", "Condition") else listed(value) for name, value in statement.items()}
+    return {name: value if name == "Effect" else listed(value) for name, value in statement.items()}
 
 
 def differences(one: Any, other: Any, where: str = "") -> dict[str, tuple[Any, Any]]:

@@ -59,6 +59,7 @@ ONLY_TERRAFORM = Counter(
 COUNTERPARTS = {
     "AWS::CloudWatch::Alarm": "aws_cloudwatch_metric_alarm",
     "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
+    "AWS::IAM::ManagedPolicy": "aws_iam_policy",
     "AWS::IAM::Role": "aws_iam_role",
     "AWS::Lambda::Function": "aws_lambda_function",
     "AWS::Logs::LogGroup": "aws_cloudwatch_log_group",
@@ -155,14 +156,15 @@ def test_the_two_faces_make_as_many_resources_of_each_type(both: Both) -> None:
 @pytest.mark.parametrize("name", ["datagen", "dataproc"])
 def test_logging_and_tracing_of_a_state_machine_are_the_same(both: Both, name: str) -> None:
     """Compared in the sources, as the embedded AWS drops them."""
-    machine = resources(f"cloudformation/{name}.yaml", "AWS::Serverless::StateMachine")["StateMachine"]["Properties"]
+    ((logical, machine),) = resources(f"cloudformation/{name}.yaml", "AWS::Serverless::StateMachine").items()
+    machine = machine["Properties"]
     values = planned(both, f"module.{name}.module.state_machine.aws_sfn_state_machine.this")
     (logging,), (tracing,) = values["logging_configuration"], values["tracing_configuration"]
     assert logging["level"] == machine["Logging"]["Level"]
     assert logging["include_execution_data"] == machine["Logging"]["IncludeExecutionData"]
     assert tracing["enabled"] == machine["Tracing"]["Enabled"]
     group = planned(both, f"module.{name}.module.state_machine.aws_cloudwatch_log_group.this")
-    template = resources(f"cloudformation/{name}.yaml", "AWS::Logs::LogGroup")["StateMachineLogs"]["Properties"]
+    template = resources(f"cloudformation/{name}.yaml", "AWS::Logs::LogGroup")[f"{logical}Logs"]["Properties"]
     assert group["name"] == template["LogGroupName"]["Fn::Sub"].replace("${AWS::StackName}", "montecarlo")
     assert group["retention_in_days"] == GIVEN["LogRetentionDays"]
 

@@ -91,7 +91,7 @@ def test_missing_credentials_are_named(ready: Clone) -> None:
 def test_nothing_but_terraform_is_needed_on_path(ready: Clone) -> None:
     """No Python, no zip, no shell: the package is made by Terraform itself."""
     printed = ready.with_environment(PATH="").succeed("plan")
-    assert "Plan: 83 to add, 0 to change, 0 to destroy." in printed
+    assert "Plan: 94 to add, 0 to change, 0 to destroy." in printed
 
 
 def test_two_stacks_side_by_side_share_no_name(ready: Clone) -> None:

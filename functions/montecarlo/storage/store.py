@@ -28,9 +28,9 @@ _TRANSIENT = {
 }
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _REPLACED = {"PreconditionFailed", "412"}
+_DENIED = {"AccessDenied", "403"}
 _REFUSED = {
-    "AccessDenied",
-    "403",
+    *_DENIED,
     "AllAccessDisabled",
     "NoSuchBucket",
     "PermanentRedirect",
@@ -96,13 +96,13 @@ class Store:
             while data := body.read(block):
                 yield data
         except (ClientError, BotoCoreError, HTTPClientError) as error:
-            self._translate(error, key)
+            self._translate_read(error, key)
 
     def head(self, key: str) -> StoredObject:
         try:
             found = self._s3.head_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError, HTTPClientError) as error:
-            self._translate(error, key)
+            self._translate_read(error, key)
         return StoredObject(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
 
     def exists(self, key: str) -> bool:
@@ -141,7 +141,26 @@ class Store:
         try:
             return self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)["Body"].read()
         except (ClientError, BotoCoreError, HTTPClientError) as error:
-            self._translate(error, key)
+            self._translate_read(error, key)
+
+    def _translate_read(self, error: Exception, key: str) -> NoReturn:
+        """As `_translate`, but tell a missing object from a refused one.
+
+        S3 answers 403 for a missing object to whoever may not list the whole bucket, and a role may list below some
+        prefixes only. The listing below the key itself, which such a role may ask for, knows.
+        """
+        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in _DENIED:
+            try:
+                first = next(self.list(key), None)  # the object itself, as no key that begins with its comes before
+            except InvalidInput:
+                raise InvalidInput(
+                    f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's own "
+                    "bucket lie below portfolios/. For another bucket, check its name, its policy and the "
+                    "PortfolioBucketName parameter."
+                ) from error
+            if first is None or first.key != key:
+                raise NoSuchObject(f"{self.url(key)} does not exist.") from error
+        self._translate(error, key)
 
     def _translate(self, error: Exception, key: str) -> NoReturn:
         where = self.url(key)

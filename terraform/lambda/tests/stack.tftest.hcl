@@ -141,7 +141,7 @@ run "a_bucket_of_ones_own_is_read_only" {
         !strcontains(join(" ", statement.Resource), "a-bank-s-loans")
         || (
           jsonencode(sort(statement.Action)) == jsonencode(["s3:GetObject", "s3:ListBucket"])
-          && contains(["Plan", "PlanGroup", "SimulateChunk"], name)
+          && name == "ReadPortfolios"
         )
       ])
     ])
@@ -149,8 +149,8 @@ run "a_bucket_of_ones_own_is_read_only" {
   }
 
   assert {
-    condition     = strcontains(module.dataproc.policies["SimulateChunk"], "arn:aws:s3:::a-bank-s-loans/*")
-    error_message = "SimulateChunk may not read the bucket of portfolios"
+    condition     = strcontains(module.dataproc.policies["ReadPortfolios"], "arn:aws:s3:::a-bank-s-loans/*")
+    error_message = "the functions may not read the bucket of portfolios"
   }
 }
 

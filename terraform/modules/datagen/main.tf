@@ -2,26 +2,33 @@ locals {
   bucket     = "arn:${var.common.partition}:s3:::${var.data_bucket}"
   portfolios = "${local.bucket}/portfolios/*"
 
-  # Readers may list the bucket, too: without that, S3 answers a missing object with 403, and a deleted file would look
-  # like a missing permission.
-  list = { actions = ["s3:ListBucket"], resources = [local.bucket] }
+  list = { actions = ["s3:ListBucket"], resources = [local.bucket], prefixes = ["portfolios/*"] }
 
+  # Each function may read, list, write and delete the keys that its own step does, and no others.
   functions = {
     PlanParts = {
       description = "Says which loans go into which part"
       memory_size = 512
-      # A portfolio generated anew replaces the one of its name: its old parts go, or they would be read too.
-      allow = [local.list, { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.portfolios] }]
+      allow = [
+        local.list,
+        # A portfolio generated anew replaces the one of its name: its old parts go, or they would be read too.
+        { actions = ["s3:DeleteObject"], resources = [local.portfolios] },
+        { actions = ["s3:PutObject"], resources = ["${local.portfolios}/parts.json"] },
+      ]
     }
     GeneratePart = {
       description = "Writes one part of the portfolio"
       memory_size = 1769
-      allow       = [{ actions = ["s3:PutObject"], resources = [local.portfolios] }]
+      allow       = [{ actions = ["s3:PutObject"], resources = ["${local.portfolios}/part-*"] }]
     }
     WriteManifest = {
       description = "Checks that every part is there and lists them"
       memory_size = 1769
-      allow       = [local.list, { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.portfolios] }]
+      allow = [
+        local.list,
+        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json"] },
+        { actions = ["s3:PutObject"], resources = ["${local.portfolios}/manifest.json"] },
+      ]
     }
   }
 }
@@ -46,7 +53,7 @@ module "state_machine" {
   source             = "../state_machine"
   partition          = var.common.partition
   stack_name         = var.common.stack_name
-  name               = "datagen"
+  name               = "DataGenMachine"
   log_retention_days = var.common.log_retention_days
   function_arns      = [for name in keys(local.functions) : module.function[name].arn]
 

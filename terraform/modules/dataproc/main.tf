@@ -5,48 +5,81 @@ locals {
   runs       = "${local.bucket}/runs/*"
   foreign    = "arn:${local.partition}:s3:::${var.portfolio_bucket_name}"
 
-  # Every function works on runs/. Readers may list the bucket, too: without that, S3 answers a missing object with 403,
-  # and a deleted file would look like a missing permission.
-  work_on_runs = [
-    { actions = ["s3:ListBucket"], resources = [local.bucket] },
-    { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.runs] },
+  # In keys, `*` stands for slashes too, so that the keys of a wave of scenarios (runs/<run>/waves/<number>/...) are
+  # meant as well.
+  read_runs = [
+    # Loans, rejects and what is published are not in it: no step reads them.
+    {
+      actions   = ["s3:GetObject"]
+      resources = [for key in ["plan.json", "scenarios.npz", "estimate.json", "groups/*"] : "${local.runs}/${key}"]
+    },
+    # S3 answers a missing object with 403 to whoever may not list the whole bucket. Listing below the prefix is what
+    # tells a missing object from a refused one.
+    { actions = ["s3:ListBucket"], resources = [local.bucket], prefixes = ["runs/*"] },
   ]
   read_portfolios = concat(
-    [{ actions = ["s3:GetObject"], resources = [local.portfolios] }],
+    [
+      { actions = ["s3:GetObject"], resources = [local.portfolios], prefixes = [] },
+      { actions = ["s3:ListBucket"], resources = [local.bucket], prefixes = ["portfolios/*"] },
+    ],
     var.portfolio_bucket_name == "" ? [] : [
-      { actions = ["s3:GetObject", "s3:ListBucket"], resources = [local.foreign, "${local.foreign}/*"] }
+      { actions = ["s3:GetObject", "s3:ListBucket"], resources = [local.foreign, "${local.foreign}/*"], prefixes = [] }
     ],
   )
 
+  # What the steps hand on to one another all may read; each may write the keys that its own step writes, and no others.
   functions = {
     Plan = {
       description = "Checks the request and draws the scenarios"
-      allow       = concat(local.work_on_runs, local.read_portfolios)
+      policies    = ["ReadRuns", "ReadPortfolios"]
+      writes = [
+        "request.json", "estimate.json", "scenarios.npz", "plan.json", "groups/*/objects.json",
+        "waves/*/groups/*/chunks.json", "waves/*/groups/*/group.json",
+      ]
     }
     PlanGroup = {
       description = "Writes the chunks of one group"
-      allow       = concat(local.work_on_runs, local.read_portfolios)
+      policies    = ["ReadRuns", "ReadPortfolios"]
+      writes      = ["groups/*/chunks.json", "groups/*/group.json", "groups/*/todo.json"]
     }
     SimulateChunk = {
       description = "Simulates the loans of one chunk under every scenario"
       memory_size = var.simulate_memory
-      allow       = concat(local.work_on_runs, local.read_portfolios)
+      policies    = ["ReadRuns", "ReadPortfolios"]
+      writes      = ["groups/*/chunk-*.npz", "loans/*", "rejects/*"]
     }
     ReduceGroup = {
       description = "Adds the chunks of one group up"
-      allow       = local.work_on_runs
+      policies    = ["ReadRuns"]
+      writes      = ["groups/*/partial.npz"]
     }
     Aggregate = {
       description = "Writes the loss distribution, the measures and the report"
-      allow       = local.work_on_runs
+      policies    = ["ReadRuns"]
+      writes      = ["losses.parquet", "segments.parquet", "report.html", "result.json"]
     }
     RecordFailure = {
       description = "Finds the chunk behind a failure and writes failure.json"
       memory_size = 512
       timeout     = 60
-      allow       = local.work_on_runs
+      policies    = ["ReadRuns"]
+      writes      = ["failure.json"]
     }
   }
+}
+
+module "shared" {
+  source   = "../policy_document"
+  for_each = { ReadRuns = local.read_runs, ReadPortfolios = local.read_portfolios }
+
+  allow = each.value
+}
+
+resource "aws_iam_policy" "shared" {
+  for_each = module.shared
+
+  name_prefix = "${var.common.stack_name}-${each.key}-" # policies are not per Region, as roles
+  policy      = each.value.json
 }
 
 module "function" {
@@ -57,7 +90,8 @@ module "function" {
   description = each.value.description
   memory_size = try(each.value.memory_size, 1769)
   timeout     = try(each.value.timeout, 900)
-  allow       = each.value.allow
+  allow       = [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }]
+  policies    = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
   common      = var.common
   environment = {
     DATA_BUCKET                   = var.data_bucket
@@ -79,7 +113,7 @@ module "state_machine" {
   source             = "../state_machine"
   partition          = var.common.partition
   stack_name         = var.common.stack_name
-  name               = "dataproc"
+  name               = "DataProcMachine"
   log_retention_days = var.common.log_retention_days
   function_arns      = [for name in keys(local.functions) : module.function[name].arn]
 

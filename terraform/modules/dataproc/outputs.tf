@@ -14,8 +14,12 @@ output "definition" {
 }
 
 output "policies" {
-  description = "What the state machine and each function may do, as JSON."
-  value       = merge({ StateMachine = module.state_machine.policy }, { for name, made in module.function : name => made.policy })
+  description = "What the state machine and each function may do, and what functions share, as JSON."
+  value = merge(
+    { StateMachine = module.state_machine.policy },
+    { for name, made in aws_iam_policy.shared : name => made.policy },
+    { for name, made in module.function : name => made.policy },
+  )
 }
 
 output "handlers" {

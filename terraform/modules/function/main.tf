@@ -36,7 +36,11 @@ resource "aws_lambda_function" "this" {
   }
 
   # A function that starts before it may log or read would fail once.
-  depends_on = [aws_iam_role_policy.this, aws_iam_role_policy_attachment.this]
+  depends_on = [
+    aws_iam_role_policy.this,
+    aws_iam_role_policy_attachment.shared,
+    aws_iam_role_policy_attachment.this,
+  ]
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -64,13 +68,21 @@ resource "aws_iam_role_policy_attachment" "this" {
   policy_arn = "arn:${var.common.partition}:iam::aws:policy/${each.key}"
 }
 
+module "objects" {
+  source = "../policy_document"
+  allow  = var.allow
+}
+
 resource "aws_iam_role_policy" "this" {
-  name = "objects"
-  role = aws_iam_role.this.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      for allowed in var.allow : { Effect = "Allow", Action = allowed.actions, Resource = allowed.resources }
-    ]
-  })
+  name   = "objects"
+  role   = aws_iam_role.this.name
+  policy = module.objects.json
+}
+
+# What several functions may do, in policies that stand once.
+resource "aws_iam_role_policy_attachment" "shared" {
+  for_each = var.policies
+
+  role       = aws_iam_role.this.name
+  policy_arn = each.value
 }

@@ -9,8 +9,18 @@ variable "description" {
 }
 
 variable "allow" {
-  description = "What the function may do beyond logging: actions on resources."
-  type        = list(object({ actions = list(string), resources = list(string) }))
+  description = "What the function may do beyond logging: see policy_document."
+  type = list(object({
+    actions   = list(string)
+    resources = list(string)
+    prefixes  = optional(list(string), [])
+  }))
+}
+
+variable "policies" {
+  description = "ARNs of policies that it shares with other functions, by name."
+  type        = map(string)
+  default     = {}
 }
 
 variable "environment" {

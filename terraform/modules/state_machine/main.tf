@@ -80,13 +80,13 @@ resource "aws_iam_role_policy_attachment" "tracing" {
   policy_arn = "arn:${var.partition}:iam::aws:policy/AWSXrayWriteOnlyAccess"
 }
 
+module "run" {
+  source = "../policy_document"
+  allow  = local.allow
+}
+
 resource "aws_iam_role_policy" "this" {
-  name = "run"
-  role = aws_iam_role.this.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      for allowed in local.allow : { Effect = "Allow", Action = allowed.actions, Resource = allowed.resources }
-    ]
-  })
+  name   = "run"
+  role   = aws_iam_role.this.name
+  policy = module.run.json
 }

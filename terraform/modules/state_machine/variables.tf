@@ -9,7 +9,7 @@ variable "partition" {
 }
 
 variable "name" {
-  description = "datagen or dataproc."
+  description = "DataGenMachine or DataProcMachine."
   type        = string
 }
 

@@ -1,0 +1,264 @@
+"""Every step runs under its own role: what it reads, writes, lists and deletes is what the table says, and no role
+allows more. A run through both state machines, in memory, is the measure.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import aggregate
+import generate_part
+import plan
+import plan_group
+import plan_parts
+import record_failure
+import reduce_group
+import simulate_chunk
+import write_manifest
+from montecarlo.errors import InvalidInput
+from montecarlo.host import runtime
+from montecarlo.storage import keys
+from montecarlo.storage import store as storage
+from montecarlo.storage.store import NoSuchObject, Store
+from tests.infrastructure.roles import BUCKET, GuardedS3, allows, functions, like, own_statements, shared_statements
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a step touches; `*` is any number of any characters, slashes too, so that waves are meant as well."""
+
+    reads: Keys = ()
+    writes: Keys = ()
+    lists: Keys = ()
+    deletes: Keys = ()
+
+
+RUN_PLAN, GROUPS = "runs/*/plan.json", "runs/*/groups/*"
+
+STEPS = {
+    "PlanParts": Touched(
+        lists=("portfolios/*/",),
+        deletes=("portfolios/*",),
+        writes=("portfolios/*/parts.json",),
+    ),
+    "GeneratePart": Touched(
+        writes=("portfolios/*/part-*",),
+    ),
+    "WriteManifest": Touched(
+        reads=("portfolios/*/parts.json",),
+        lists=("portfolios/*/",),
+        writes=("portfolios/*/manifest.json",),
+    ),
+    "Plan": Touched(
+        reads=("portfolios/*", RUN_PLAN, f"{GROUPS}/objects.json", f"{GROUPS}/chunks.json", f"{GROUPS}/group.json"),
+        lists=("portfolios/*/",),
+        writes=(
+            "runs/*/request.json",
+            "runs/*/estimate.json",
+            "runs/*/scenarios.npz",
+            RUN_PLAN,
+            f"{GROUPS}/objects.json",
+            "runs/*/waves/*/groups/*/chunks.json",
+            "runs/*/waves/*/groups/*/group.json",
+        ),
+    ),
+    "PlanGroup": Touched(
+        reads=(
+            "portfolios/*",
+            RUN_PLAN,
+            f"{GROUPS}/objects.json",
+            f"{GROUPS}/chunks.json",
+            f"{GROUPS}/group.json",
+            f"{GROUPS}/chunk-*.npz",
+        ),
+        lists=(f"{GROUPS}/chunk-",),
+        writes=(f"{GROUPS}/chunks.json", f"{GROUPS}/group.json", f"{GROUPS}/todo.json"),
+    ),
+    "SimulateChunk": Touched(
+        reads=("portfolios/*", RUN_PLAN, "runs/*/scenarios.npz"),
+        writes=(f"{GROUPS}/chunk-*.npz", "runs/*/loans/*", "runs/*/rejects/*"),
+    ),
+    "ReduceGroup": Touched(
+        reads=(RUN_PLAN, f"{GROUPS}/group.json", f"{GROUPS}/chunk-*.npz"),
+        writes=(f"{GROUPS}/partial.npz",),
+    ),
+    "Aggregate": Touched(
+        reads=(
+            RUN_PLAN,
+            "runs/*/scenarios.npz",
+            "runs/*/estimate.json",
+            f"{GROUPS}/group.json",
+            f"{GROUPS}/partial.npz",
+        ),
+        writes=("runs/*/losses.parquet", "runs/*/segments.parquet", "runs/*/report.html", "runs/*/result.json"),
+    ),
+    "RecordFailure": Touched(
+        reads=(f"{GROUPS}/map/*",),
+        lists=("runs/*/groups/", "runs/*/waves/"),
+        writes=("runs/*/failure.json",),
+    ),
+}
+
+HANDLERS: dict[str, Callable[[dict[str, Any], object], dict[str, Any]]] = {
+    "PlanParts": plan_parts.handler,
+    "GeneratePart": generate_part.handler,
+    "WriteManifest": write_manifest.handler,
+    "Plan": plan.handler,
+    "PlanGroup": plan_group.handler,
+    "SimulateChunk": simulate_chunk.handler,
+    "ReduceGroup": reduce_group.handler,
+    "Aggregate": aggregate.handler,
+    "RecordFailure": record_failure.handler,
+}
+
+NOT_OF_A_STEP = {
+    "wave": "the name of a run, from which the keys of a wave are made",
+}
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[GuardedS3]:
+    """The bucket after two portfolios, runs with and without waves, and a failure; each step under its own role."""
+    bucket = GuardedS3()
+
+    def call(function: str, event: dict[str, Any]) -> dict[str, Any]:
+        bucket.function = function
+        return HANDLERS[function](event, None)
+
+    def simulate(request: dict[str, Any]) -> None:
+        planned = call("Plan", {"request": request, "execution": request["run"], "wave": 0})
+        while True:
+            for group in planned["groups"]:
+                cut = call("PlanGroup", group)
+                for chunk in json.loads(bucket.objects[cut["chunks_key"]]):
+                    call("SimulateChunk", chunk)
+                call("ReduceGroup", {"run": group["run"], "group": group["group"]})
+            done = call("Aggregate", {"run": planned["run"], "wave": planned["wave"]})
+            if not done["more"]:
+                break
+            planned = call("Plan", {"request": request, "execution": request["run"], "wave": done["wave"]})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATA_BUCKET", "bucket")
+        patch.setattr(storage, "client", lambda: bucket)
+        runtime.data_store.cache_clear()
+        request = {"name": "made", "loans": 400, "part_loans": 200, "format": "csv"}
+        for _ in range(2):  # the second finds what the first has left, and deletes it
+            made = call("PlanParts", {"request": request, "execution": "made"})
+            for part in json.loads(bucket.objects[made["parts_key"]]):
+                call("GeneratePart", part)
+            call("WriteManifest", {"name": made["name"], "parts_key": made["parts_key"]})
+        lines = bucket.objects[keys.portfolio_part("made", 0, "csv")].split(b"\n")
+        lines[1] = b"," + lines[1].partition(b",")[2]  # a loan without an AccountID is rejected
+        bucket.objects["portfolios/own/loans.csv"] = b"\n".join(lines)
+        waves = {"run": "waves", "portfolio": "portfolios/made/", "scenarios": 100, "chunk_loans": 150,
+                 "target_error": 0.0001, "max_scenarios": 200}  # fmt: skip
+        simulate(waves)
+        simulate(waves)
+        simulate({"run": "own", "portfolio": "portfolios/own", "scenarios": 100, "max_rejected_share": 0.5})
+        failed = [{"Status": "FAILED", "Error": "KeyError", "Cause": "{}"}]
+        bucket.objects[f"{keys.map_results('own', 0)}/id/FAILED_0.json"] = json.dumps(failed).encode()
+        failure = {"Error": "States.ExceedToleratedFailureThreshold", "Cause": ""}
+        assert call("RecordFailure", {"request": {"run": "own"}, "execution": "own", "failure": failure})["error"] == (
+            "KeyError"
+        )
+        yield bucket
+    runtime.data_store.cache_clear()
+
+
+def touched(s3: GuardedS3, function: str) -> dict[str, set[str]]:
+    """The keys that a step touched in the run. Listing a key that it also asked for only told whether it is there."""
+    found = {
+        name: {key for by, done, key in s3.done if (by, done) == (function, action)}
+        for name, action in (("reads", "s3:GetObject"), ("writes", "s3:PutObject"), ("lists", "s3:ListBucket"),
+                             ("deletes", "s3:DeleteObject"))
+    }  # fmt: skip
+    found["lists"] -= found["reads"]
+    return found
+
+
+@pytest.mark.parametrize("function", STEPS)
+def test_a_step_touches_what_the_table_says(s3: GuardedS3, function: str) -> None:
+    for name, found in touched(s3, function).items():
+        told = getattr(STEPS[function], name)
+        assert not {key for key in found if not any(like(pattern, key) for pattern in told)}, f"new {name}"
+        assert not {pattern for pattern in told if not any(like(pattern, key) for key in found)}, f"unused {name}"
+
+
+def test_every_function_and_every_key_is_in_the_run(s3: GuardedS3) -> None:
+    """A new key forces a decision: which step writes it, and which read it."""
+    assert set(STEPS) == set(functions())
+    touched_keys = {key for _, _, key in s3.done}
+    samples = {"run": "own", "name": "made", "number": 0, "part": 0, "chunk": 0, "suffix": "csv"}
+    for name, make in inspect.getmembers(keys, inspect.isfunction):
+        if make.__module__ != keys.__name__ or name.startswith("_") or name in NOT_OF_A_STEP:
+            continue
+        key = make(*(samples[parameter] for parameter in inspect.signature(make).parameters))
+        assert any(touched.startswith(key) for touched in touched_keys), f"{name}: {key}"
+
+
+@pytest.mark.parametrize("function", STEPS)
+def test_a_role_may_write_and_delete_what_its_step_does_and_no_more(function: str) -> None:
+    statements = own_statements(function)
+    allowed = {
+        (action, resource)
+        for statement in statements
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if action in ("s3:PutObject", "s3:DeleteObject")
+    }
+    wanted = {("s3:PutObject", f"{BUCKET}/{pattern}") for pattern in STEPS[function].writes}
+    wanted |= {("s3:DeleteObject", f"{BUCKET}/{pattern}") for pattern in STEPS[function].deletes}
+    assert allowed == wanted
+    others = {pattern for name, step in STEPS.items() if name != function for pattern in step.writes}
+    for pattern in others - set(STEPS[function].writes):
+        key = pattern.replace("*", "1")
+        if not any(like(mine, key) for mine in STEPS[function].writes):
+            assert not allows([*statements, *shared_statements(function)], "s3:PutObject", key), key
+
+
+@pytest.mark.parametrize("function", STEPS)
+def test_nobody_reads_what_is_published_or_of_single_loans(function: str) -> None:
+    statements = [*own_statements(function), *shared_statements(function)]
+    for key in ("loans/00000-000000.parquet", "rejects/00000-000000.parquet", "result.json", "report.html"):
+        assert not allows(statements, "s3:GetObject", f"runs/r/{key}")
+    for prefix in ("", "datagen/", "run"):
+        assert not allows(statements, "s3:ListBucket", prefix)
+
+
+@pytest.mark.parametrize("function", STEPS)
+def test_every_permission_is_used(s3: GuardedS3, function: str) -> None:
+    """Each action on each resource and prefix: by the step itself, or, if shared, by one of its state machine."""
+    own = {(by, done, key) for by, done, key in s3.done if by == function}
+    of_machine = {(by, done, key) for by, done, key in s3.done if functions()[by] == functions()[function]}
+    for statements, done in ((own_statements(function), own), (shared_statements(function), of_machine)):
+        for statement in statements:
+            for action in statement["Action"]:
+                for resource in statement["Resource"]:
+                    for prefix in statement["prefixes"] or [None]:
+                        single = {"Action": [action], "Resource": [resource], "prefixes": prefix and [prefix]}
+                        used = any(does == action and allows([single], action, key) for _, does, key in done)
+                        assert used, single
+
+
+def test_a_missing_object_is_told_from_a_refused_one() -> None:
+    s3: Any = GuardedS3()
+    store = Store("bucket", s3)
+    s3.function = "SimulateChunk"
+    with pytest.raises(NoSuchObject, match="does not exist"):
+        store.get("runs/r/plan.json")
+    assert not store.exists("portfolios/p/manifest.json")
+    with pytest.raises(InvalidInput, match="missing or not permitted"):
+        store.get("elsewhere/plan.json")
+    s3.objects["runs/r/result.json"] = b"{}"
+    with pytest.raises(InvalidInput, match="cannot be reached"):
+        store.get("runs/r/result.json")
+    s3.objects["runs/r/plan.json.old"] = b"{}"
+    with pytest.raises(NoSuchObject, match="does not exist"):
+        next(store.stream("runs/r/plan.json"))
