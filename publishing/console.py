@@ -249,7 +249,8 @@ def code(folder: Path) -> list[Artifact]:
     found = []
     for number, group in enumerate(bundles(files), 1):
         content = publisher.bundled(group)
-        listed = "".join(f"  {name}: {literal(ascii_only(text), 4)}" for name, text in group.items())
+        # One column a level: 10,000 lines would make two a tenth of the template.
+        listed = "".join(f" {name}: {literal(ascii_only(text), 2, step=1)}" for name, text in group.items())
         found.append(
             Artifact(f"Sources{number}", keyed(f"sources-{number}.json", content), content, f"Files:\n{listed}")
         )

@@ -70,13 +70,13 @@ def write(template: Mapping[str, Any]) -> str:
     return text
 
 
-def literal(text: str, indent: int) -> str:
-    """A text as a YAML literal block that reads back the same, its lines two columns to the right of its key."""
-    begins = "2" if text[:1].isspace() else ""
+def literal(text: str, indent: int, step: int = 2) -> str:
+    """A text as a YAML literal block that reads back the same, its lines `step` columns to the right of its key."""
+    begins = str(step) if text[:1].isspace() else ""
     ends = "" if text.endswith("\n") else "\n"
     chomping = "-" if ends else "+" if text.endswith("\n\n") or not text.strip() else ""
     block = f"|{begins}{chomping}\n{textwrap.indent(text, indent * ' ')}{ends}"
-    key = (indent - 2) * " "
+    key = (indent - step) * " "
     if yaml.safe_load(f"{key}text: {block}{key}next: 1\n")["text"] != text:
         raise TemplateError(f"A file cannot stand in a YAML literal block: it begins with {text[:60]!r}.")
     return block

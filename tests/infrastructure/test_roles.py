@@ -20,7 +20,7 @@ import reduce_group
 import simulate_chunk
 import write_manifest
 from montecarlo.errors import InvalidInput
-from montecarlo.host import runtime
+from montecarlo.host.aws_lambda import environment
 from montecarlo.storage import keys
 from montecarlo.storage import store as storage
 from montecarlo.storage.store import NoSuchObject, Store
@@ -147,7 +147,7 @@ def s3() -> Iterator[GuardedS3]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATA_BUCKET", "bucket")
         patch.setattr(storage, "client", lambda: bucket)
-        runtime.data_store.cache_clear()
+        vars(environment).pop("store", None)  # of another bucket
         request = {"name": "made", "loans": 400, "part_loans": 200, "format": "csv"}
         for _ in range(2):  # the second finds what the first has left, and deletes it
             made = call("PlanParts", {"request": request, "execution": "made"})
@@ -169,7 +169,7 @@ def s3() -> Iterator[GuardedS3]:
             "KeyError"
         )
         yield bucket
-    runtime.data_store.cache_clear()
+    vars(environment).pop("store", None)  # of another bucket
 
 
 def touched(s3: GuardedS3, function: str) -> dict[str, set[str]]:

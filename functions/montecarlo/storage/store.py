@@ -151,11 +151,11 @@ class Store:
         """
         if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in _DENIED:
             try:
-                first = next(self.list(key), None)  # the object itself, as no key that begins with its comes before
+                first = next(self.list(key), None)  # the object itself: longer keys come after it
             except InvalidInput:
                 raise InvalidInput(
-                    f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's own "
-                    "bucket lie below portfolios/. For another bucket, check its name, its policy and the "
+                    f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's "
+                    "own bucket lie below portfolios/. For another bucket, check its name, its policy and the "
                     "PortfolioBucketName parameter."
                 ) from error
             if first is None or first.key != key:
