@@ -14,9 +14,9 @@ from montecarlo.report.figures import (
     known,
     measures_of,
     notices,
+    page_unit,
     row_equation,
     tail_measure,
-    unit_of,
     verdict,
 )
 from montecarlo.report.view import CaseView, ResultView
@@ -38,7 +38,7 @@ def format_table(result: ResultView) -> str:
     """
     cases = result.cases
     measures = [*measures_of(cases), *known((BASEL_CAPITAL, TWELVE_MONTH_ECL, LIFETIME_ECL), cases)]
-    unit = unit_of(cases, measures)
+    unit = page_unit(result)
     few = len(cases) <= COMPARED
     rows = (measures_down if few else cases_down)(cases, measures, unit)
     columns = [list(column) for column in zip(*rows, strict=True)]

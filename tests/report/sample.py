@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from montecarlo.model.parameters import load
 from montecarlo.report.charts.losses import Distribution
 
 HOSTILE = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\x00\x1b[2J\x9b2J\u202e\u2066\ud800"
@@ -63,7 +64,7 @@ def full_result() -> dict[str, Any]:
         "seed": 4711,
         "scenarios": 2000,
         "sampling": {"method": "mixture", "shift": [-2.5, 0.0], "one_in": 1, "relative_error": 0.0},
-        "parameters": {"segments": {"auto": {"lgd": 0.4375}}},
+        "parameters": load({"segments": {"auto": {"lgd": 0.4375}}}).to_json(),
         "versions": {"montecarlo": "0.1.0", "numpy": "2.9.9"},
         "portfolio": {
             "source": "portfolios/default/",
@@ -104,14 +105,15 @@ def named(text: str) -> dict[str, Any]:
     """The result of one case with `text` wherever a text can stand that this project does not choose."""
     result = full_result()
     part = result["cases"]["base"]["segments"]["credit_card"]
-    figures = result["cases"]["base"] | {"segments": {text: part}, "regions": {text: part}, text: {text: 1.0}}
+    parts = {"segments": {text: part, "auto": part}, "regions": {text: part}}
+    figures = result["cases"]["base"] | parts | {"probit_shift": {text: 0.1}, text: {text: 1.0}}
     figures["convergence"][0][text] = [1.0, 0.1]
     holding = {"loans": 1, "exposure": 2.0}
     result["portfolio"] |= {"source": text, "as_of": text, "segments": {text: holding}, "regions": {text: holding}}
     return result | {
         "run": text,
         text: text,
-        "parameters": {text: [text]},
+        "parameters": result["parameters"] | {text: [text]},
         "versions": {text: text},
         "rejected_by_reason": {text: 1},
         "cases": {text: figures},

@@ -4,6 +4,8 @@ import contextlib
 import copy
 import math
 import re
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -20,19 +22,26 @@ from tests.report.sample import HOSTILE, case, few_losses, named
 def test_every_figure_is_there(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
     text = visible(render(result, distributions))
     for figure in (
-        *("12,345.60", "11,111.04", "14,814.72", "18,518.40", "+50.0 %", "+6,172.80"),  # EL, interval, stressed
-        *("6,543.20", "23,456.70", "34,567.80", "56,789.00", "33,331.20", "44,442.30", "66,663.40"),
-        *("66,665.40", "44,443.40", "12,400.00", "1.23 %", "3.63 %", "8.00 %", "+4.37 pp"),
-        *("1,111", "2,222", "$250M", "$750M", "3,086.40", "17,776.92", "1.23 %"),  # segments
-        *("quarter-end", "4711", "2,000", "2.9.9", "0.4375", "portfolios/default/", "2026-01-01"),
+        *("12.3", "11.1 to 14.8", "18.5", "+50.0 %", "+6.2"),  # EL, interval, stressed
+        *("6.5", "23.5", "34.6", "56.8", "33.3", "44.4", "66.7", "12.4", "1.23 %", "3.63 %", "8.00 %", "+4.37 pp"),
+        *("1,111 250.0 3.1", "2,222 750.0 9.3", "17.8", "1.23 %"),  # segments
+        *(
+            "quarter-end",
+            "4711",
+            "2,000",
+            "2.9.9",
+            "segments.auto.lgd 0.4375 0.45",
+            "portfolios/default/",
+            "2026-01-01",
+        ),
         *("1 min 23 s", "0.25 s", "612 MB"),
         "US$ 0.043; US$ 0.052 estimated before the run",
         "2,476.5 GB-seconds; 3,001.2 GB-seconds estimated before the run",
         *("us-east-1, 2026-01, public price lists", "0.000225", "27", "31"),
-        *("88.12", "1,101.54", "132.19", "1,652.31", "110.15 %", "0.50", "+50.0 %"),  # capital, RWA, ratio
-        *("20,111.10", "100.56 %", "30,166.65"),  # of a segment
-        *("11,234.50", "47,123.40", "16,851.75", "70,685.10", "1.12 %", "4.71 %"),  # expected credit losses
-        *("2,222.20", "7,333.30", "3,333.30", "10,999.95", "2.93 %"),
+        *("88.1", "1,101.5", "132.2", "1,652.3", "110.15 %", "0.50", "+50.0 %"),  # capital, RWA, ratio
+        *("20.1 100.56 %", "30.2"),  # of a segment
+        *("11.2 1.12 %", "47.1 4.71 %", "16.9", "70.7"),  # expected credit losses
+        *("2.2 0.89 %", "7.3 2.93 %", "3.3", "11.0"),
         *("0.0005", "2,000", "0.62", "1.6", "0.82", "1.2"),  # concentration
         "3,340 read = 3,333 simulated + 7 rejected + 0 not sampled",
     ):
@@ -52,7 +61,16 @@ def test_a_result_of_an_older_version(result: dict[str, Any]) -> None:
     page = render(result, {})
     headings = ["".join(heading.itertext()) for heading in parsed(page).iter("h2")]
     assert headings == [
-        *("Measures", "Losses by segment", "Losses by ZIP region", "Precision", "Loans"),
+        *(
+            "Summary",
+            "Contents",
+            "Cases",
+            "Measures",
+            "Losses by segment",
+            "Losses by ZIP region",
+            "Precision",
+            "Loans",
+        ),
         *("Run record", "How to read this"),
     ]
     assert "IRB" not in visible(page).split("How to read this")[0]
@@ -61,6 +79,11 @@ def test_a_result_of_an_older_version(result: dict[str, Any]) -> None:
 def test_the_page_needs_nothing_from_elsewhere(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
     page = render(result, distributions)
     assert not {"script", "link", "img", "iframe", "object"} & set(elements(page))
+    assert not any("style" in element.attrib for element in parsed(page).iter())
+    style = parsed(page).findtext("head/style") or ""
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    policies = [meta.get("content") for meta in parsed(page).iter("meta") if "http-equiv" in meta.attrib]
+    assert policies == [f"default-src 'none'; style-src 'sha256-{digest}'"]
     assert "url(" not in page
     assert "@import" not in page
     assert set(re.findall(r"https?://[^\s\"]+", page)) == {"http://www.w3.org/2000/svg"}
@@ -68,10 +91,15 @@ def test_the_page_needs_nothing_from_elsewhere(result: dict[str, Any], distribut
 
 def test_amounts_are_in_the_portfolios_currency(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
     text = visible(render(result | {"currency": "CHF"}, distributions))
-    for figure in ("the portfolio of CHF 1.00B is", "Amounts in CHF thousand.", "VaR 99.9 % CHF 56.8M", "CHF 250M"):
+    for figure in (
+        "the portfolio of CHF 1.00 billion is",
+        "Amounts in CHF million.",
+        "VaR 99.9 % CHF 56.8M",
+        "VaR 99.9 % CHF 85.2M",
+    ):
         assert figure in text
     assert "$" not in text.replace("US$", "")
-    assert "portfolio of €1.00B" in visible(render(result | {"currency": "EUR"}, {}))
+    assert "portfolio of €1.00 billion" in visible(render(result | {"currency": "EUR"}, {}))
 
 
 def test_the_same_result_gives_the_same_page(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
@@ -81,6 +109,10 @@ def test_the_same_result_gives_the_same_page(result: dict[str, Any], distributio
 def test_every_heading_cell_has_a_scope(result: dict[str, Any], distributions: dict[str, Distribution]) -> None:
     root = parsed(render(result, distributions))
     assert {cell.get("scope") for cell in root.iter("th")} == {"row", "col"}
+    for region in root.iter("div"):
+        if region.get("class") == "wide":  # it scrolls, so the keyboard must reach it and say what it is
+            assert region.get("tabindex") == "0"
+            assert region.get("aria-label")
     for table in root.iter("table"):
         assert table.findtext("caption")
         assert len({len(row) for row in table.iter("tr")}) == 1, "rows of different length"

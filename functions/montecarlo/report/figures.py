@@ -11,6 +11,7 @@ from montecarlo.report.view import CaseView, Path, ResultView
 from montecarlo.report.words import (
     MISSING,
     NOT_APPLICABLE,
+    UNITS,
     Unit,
     count,
     humanise,
@@ -144,9 +145,15 @@ def tail_measure(cases: Sequence[CaseView]) -> Measure:
     return highest_level("var", cases)
 
 
-def unit_of(cases: Sequence[CaseView], measures: Sequence[Measure]) -> Unit:
-    """One unit for some measures' amounts of all cases."""
-    return unit_for(measure.value(case) for case in cases for measure in measures if measure.kind == "amount")
+def page_unit(result: ResultView) -> Unit:
+    """The one unit of all amounts in the report's tables, and in the terminal's."""
+    measures = [*measures_of(result.cases), BASEL_CAPITAL, TWELVE_MONTH_ECL, LIFETIME_ECL]
+    return unit_for(measure.value(case) for case in result.cases for measure in measures if measure.kind == "amount")
+
+
+def in_unit(result: ResultView) -> str:
+    """What a table's caption says of its amounts."""
+    return f"Amounts in {result.currency.name(page_unit(result))}."
 
 
 def compared(cases: Sequence[CaseView]) -> list[CaseView]:
@@ -167,7 +174,7 @@ def case_title(case: CaseView) -> str:
 def case_rate(case: CaseView) -> str:
     """The Federal Funds rate, or nothing."""
     rate = FED_RATE.value(case)
-    return "" if rate is None else FED_RATE.text(rate, unit_for([]))
+    return "" if rate is None else FED_RATE.text(rate, UNITS[-1])
 
 
 def case_label(case: CaseView) -> str:

@@ -60,22 +60,40 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot
         rest = (value if ready(value) else tag("td", value) for value in cells[1:])
         return tag("tr", tag("th", cells[0], scope="row"), *rest)
 
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag("caption", caption),
-            tag("thead", tag("tr", *(title if ready(title) else tag("th", title, scope="col") for title in head))),
-            tag("tbody", *(row(cells) for cells in rows)),
-            tag("tfoot", row(foot)) if foot else Html(),
-        ),
-        class_="wide",
+    made = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", *(title if ready(title) else tag("th", title, scope="col") for title in head))),
+        tag("tbody", *(row(cells) for cells in rows)),
+        tag("tfoot", row(foot)) if foot else Html(),
     )
+    return scrolling(made, f"Table: {caption}")
 
 
-def section(title: str, *children: str) -> Html:
+class Section(Html):
     """A part of the page under a heading."""
-    return tag("section", tag("h2", title), *children)
+
+    heading: str
+    anchor: str
+
+
+def section(title: str, *children: str) -> Section:
+    """A part of the page under a heading, which links can name by the words of its title."""
+    anchor = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
+    made = Section(tag("section", tag("h2", title), *children, id=anchor))
+    made.heading, made.anchor = title, anchor
+    return made
+
+
+def contents(parts: Iterable[str]) -> Html:
+    """Links to the sections among some parts of the page."""
+    links = (tag("li", tag("a", part.heading, href=f"#{part.anchor}")) for part in parts if isinstance(part, Section))
+    return tag("nav", tag("h2", "Contents"), tag("ol", *links), aria_label="Contents")
+
+
+def scrolling(child: Html, label: str) -> Html:
+    """What may be wider than a narrow screen: it scrolls by itself, also with the keyboard."""
+    return tag("div", child, class_="wide", role="region", aria_label=label, tabindex="0")
 
 
 def details(title: str, *children: str) -> Html:

@@ -4,13 +4,16 @@
 wherever the aggregator runs.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from montecarlo.report.charts.losses import Distribution
-from montecarlo.report.markup import Html, tag
+from montecarlo.report.markup import Html, contents, tag
 from montecarlo.report.sections.breakdown import breakdown_section
 from montecarlo.report.sections.capital import capital_section
+from montecarlo.report.sections.cases import cases_section
 from montecarlo.report.sections.distribution import distribution_section
 from montecarlo.report.sections.guide import READING_GUIDE
 from montecarlo.report.sections.headline import facts, header, warnings
@@ -19,8 +22,12 @@ from montecarlo.report.sections.portfolio import portfolio_section
 from montecarlo.report.sections.precision import precision_section
 from montecarlo.report.sections.provisions import provisions_section
 from montecarlo.report.sections.record import record_section
+from montecarlo.report.sections.summary import summary_section
 from montecarlo.report.stylesheet import STYLE
 from montecarlo.report.view import ResultView
+
+POLICY = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'"
+"""The page's own stylesheet, and nothing else, neither from elsewhere nor written into the page."""
 
 __all__ = ["Distribution", "render"]
 
@@ -33,11 +40,9 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
     Raises InvalidResult where the result is not of the schema.
     """
     view = ResultView.of(result)
-    body = tag(
-        "main",
-        header(view),
-        *warnings(view),
-        facts(view),
+    summary = summary_section(view)
+    appendix = [
+        cases_section(view),
         measures_section(view),
         distribution_section(view, distributions),
         breakdown_section(view, "segments"),
@@ -48,12 +53,13 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         portfolio_section(view),
         record_section(view),
         READING_GUIDE,
-    )
+    ]
+    body = tag("main", header(view), *warnings(view), facts(view), summary, contents(appendix), *appendix)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{view.run} – loan portfolio loss report"),
         tag("style", Html(STYLE)),

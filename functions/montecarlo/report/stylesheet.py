@@ -5,13 +5,13 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9;
-  --warning: #a12a00;
+  --warning: #a12a00; --shade: #8a94a5;
   --case0: #0067a6; --case1: #b84700; --case2: #00785a; --others: #98a2b1;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029;
-    --warning: #ff9b73;
+    --warning: #ff9b73; --shade: #76839a;
     --case0: #5cb8f0; --case1: #ff9a52; --case2: #3fd0a6; --others: #6b7686;
   }
 }
@@ -36,7 +36,19 @@ section { margin-top: 3rem; }
 .facts { border-top: 1px solid var(--rule); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
+a { color: inherit; }
+nav { margin-top: 3rem; }
+nav ol { columns: 2; margin: 0; padding-left: 1.25rem; }
+ul { padding-left: 1.25rem; }
+/* What is wider than the screen scrolls, and a shadow at the edge tells that there is more. */
+.wide {
+  overflow-x: auto;
+  background: linear-gradient(to right, var(--page) 40%, transparent) left / 3rem 100% no-repeat local,
+    linear-gradient(to left, var(--page) 40%, transparent) right / 3rem 100% no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) left / 1rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) right / 1rem 100% no-repeat scroll;
+}
+.wide:focus-visible { outline: 2px solid var(--case0); outline-offset: 2px; }
 table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
 caption { padding-bottom: .5rem; color: var(--soft); font-size: .875rem; text-align: left; }
 caption { position: sticky; left: 0; max-width: calc(100vw - 2rem); } /* wide tables scroll, their captions stay */
@@ -50,6 +62,7 @@ tbody th { font-weight: 400; overflow-wrap: break-word; }
 tfoot th, tfoot td { border-top: 1px solid var(--text); border-bottom: 0; font-weight: 600; }
 td small, th small { display: block; color: var(--soft); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
 .compact { margin-bottom: 2rem; }
+section > figure { margin-top: 1.5rem; }
 .compact table { font-size: .875rem; }
 .compact :is(th, td) { padding-left: .9rem; }
 .compact :is(td, th) small { font-size: .75rem; white-space: normal; }
@@ -59,14 +72,14 @@ td.bars { vertical-align: middle; }
 td.bars svg { display: block; }
 .record :is(th, td) { text-align: left; }
 .record td { white-space: normal; overflow-wrap: anywhere; }
-.record th { white-space: nowrap; }
+.record tbody th { white-space: nowrap; }
 .equation { font-size: 1.0625rem; }
 .warning { color: var(--warning); font-weight: 600; }
 figure { margin: 0; }
 figcaption { margin-top: .5rem; color: var(--soft); font-size: .875rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; }
 .legend { font-size: .875rem; }
-figure svg[role] { display: block; width: 100%; height: auto; min-width: 640px; }
+figure svg[role] { display: block; width: 100%; height: auto; min-width: 700px; }
 svg text { fill: var(--text); font-size: 13px; }
 svg text.title { fill: var(--soft); }
 svg text.label, svg text.panel { font-weight: 600; }
@@ -74,7 +87,8 @@ svg text.label, svg text.panel { font-weight: 600; }
 .grid { stroke: var(--faint); stroke-width: 1; }
 .case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
 .other { --case: var(--others); }
-svg text.label { fill: var(--case); stroke: var(--page); stroke-width: 4px; paint-order: stroke; }
+svg text.label { fill: var(--case); } svg text.label.other { fill: var(--soft); }
+svg :is(text.label, text.panel) { stroke: var(--page); stroke-width: 4px; paint-order: stroke; }
 .area { fill: var(--case); fill-opacity: .16; }
 .outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
 .curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
@@ -96,19 +110,29 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.75rem; }
   .headline { font-size: 1.1875rem; }
+  nav ol { columns: 1; }
+  table, .compact table { font-size: .8125rem; }
+  th, td, .compact :is(th, td) { padding-left: .75rem; }
+  thead th, td small, th small { font-size: .75rem; }
+  td small, th small { white-space: normal; }
+  tbody th, thead th:first-child { position: sticky; left: 0; min-width: 5.5rem; background: var(--page); }
 }
-@page { size: A4; margin: 16mm 15mm; }
+@page {
+  size: A4; margin: 16mm 15mm 18mm;
+  @bottom-right { content: counter(page) " / " counter(pages); color: #566173; font: 8pt sans-serif; }
+}
 @media print {
   :root { color-scheme: light; }
   html, body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.75rem; }
   h2, h3, caption, thead, summary, .legend, section > p { break-after: avoid; }
-  .wide, figure, tr, .guide div, .notice { break-inside: avoid; }
-  .compact .wide { break-inside: auto; }
+  nav, figure, tr, .guide div, .notice { break-inside: avoid; }
+  /* A heading and a table's head come with rows: where there is no room for some, all go to the next page. */
+  .wide:has(table)::before { content: ""; display: block; height: 45mm; margin-bottom: -45mm; break-inside: avoid; }
   tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
   td, td small { white-space: normal; }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; background: none; }
   figure svg[role] { min-width: 0; }
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
 }

@@ -24,7 +24,8 @@ SINGLE = ("fed_rate", "mean_pd", "analytic_el", "el", "ul", "worst", "capital")
 BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
 APART = (
-    "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable"
+    "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
+    "probit_shift",
 )  # fmt: skip
 """Keys of a case that are no figures of their own."""
 
@@ -77,12 +78,15 @@ class PartLosses:
 class CaseView:
     """One case of the result, e.g. base or stressed. `index` picks its colour; the others are compared with case 0.
 
+    probit_shift: what the case adds to the default thresholds of each segment's loans, in probits; None in results
+    that do not tell.
     further: numbers that a later version adds. effective_sizes: numbers of scenarios by level in percent, or "all".
     thinned: most scenarios first.
     """
 
     name: str
     index: int
+    probit_shift: Mapping[str, float] | None
     figures: Mapping[Path, Figure]
     further: Mapping[Path, float]
     effective_sizes: Mapping[str, float]
@@ -258,6 +262,7 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
     return CaseView(
         name,
         index,
+        shifts_of(case) if "probit_shift" in case.value else None,
         figures,
         further={
             path: value
@@ -271,6 +276,11 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
         segments=parts_of(case.child("segments")),
         regions=parts_of(case.child("regions")),
     )
+
+
+def shifts_of(case: Node) -> dict[str, float]:
+    """The case's probit shifts by segment."""
+    return {segment: shift for segment, shift in case.child("probit_shift").numbers().items() if shift}
 
 
 def figure_at(case: Node, path: Path) -> Figure:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BEYOND_WORDS = 1e9
 """From so many of the unit at hand on, amounts are written in powers of ten."""
@@ -16,17 +16,22 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit for all amounts of a table, so that they compare by eye."""
+    """One unit for all amounts of a page, so that they compare by eye."""
 
     size: float
     suffix: str
     word: str
+    decimals: int = 2
 
     def text(self, amount: float) -> str:
-        """An amount in this unit, two decimals: 12,345.60"""
+        """An amount in this unit: 1,234.56"""
         scaled = amount / self.size
-        text = f"{scaled:,.2f}" if abs(scaled) < BEYOND_WORDS else f"{scaled:.3e}"
-        return "<0.01" if amount > 0 and text == "0.00" else text.replace("-", "−")
+        if abs(scaled) >= BEYOND_WORDS:
+            return f"{scaled:.3e}".replace("-", "−")
+        text, zero, least = (f"{value:,.{self.decimals}f}" for value in (scaled, 0.0, 10.0**-self.decimals))
+        if text.strip("-") == zero:
+            return f"<{least}" if amount > 0 else zero
+        return text.replace("-", "−")
 
 
 UNITS = (
@@ -39,9 +44,11 @@ UNITS = (
 
 
 def unit_for(amounts: Iterable[float | None]) -> Unit:
-    """The unit in which the largest amount has three to five digits before the point, so that others have some."""
+    """The unit and decimals with which the largest amount has four digits, so that no one counts them: 57.25, 1,652"""
     largest = max((abs(amount) for amount in amounts if amount is not None), default=0.0)
-    return next((unit for unit in UNITS if unit.size * 100 <= largest), UNITS[-1])
+    unit = next((unit for unit in UNITS if unit.size * 10 <= largest), UNITS[-1])
+    whole = len(f"{largest / unit.size:.0f}")
+    return replace(unit, decimals=min(max(4 - whole, 0), 2))
 
 
 @dataclass(frozen=True)
@@ -61,18 +68,28 @@ class Currency:
 
     def money(self, amount: float | None) -> str:
         """Three significant digits: $82.1M, $1.02B; below a thousand to the cent."""
+        number, unit = self._rounded(amount)
+        return number + unit.suffix
+
+    def spelled(self, amount: float | None) -> str:
+        """The same for sentences: $82.1 million"""
+        number, unit = self._rounded(amount)
+        return f"{number} {unit.word}".strip()
+
+    def _rounded(self, amount: float | None) -> tuple[str, Unit]:
+        """Sign and digits, and the unit that they are in."""
         if amount is None:
-            return MISSING
+            return MISSING, UNITS[-1]
         minus = "−" if amount < 0 else ""
         size = abs(amount)
         if size < 999.995:
-            return f"{minus}{self.sign}{size:.2f}"
+            return f"{minus}{self.sign}{size:.2f}", UNITS[-1]
         rounded = float(f"{size:.3g}")
         unit = next(unit for unit in UNITS if unit.size <= rounded)
         scaled = rounded / unit.size
         if scaled >= BEYOND_WORDS:
-            return f"{minus}{self.sign}{size:.2e}"
-        return f"{minus}{self.sign}{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit.suffix}"
+            return f"{minus}{self.sign}{size:.2e}", UNITS[-1]
+        return f"{minus}{self.sign}{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}", unit
 
     def ticks(self, values: Sequence[float]) -> list[str]:
         """Labels of an axis, with one unit and as many decimals as the distance between them needs: $0, $2.5M, $5.0M"""

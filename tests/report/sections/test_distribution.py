@@ -16,7 +16,7 @@ def test_the_first_and_the_worst_are_compared(distributions: dict[str, Distribut
     assert "Charts and breakdowns compare Base, Shock 7 and Shock 8" in visible(page)
     assert "Other cases (14)" in visible(page)
     classes = [element.get("class", "") for element in parsed(page).iter(f"{SVG}path")]
-    assert sum("outline" in name for name in classes) == 3
+    assert sum("outline" in name for name in classes) == 6  # each case and its enlarged tail
     assert {name: classes.count(f"curve {name}") for name in ("case0", "case1", "case2", "other")} == {
         **dict.fromkeys(("case0", "case1", "case2"), 1),
         "other": 14,

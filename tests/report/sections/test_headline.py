@@ -10,8 +10,9 @@ def test_the_headline_is_one_sentence_with_el_and_var_before_and_after(result: d
     headline = parsed(render(result, {})).find(".//p[@class='headline']")
     assert headline is not None
     assert "".join(headline.itertext()).replace("\u00a0", " ") == (
-        "Today the portfolio of $1.00B is expected to lose $12.3M and, with 99.9 % probability, loses no more than"
-        " $56.8M (VaR); after a shock of the Federal Funds rate to 8.00 %, $18.5M and $85.2M."
+        "Today the portfolio of $1.00 billion is expected to lose $12.3 million and, with 99.9 % probability, loses"
+        " no more than $56.8 million (VaR); after a shock of the Federal Funds rate to 8.00 %, $18.5 million"
+        " and $85.2 million."
     )
 
 

@@ -12,7 +12,7 @@ def test_what_is_not_applicable_says_to_how_many_loans(result: dict[str, Any]) -
         figures["not_applicable"] = {"lifetime_ecl": 1}
         figures["segments"]["credit_card"]["lifetime_ecl"] = None
     page = render(result, {})
-    assert "Base (3.63 %) 11,234.50 1.12 % n/a Stressed (8.00 %)" in visible(page)
+    assert "Base (3.63 %) 11.2 1.12 % n/a Stressed (8.00 %)" in visible(page)
     assert notices(page) == [
         "Lifetime ECL leaves out one loan that brings only PD and EAD: what remains of their terms is not known."
     ]

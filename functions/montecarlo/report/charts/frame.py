@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from montecarlo.report.markup import Html, joined, tag
 from montecarlo.report.words import Currency
 
+LETTER = 7.2
+"""Width that a letter takes at most, on the average of a label."""
+
 
 @dataclass(frozen=True)
 class Frame:

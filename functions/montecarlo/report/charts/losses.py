@@ -5,12 +5,13 @@ Losses are in currency units.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from montecarlo.report.charts.frame import (
+    LETTER,
     Frame,
     amount_axis,
     line,
@@ -22,7 +23,7 @@ from montecarlo.report.charts.frame import (
     ticks,
     within,
 )
-from montecarlo.report.figures import EXPECTED_LOSS, Measure, by_level, case_label, case_style, tail_measure
+from montecarlo.report.figures import EXPECTED_LOSS, Measure, by_level, case_label, case_style, case_title, tail_measure
 from montecarlo.report.markup import Html, tag
 from montecarlo.report.view import CaseView
 from montecarlo.report.words import Currency
@@ -31,6 +32,12 @@ HISTOGRAM_BINS = 120  # at most
 CURVE_POINTS = 300
 RAREST = 1e-5
 """Probability below which curves are not drawn: of what comes once in 100,000 years no model knows anything."""
+TAIL = 0.01
+"""The share of scenarios whose losses are drawn again, enlarged, below the distribution."""
+
+LEAST_ENLARGED = 2.0
+"""Tails that could not be drawn so many times as high are visible as they are."""
+
 TAIL_ROOM = 3
 """The loss axis ends at so many times the 99.9 % VaR at most, so that one scenario cannot squeeze all others."""
 
@@ -90,7 +97,10 @@ def case_summary(curves: Sequence[Curve], currency: Currency) -> str:
 
 
 def distribution_chart(curves: Sequence[Curve], currency: Currency) -> tuple[Html, float]:
-    """The loss distributions over each other with EL and VaR marked, and the probability beyond the right edge."""
+    """The loss distributions over each other with EL and VaR marked, and the probability beyond the right edge.
+
+    Below them the same tails enlarged, where there is a tail too flat to be seen.
+    """
     tail = tail_measure([curve.case for curve in curves])
     marks = [markers(curve.case, tail) for curve in curves]
     # A few scenarios far out would squeeze all the others into the left corner.
@@ -100,61 +110,103 @@ def distribution_chart(curves: Sequence[Curve], currency: Currency) -> tuple[Htm
     span = max(max(reach) - low, 0.01) * 1.04
     scenarios = max(len(curve.amounts) for curve in curves)
     band = round_step(span / min(max(4 * math.sqrt(scenarios), 12), HISTOGRAM_BINS))
-    edges = low + band * np.arange(math.ceil(span / band) + 1)
-    high = float(edges[-1])
+    edges: NDArray[np.float64] = low + band * np.arange(math.ceil(span / band) + 1, dtype=np.float64)
     lanes = 18.0 * len(curves)
-    frame = Frame(low, high, top=lanes + 14, bottom=lanes + 300)
-    heights = [np.histogram(curve.amounts, edges, weights=curve.probabilities)[0] for curve in curves]
-    tallest = max(float(height.max()) for height in heights) * 1.04 or 1.0
+    frame = Frame(low, float(edges[-1]), top=lanes + 14, bottom=lanes + 300)
+    histograms = [Histogram.of(curve, edges) for curve in curves]
+    tallest = max(float(histogram.heights.max()) for histogram in histograms) * 1.04 or 1.0
+    plots = plot(frame, histograms, tallest)
 
-    grid: list[Html] = []
-    for value in ticks(0.0, tallest, 5):
-        y = frame.y(value / tallest)
-        grid += [
-            line(frame.left, y, frame.right, y, "grid"),
-            text_at(frame.left - 8, y + 4, f"{100 * value:.3g} %", "end"),
+    tails = [histogram.beyond(curve.exceeded_by(TAIL)) for curve, histogram in zip(curves, histograms, strict=True)]
+    tallest_tail = max((float(part.heights.max()) for part in tails if part.heights.size), default=0.0)
+    below = frame
+    if 0 < tallest_tail * LEAST_ENLARGED <= tallest:
+        below = replace(frame, top=frame.bottom + 44, bottom=frame.bottom + 164)
+        times = tallest / (tallest_tail * 1.04)
+        plots += plot(below, tails, tallest_tail * 1.04)
+        note = f"The worst {100 * TAIL:g} % of each case, {times:.{0 if times >= 10 else 1}f} times as high"
+        plots += [
+            line(frame.left, frame.bottom, frame.right, frame.bottom, "axis"),
+            text_at(frame.right, below.top - 12, note, "end", "panel"),
         ]
-    areas: list[Html] = []
-    labels: list[Html] = []
-    for lane, (curve, height, marked) in enumerate(zip(curves, heights, marks, strict=True)):
-        tops = [frame.y(float(value) / tallest) for value in height]
-        rights = [frame.x(float(edge)) for edge in edges[1:]]
-        start = f"M{frame.left:.1f},{frame.bottom:.1f}V{tops[0]:.1f}"
-        path = start + steps(zip(rights, [*tops[1:], frame.bottom], strict=True))
-        areas += [
-            tag("path", d=path + "Z", class_=f"area {case_style(curve.case)}"),
-            tag("path", d=path, class_=f"outline {case_style(curve.case)}"),
-        ]
-        y = 14.0 + 18 * lane
-        texts = [f"{name} {currency.money(amount)}" for name, amount in marked]
-        centres = place(
-            [frame.x(amount) for _, amount in marked], [7.2 * len(text) for text in texts], frame.left, frame.right
-        )
-        for (name, amount), text, centre in zip(marked, texts, centres, strict=True):
-            kind = "mean" if name == "EL" else "tail"
-            labels += [
-                line(frame.x(amount), y + 5, frame.x(amount), frame.bottom, f"marker {kind} {case_style(curve.case)}"),
-                text_at(centre, y, text, "middle", f"label {case_style(curve.case)}"),
-            ]
+    labels = [
+        label
+        for lane, (curve, marked) in enumerate(zip(curves, marks, strict=True))
+        for label in marker_labels(replace(frame, bottom=below.bottom), curve.case, marked, 14.0 + 18 * lane, currency)
+    ]
+    height = f"Height: probability of a loss in a band {currency.ticks([0.0, band])[1]} wide"
     chart = svg(
         "distribution",
         "Loss distributions",
         f"Histogram of the loss for each case, over each other. {case_summary(curves, currency)}",
-        frame.bottom + 48,
-        *grid,
-        *areas,
+        below.bottom + 48,
+        *plots,
         *labels,
-        text_at(
-            frame.left,
-            frame.bottom + 40,
-            f"Height: probability of a loss in a band {currency.ticks([0.0, band])[1]} wide",
-            "start",
-            "title",
-        ),
-        amount_axis(frame, "Loss", currency),
+        text_at(frame.left, below.bottom + 40, height, "start", "title"),
+        amount_axis(below, "Loss", currency),
     )
-    beyond = max(float(curve.probabilities[curve.amounts > high].sum()) for curve in curves)
+    beyond = max(float(curve.probabilities[curve.amounts > frame.high].sum()) for curve in curves)
     return chart, beyond
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A case's probability of a loss in each band. heights: (B,); edges: (B + 1,), ascending, currency units."""
+
+    case: CaseView
+    edges: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, curve: Curve, edges: NDArray[np.float64]) -> "Histogram":
+        """Losses beyond the edges are left out."""
+        return cls(curve.case, edges, np.histogram(curve.amounts, edges, weights=curve.probabilities)[0])
+
+    def beyond(self, loss: float) -> "Histogram":
+        """The bands above a loss alone."""
+        first = int(np.searchsorted(self.edges, loss))
+        return Histogram(self.case, self.edges[first:], self.heights[first:])
+
+
+def plot(frame: Frame, histograms: Sequence[Histogram], tallest: float) -> list[Html]:
+    """The grid and the histograms over each other. tallest: the height at the frame's top."""
+    drawn: list[Html] = []
+    for value in ticks(0.0, tallest, max(round((frame.bottom - frame.top) / 55), 2)):
+        y = frame.y(value / tallest)
+        drawn += [
+            line(frame.left, y, frame.right, y, "grid"),
+            text_at(frame.left - 8, y + 4, f"{100 * value:.3g} %", "end"),
+        ]
+    for histogram in histograms:
+        if not histogram.heights.size:
+            continue
+        tops = [frame.y(float(value) / tallest) for value in histogram.heights]
+        start, *rights = (frame.x(float(edge)) for edge in histogram.edges)
+        path = f"M{start:.1f},{frame.bottom:.1f}V{tops[0]:.1f}"
+        path += steps(zip(rights, [*tops[1:], frame.bottom], strict=True))
+        drawn += [
+            tag("path", d=path + "Z", class_=f"area {case_style(histogram.case)}"),
+            tag("path", d=path, class_=f"outline {case_style(histogram.case)}"),
+        ]
+    return drawn
+
+
+def marker_labels(
+    frame: Frame, case: CaseView, marked: Sequence[tuple[str, float]], y: float, currency: Currency
+) -> list[Html]:
+    """A case's lines at EL and VaR, down to the frame's bottom, with their labels at the height y."""
+    texts = [f"{name} {currency.money(amount)}" for name, amount in marked]
+    wanted, widths = [frame.x(amount) for _, amount in marked], [LETTER * len(text) for text in texts]
+    drawn = []
+    for (name, _), text, x, centre in zip(
+        marked, texts, wanted, place(wanted, widths, frame.left, frame.right), strict=True
+    ):
+        kind = "mean" if name == "EL" else "tail"
+        drawn += [
+            line(x, y + 5, x, frame.bottom, f"marker {kind} {case_style(case)}"),
+            text_at(centre, y, text, "middle", f"label {case_style(case)}"),
+        ]
+    return drawn
 
 
 def markers(case: CaseView, tail: Measure) -> list[tuple[str, float]]:
@@ -226,21 +278,16 @@ def first_below(tail: NDArray[np.float64], floor: float) -> int:
 def value_at_risk_points(
     curves: Sequence[Curve], frame: Frame, height: Callable[[float], float], currency: Currency
 ) -> list[Html]:
-    """Each case's VaR as points; the highest level is named where no curve runs."""
+    """Each case's VaR as points on its curve, the highest level named in the corner where no curve runs."""
     drawn: list[Html] = []
-    for curve in curves:
+    for row, curve in enumerate(curves):
+        style = case_style(curve.case)
         levels = by_level("var", [curve.case])
         for measure in levels:
             amount, share = measure.value(curve.case), height(1 - float(measure.path[1]) / 100)
-            if amount is None or not frame.low <= amount <= frame.high or not 0 < share <= 1:
-                continue
-            x, y = frame.x(amount), frame.y(share)
-            drawn.append(tag("circle", cx=x, cy=y, r=4.0, class_=f"point {case_style(curve.case)}"))
-            if measure is levels[-1]:
-                text = f"{measure.short} {currency.money(amount)}"
-                width, style = 7.2 * len(text), f"label {case_style(curve.case)}"
-                if curve is curves[-1]:
-                    drawn.append(text_at(min(x + 10, frame.right - width), y - 8, text, "start", style))
-                elif curve is curves[0]:
-                    drawn.append(text_at(max(x - 10, frame.left + width), y + 18, text, "end", style))
+            if amount is not None and frame.low <= amount <= frame.high and 0 < share <= 1:
+                drawn.append(tag("circle", cx=frame.x(amount), cy=frame.y(share), r=4.0, class_=f"point {style}"))
+        if levels:
+            named = f"{case_title(curve.case)}: {levels[-1].short} {currency.money(levels[-1].value(curve.case))}"
+            drawn.append(text_at(frame.right, frame.top + 16 + 18 * row, named, "end", f"label {style}"))
     return drawn

@@ -1,11 +1,19 @@
 """Basel's capital beside the simulated economic capital."""
 
 from montecarlo.report.charts.bars import legend
-from montecarlo.report.figures import BASEL_CAPITAL, RISK_WEIGHT_FACTOR, case_label, compared, highest_level
+from montecarlo.report.figures import (
+    BASEL_CAPITAL,
+    RISK_WEIGHT_FACTOR,
+    case_label,
+    compared,
+    highest_level,
+    in_unit,
+    page_unit,
+)
 from montecarlo.report.markup import Html, cell, section, table, tag
 from montecarlo.report.sections.tables import PART_CAPITAL, parts_table, value_cell
 from montecarlo.report.view import ResultView
-from montecarlo.report.words import MISSING, percent, unit_for
+from montecarlo.report.words import MISSING, percent
 
 
 def capital_section(result: ResultView) -> Html:
@@ -16,7 +24,7 @@ def capital_section(result: ResultView) -> Html:
         return Html()
     economic = highest_level("economic_capital", cases)
     weighted = [None if capital is None else RISK_WEIGHT_FACTOR * capital for capital in capitals]
-    unit = unit_for([*weighted, *(economic.value(case) for case in cases)])
+    unit = page_unit(result)
     rows = []
     for case, capital, assets in zip(cases, capitals, weighted, strict=True):
         simulated = economic.value(case)
@@ -33,8 +41,7 @@ def capital_section(result: ResultView) -> Html:
         )
     head = ["Case", "Basel IRB capital", "Risk-weighted assets (RWA)", economic.label, "Economic / Basel"]
     caption = (
-        f"Amounts in {result.currency.name(unit)}. Small figures: change from the first case; RWA as a share of the"
-        " exposure; 95 % interval."
+        f"{in_unit(result)} Small figures: change from the first case; RWA as a share of the exposure; 95 % interval."
     )
     note = (
         "Both cover a year's loss beyond the expected one, at 99.9 %. Basel's formula takes each loan"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from montecarlo.report.charts.bars import legend
 from montecarlo.report.charts.losses import Curve, Distribution, distribution_chart, exceedance_chart
 from montecarlo.report.figures import COMPARED, compared
-from montecarlo.report.markup import Html, section, tag
+from montecarlo.report.markup import Html, scrolling, section, tag
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import percent
 
@@ -36,7 +36,7 @@ def distribution_section(result: ResultView, distributions: Mapping[str, Distrib
         tag(
             "figure",
             legend(drawn, "bar"),
-            tag("div", chart, class_="wide"),
+            scrolling(chart, "Chart: loss distributions"),
             tag(
                 "figcaption",
                 f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}",
@@ -46,7 +46,7 @@ def distribution_section(result: ResultView, distributions: Mapping[str, Distrib
         tag(
             "figure",
             legend(drawn, "curve", f"Other cases ({len(others)})" if others else ""),
-            tag("div", exceedance_chart(curves, others, result.currency), class_="wide"),
+            scrolling(exceedance_chart(curves, others, result.currency), "Chart: exceedance curves"),
             tag(
                 "figcaption",
                 "How likely a loss larger than the one on the axis is. Points: value at risk at each level.",

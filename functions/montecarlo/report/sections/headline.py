@@ -14,7 +14,7 @@ def header(result: ResultView) -> Html:
 
 def headline(result: ResultView) -> Html:
     """Expected loss and tail, today and in the other cases or the worst of many, in one sentence."""
-    cases, money = result.cases, result.currency.money
+    cases, money = result.cases, result.currency.spelled
     if not cases:
         return tag("p", "This run holds no cases.", class_="headline")
     tail = tail_measure(cases)
@@ -55,7 +55,7 @@ def facts(result: ResultView) -> Html:
         ("Portfolio", result.portfolio.source or MISSING),
         ("As of", result.portfolio.as_of or MISSING),
         ("Loans simulated", count(result.rows.simulated)),
-        ("Exposure", result.currency.money(result.exposure)),
+        ("Exposure", result.currency.spelled(result.exposure)),
         ("Scenarios", count(result.scenarios)),
         ("Seed", MISSING if result.seed is None else str(result.seed)),
     ]

@@ -11,10 +11,11 @@ from montecarlo.report.figures import (
     case_title,
     compared,
     errors_apart,
+    in_unit,
     known,
     measures_of,
+    page_unit,
     tail_measure,
-    unit_of,
     verdict,
 )
 from montecarlo.report.markup import Html, cell, details, joined, section, table, tag
@@ -34,7 +35,7 @@ def measures_section(result: ResultView) -> Html:
 def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
     """Few cases beside each other, each but the first with its changes."""
     cases = result.cases
-    unit = unit_of(cases, measures)
+    unit = page_unit(result)
 
     def cells(measure: Measure) -> Iterable[str]:
         yield measure.label
@@ -53,7 +54,7 @@ def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
     head = ["Measure"]
     for case in cases:
         head += [case_label(case), "Change"] if case.index else [case_label(case)]
-    return table(measures_caption(result, unit), head, rows())
+    return table(measures_caption(result), head, rows())
 
 
 def check_cell(case: CaseView, unit: Unit) -> Html:
@@ -63,10 +64,9 @@ def check_cell(case: CaseView, unit: Unit) -> Html:
     return cell(ANALYTIC_EL.shown(case, unit), below)
 
 
-def measures_caption(result: ResultView, unit: Unit) -> str:
+def measures_caption(result: ResultView) -> str:
     """What the amounts and the small figures of a table of measures are."""
-    amounts = f"Amounts in {result.currency.name(unit)}."
-    return f"{amounts} Small figures: 95 % interval of the simulation; for a change, the difference."
+    return f"{in_unit(result)} Small figures: 95 % interval of the simulation; for a change, the difference."
 
 
 def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
@@ -77,7 +77,7 @@ def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
     tail = [measure for measure in measures if measure.path[0] in in_tail]
 
     def by_case(title: str, shown: Sequence[Measure], changing: Measure) -> Html:
-        unit = unit_of(cases, shown)
+        unit = page_unit(result)
         head, rows = ["Case"], [[humanise(case.name)] for case in cases]
         for measure in shown:
             head.append(measure.short)
@@ -91,7 +91,7 @@ def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
                 head.append(ANALYTIC_EL.short)
                 for case, row in zip(cases, rows, strict=True):
                     row.append(check_cell(case, unit))
-        return tag("div", table(f"{title}. {measures_caption(result, unit)}", head, rows), class_="compact")
+        return tag("div", table(f"{title}. {measures_caption(result)}", head, rows), class_="compact")
 
     tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]
     if tail:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from montecarlo.report.charts.bars import legend
 from montecarlo.report.charts.convergence import convergence_chart
 from montecarlo.report.figures import case_title, compared, tail_measure
-from montecarlo.report.markup import Html, section, tag
+from montecarlo.report.markup import Html, scrolling, section, tag
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import count, percent, plus_minus
 
@@ -23,7 +23,7 @@ def precision_section(result: ResultView) -> Html:
             "What all scenarios, a half of them, a quarter and so on estimate, each with its 95 % interval: the more"
             " scenarios, the narrower."
         )
-        figure = (legend(cases, "bar"), tag("div", chart, class_="wide"), tag("figcaption", caption))
+        figure = (legend(cases, "bar"), scrolling(chart, "Chart: convergence"), tag("figcaption", caption))
         parts += [tag("h3", "Convergence"), tag("figure", *figure)]
     return section("Precision", *parts)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from montecarlo.report.charts.bars import legend
-from montecarlo.report.figures import LIFETIME_ECL, TWELVE_MONTH_ECL, Measure, case_label, compared, unit_of
+from montecarlo.report.figures import LIFETIME_ECL, TWELVE_MONTH_ECL, Measure, case_label, compared, in_unit, page_unit
 from montecarlo.report.markup import Html, cell, section, table, tag
 from montecarlo.report.sections.tables import PART_LIFETIME, PART_TWELVE_MONTH, change_cell, parts_table
 from montecarlo.report.view import CaseView, ResultView
@@ -16,7 +16,7 @@ def provisions_section(result: ResultView) -> Html:
     measures = (TWELVE_MONTH_ECL, LIFETIME_ECL)
     if all(measure.value(case) is None for case in cases for measure in measures):
         return Html()
-    unit = unit_of(cases, measures)
+    unit = page_unit(result)
 
     def amount(case: CaseView, measure: Measure) -> Iterator[str]:
         value = measure.value(case)
@@ -27,8 +27,7 @@ def provisions_section(result: ResultView) -> Html:
     changes = ["Change"] if len(cases) > 1 else []
     head = ["Case", "12 months", *changes, "Lifetime", *changes]
     rows = [[case_label(case), *amount(case, TWELVE_MONTH_ECL), *amount(case, LIFETIME_ECL)] for case in cases]
-    amounts = f"Amounts in {result.currency.name(unit)}."
-    caption = f"{amounts} Small figures: share of the exposure; for a change, the difference."
+    caption = f"{in_unit(result)} Small figures: share of the exposure; for a change, the difference."
     note = (
         "Expected credit losses (ECL), discounted to today: over 12 months, as IFRS 9 asks for loans in stage 1, and"
         " over the loans' remaining life, as it does in stage 2 and CECL does for all. Computed, not simulated."

@@ -1,8 +1,10 @@
 """What produced the figures: seed, versions, times, cost, parameters."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from montecarlo.model.parameters import load
 from montecarlo.report.markup import Html, details, section, table, tag
 from montecarlo.report.view import CostView, ResultView
 from montecarlo.report.words import MISSING, count, dollars, humanise, record_entry
@@ -21,14 +23,51 @@ def record_section(result: ResultView) -> Html:
     measured = [record_entry(key, value) for key, value in result.timings.items()]
     entries += [(f"Measured: {name[:1].lower()}{name[1:]}", value) for name, value in measured]
     entries += cost_entries(result.cost)
-    listing = tag("pre", json.dumps(result.parameters, indent=2, ensure_ascii=False, default=str))
     return section(
         "Run record",
         tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"),
         tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit."),
         cost_details(result.cost),
-        details("Parameters", listing) if result.parameters else Html(),
+        *parameters_table(result),
     )
+
+
+def parameters_table(result: ResultView) -> list[Html]:
+    """The parameters that are not the model's defaults, each beside its default."""
+    if not result.parameters:
+        return []
+    used, defaults = leaves(result.parameters), leaves(load().to_json())
+    rows = [
+        [key, *(plain(values[key]) if key in values else MISSING for values in (used, defaults))]
+        for key in dict.fromkeys([*used, *defaults])
+        if key not in used or key not in defaults or used[key] != defaults[key]
+    ]
+    if not rows:
+        return [
+            tag("h3", "Parameters"),
+            tag("p", f"All {len(used)} are the defaults, which are judgement. {WHERE_ALL}"),
+        ]
+    caption = f"The {len(rows)} of {len(used)} that are not the defaults. {WHERE_ALL}"
+    listed = table(caption, ["Parameter", "This run", "Default"], rows)
+    return [tag("h3", "Parameters"), tag("div", listed, class_="record")]
+
+
+WHERE_ALL = "result.json lists all that were used; docs/model.md says where the defaults come from."
+
+
+def leaves(node: Any, path: str = "") -> dict[str, Any]:
+    """Every value of a JSON document by the names that lead to it."""
+    if not isinstance(node, Mapping):
+        return {path: node}
+    below = (leaves(value, f"{path}.{key}" if path else str(key)) for key, value in node.items())
+    return {key: value for found in below for key, value in found.items()}
+
+
+def plain(value: Any) -> str:
+    """A parameter's value as text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def cost_entries(cost: CostView) -> list[tuple[str, str]]:

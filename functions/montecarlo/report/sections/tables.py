@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from montecarlo.portfolio.regions import REGION_LABELS, REGIONS
 from montecarlo.report.charts.bars import bars
-from montecarlo.report.figures import RISK_WEIGHT_FACTOR, Measure, case_title, compared, sum_or_none
+from montecarlo.report.figures import RISK_WEIGHT_FACTOR, Measure, case_title, compared, in_unit, page_unit, sum_or_none
 from montecarlo.report.markup import Html, cell, joined, table, tag
 from montecarlo.report.view import CaseView, Holding, PartLosses, ResultView
-from montecarlo.report.words import MISSING, Unit, count, humanise, percent, unit_for
+from montecarlo.report.words import MISSING, Unit, count, humanise, percent
 
 
 def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
@@ -101,7 +101,7 @@ def parts_table(
     known = {figure: values for figure in figures if (values := list(parts.values(figure)))}
     if not known:
         return Html()
-    unit = unit_for(value for values in known.values() for value in values)
+    unit = page_unit(result)
 
     def amount_cell(figure: PartFigure, value: float | None, exposure: float | None) -> Html:
         share = percent(figure.share * value / exposure) if figure.share and value is not None and exposure else None
@@ -114,7 +114,7 @@ def parts_table(
         cells: list[str] = [title]
         if loans:
             cells.append(count(sum_or_none(holding.loans for holding in holdings)))
-        cells.append(result.currency.money(exposure))
+        cells.append(MISSING if exposure is None else unit.text(exposure))
         for figure, values in known.items():
             sums = [sum_or_none(figure.of(of_case, name) for name in some) for of_case in parts.by_case]
             cells += [amount_cell(figure, value, exposure) for value in sums]
@@ -129,5 +129,4 @@ def parts_table(
             head.append(tag("th", figure.drawn, scope="col", class_="bars"))
     names = parts.names()
     rows = [row(parts.label(name), [name]) for name in names]
-    caption = f"Amounts in {result.currency.name(unit)}. {caption}"
-    return table(caption, head, rows, row("Total", names, charted=False))
+    return table(f"{in_unit(result)} {caption}", head, rows, row("Total", names, charted=False))

@@ -1,0 +1,137 @@
+"""The summary: every case in one table and one picture, where the tail comes from, and how far to trust it."""
+
+from collections.abc import Iterator
+
+from montecarlo.report.charts.cases import cases_chart
+from montecarlo.report.figures import (
+    BASEL_CAPITAL,
+    COMPARED,
+    EXPECTED_LOSS,
+    Measure,
+    case_label,
+    case_title,
+    compared,
+    errors_apart,
+    highest_level,
+    in_unit,
+    known,
+    page_unit,
+    sum_or_none,
+    tail_measure,
+    verdict,
+)
+from montecarlo.report.markup import Html, scrolling, section, table, tag
+from montecarlo.report.sections.tables import PART_EL, PART_ES, Parts
+from montecarlo.report.view import Holding, ResultView
+from montecarlo.report.words import MISSING, count, percent, plus_minus
+
+MOST = 5
+"""Segments that are named in the summary; of more, those that matter most."""
+
+
+def summary_section(result: ResultView) -> Html:
+    """What a board needs, on a page; nothing where the run holds no case."""
+    if not result.cases:
+        return Html()
+    chart = cases_chart(result)
+    picture = (
+        tag(
+            "figure",
+            scrolling(chart, "Chart: expected loss and tail of each case"),
+            tag(
+                "figcaption", "From the expected loss (dot) to VaR (bar, with its 95 % interval) and ES (end of line)."
+            ),
+        )
+        if chart
+        else Html()
+    )
+    trust = list(trust_sentences(result))
+    return section(
+        "Summary",
+        summary_table(result),
+        picture,
+        *tail_sources(result),
+        *([tag("h3", "How far to trust it"), tag("ul", *(tag("li", said) for said in trust))] if trust else []),
+    )
+
+
+def summary_table(result: ResultView) -> Html:
+    """The figures of each case that limits are set on: of few cases side by side, of many below each other."""
+    cases, unit = result.cases, page_unit(result)
+    tail, shortfall, economic = (highest_level(key, cases) for key in ("var", "es", "economic_capital"))
+    shown = known([EXPECTED_LOSS, tail, shortfall, economic, BASEL_CAPITAL], cases)
+    if len(cases) > COMPARED:
+        head = ["Case", *(measure.short for measure in shown), f"Change of {tail.short}"]
+        changes = (tail.change(cases[0], case) if case.index else "" for case in cases)
+        rows = [
+            [case_label(case), *(measure.shown(case, unit) for measure in shown), change]
+            for case, change in zip(cases, changes, strict=True)
+        ]
+        return table(in_unit(result), head, rows)
+
+    def cells(measure: Measure) -> Iterator[str]:
+        yield measure.label
+        for case in cases:
+            yield measure.shown(case, unit)
+            if case.index:
+                yield measure.change(cases[0], case)
+
+    head = ["Measure"]
+    for case in cases:
+        head += [case_label(case), "Change"] if case.index else [case_label(case)]
+    return table(in_unit(result), head, (list(cells(measure)) for measure in shown))
+
+
+def tail_sources(result: ResultView) -> list[Html]:
+    """The segments' shares of exposure and of EL in the first case, and of ES in each of the compared ones."""
+    cases, segments = compared(result.cases), Parts.of(result, "segments")
+    names = segments.names()
+    totals = [sum_or_none(PART_ES.of(of_case, name) for name in names) for of_case in segments.by_case]
+    if len(names) < 2 or not all(totals):
+        return []
+    worst = max(range(len(cases)), key=lambda index: totals[index] or 0.0)
+    names.sort(key=lambda name: -(PART_ES.of(segments.by_case[worst], name) or 0.0))
+
+    def share(value: float | None, total: float | None) -> str:
+        return MISSING if value is None or not total else f"{100 * value / total:.0f} %"
+
+    exposure = sum_or_none(segments.holdings.get(name, Holding()).exposure for name in names)
+    today = segments.by_case[0]
+    expected = sum_or_none(PART_EL.of(today, name) for name in names)
+    rows = [
+        [
+            segments.label(name),
+            share(segments.holdings.get(name, Holding()).exposure, exposure),
+            share(PART_EL.of(today, name), expected),
+            *(share(PART_ES.of(part, name), total) for part, total in zip(segments.by_case, totals, strict=True)),
+        ]
+        for name in names[:MOST]
+    ]
+    head = ["Segment", "Exposure", f"EL, {case_title(cases[0])}", *(f"ES 99 %, {case_title(case)}" for case in cases)]
+    more = f" The {MOST} largest of {len(names)} segments." if len(names) > MOST else ""
+    caption = f"Shares of the whole portfolio's exposure, expected loss and expected shortfall.{more}"
+    return [tag("h3", "Where the tail comes from"), table(caption, head, rows)]
+
+
+def trust_sentences(result: ResultView) -> Iterator[str]:
+    """The simulation's precision, the check of EL, rows that were left out, and how few loans carry the portfolio."""
+    tail = tail_measure(result.cases)
+    widths = [width for case in result.cases if (width := tail.half_width(case)) is not None]
+    if widths:
+        yield (
+            f"{tail.short} is known to {plus_minus(max(widths))} or better, with 95 % confidence, from"
+            f" {count(result.scenarios)} scenarios. That is the simulation's error alone."
+        )
+    distances = [apart for case in result.cases if (apart := errors_apart(case)) is not None]
+    if distances:
+        said = f"{verdict(max(distances))} {'with' if verdict(max(distances)) == 'agrees' else 'from'}"
+        most = " at most" * (len(distances) > 1)
+        distance = f"{max(distances):.1f} standard errors apart{most}"
+        yield f"The simulated expected loss {said} the one computed loan by loan: {distance}."
+    rows, by_loan = result.rows, result.portfolio.concentration.by_loan
+    if rows.read and rows.rejected is not None:
+        yield f"Rows rejected: {count(rows.rejected)} of {count(rows.read)} ({percent(rows.rejected / rows.read)})."
+    if by_loan:
+        equal = count(1 / by_loan)
+        yield f"The exposure is as concentrated as {'one loan' if equal == '1' else f'{equal} equal loans'} would be."
+    yield "The model's default parameters are judgement: what differs from them stands in the run record."
