@@ -10,7 +10,6 @@ from montecarlo.report.figures import (
     LIFETIME_ECL,
     TWELVE_MONTH_ECL,
     Measure,
-    errors_apart,
     known,
     measures_of,
     notices,
@@ -65,10 +64,10 @@ def measures_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: 
             changes = (measure.change(cases[0], case) for measure in measures)
             for row, value in zip(rows, ["change", *changes], strict=True):
                 row.append(value)
-    checks = [MISSING if (apart := errors_apart(case)) is None else verdict(apart) for case in cases]
+    checks = [verdict(case) or MISSING for case in cases]
     for measure, label, remarks in (
         (tail_measure(cases), "  95 % interval", half_widths(cases)),
-        (EXPECTED_LOSS, "  analytic EL", checks),
+        (EXPECTED_LOSS, "  as simulated", checks),
     ):
         if any(remark != MISSING for remark in remarks):
             spread = [text for remark in remarks for text in (remark, "")]

@@ -22,7 +22,7 @@ def case(fed_rate: float, scale: float) -> dict[str, Any]:
     return {
         "fed_rate": fed_rate,
         "mean_pd": 0.0123 * min(scale, 2),
-        "analytic_el": 12.4e6 * scale,
+        "el_check": {"simulated": 12.4e6 * scale, "standard_errors_apart": 0.1, "agrees": True},
         "el": el,
         "ul": ul,
         "var": var,

@@ -90,8 +90,9 @@ class Measure:
 
 FED_RATE = Measure("Federal Funds rate", ("fed_rate",), "rate", "Fed rate")
 EXPECTED_LOSS = Measure("Expected loss (EL)", ("el",), short="EL")
-ANALYTIC_EL = Measure("EL, analytic", ("analytic_el",), short="EL, analytic")
-"""EL computed loan by loan, without simulation: what the simulated one is checked by."""
+SIMULATED_EL = "EL as simulated"
+"""The label of what checks the expected loss, which is computed loan by loan."""
+
 BASEL_CAPITAL = Measure("Basel IRB capital", ("capital",), short="IRB capital")
 TWELVE_MONTH_ECL = Measure("ECL, 12 months (stage 1)", ("ecl", "twelve_month"), short="ECL 12 months")
 LIFETIME_ECL = Measure("ECL, lifetime (stage 2, CECL)", ("ecl", "lifetime"), short="ECL lifetime")
@@ -197,21 +198,18 @@ def row_equation(result: ResultView) -> str:
     )
 
 
-FARTHEST = 3.0
-"""Standard errors from which on chance is a poor explanation: it gives so many once in 370 runs."""
+def verdict(case: CaseView) -> str:
+    """Whether the simulated EL agrees with the one computed loan by loan; nothing where that cannot be told."""
+    check = case.el_check
+    if check is None or check.agrees is None:
+        return ""
+    return "agrees" if check.agrees else "differs"
 
 
-def errors_apart(case: CaseView) -> float | None:
-    """How many standard errors the simulated EL lies from the analytic one; None where there is no error to go by."""
-    simulated, bounds, analytic = EXPECTED_LOSS.value(case), EXPECTED_LOSS.interval(case), ANALYTIC_EL.value(case)
-    if simulated is None or bounds is None or analytic is None or bounds[0] == bounds[1]:
-        return None
-    return abs(simulated - analytic) / ((bounds[1] - bounds[0]) / 2 / Z_95)
-
-
-def verdict(apart: float) -> str:
-    """Whether the simulated EL agrees with the analytic one, which so many standard errors lie between."""
-    return "agrees" if apart <= FARTHEST else "differs"
+def farthest(cases: Sequence[CaseView]) -> float | None:
+    """The most standard errors that lie between the two, of all cases; None where none is known."""
+    known = [case.el_check.errors_apart for case in cases if case.el_check and case.el_check.errors_apart is not None]
+    return max(known, default=None)
 
 
 def sum_or_none(values: Iterable[float | None]) -> float | None:
@@ -243,10 +241,12 @@ def notices(result: ResultView) -> list[str]:
     tail = tail_measure(result.cases)
     if any(case.figure(tail.path).undetermined for case in result.cases):
         found.append(f"Too few scenarios reach {tail.short} to tell how precise it is: use more.")
-    farthest = max((apart for case in result.cases if (apart := errors_apart(case)) is not None), default=0.0)
-    if farthest > FARTHEST:
+    failed = [case for case in result.cases if verdict(case) == "differs"]
+    if failed:
+        apart = farthest(failed)
+        distance = "" if apart is None else f", {apart:.1f} standard errors apart"
         found.append(
-            f"The simulated EL lies {farthest:.1f} standard errors from the analytic one. Chance alone makes that rare:"
+            f"The simulated EL differs from the one computed loan by loan by more than chance explains{distance}:"
             " repeat the run with another seed, and do not use its figures if they differ again."
         )
     left_out = max((case.figure(LIFETIME_ECL.path).inapplicable for case in result.cases), default=0)

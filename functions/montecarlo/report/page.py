@@ -29,8 +29,6 @@ from montecarlo.report.view import ResultView
 POLICY = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'"
 """The page's own stylesheet, and nothing else, neither from elsewhere nor written into the page."""
 
-__all__ = ["Distribution", "render"]
-
 
 def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> str:
     """The report as an HTML document that is also well-formed XML.

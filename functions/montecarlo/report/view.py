@@ -20,14 +20,14 @@ SCHEMA = 1
 Path = tuple[str, ...]
 """Where a figure stands in a case: ("el",), ("var", "99.9")."""
 
-SINGLE = ("fed_rate", "mean_pd", "analytic_el", "el", "ul", "worst", "capital")
+SINGLE = ("fed_rate", "mean_pd", "el", "ul", "worst", "capital")
 BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
-    "probit_shift",
+    "probit_shift", "el_check", "analytic_el",
 )  # fmt: skip
-"""Keys of a case that are no figures of their own."""
+"""Keys of a case that are no figures of their own, or another name of one."""
 
 INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl"}
 """Figures that do not hold for every loan, with their names in `not_applicable`."""
@@ -53,6 +53,18 @@ class Figure:
     interval: tuple[float, float] | None = None
     undetermined: bool = False
     inapplicable: float = 0
+
+
+@dataclass(frozen=True)
+class ElCheck:
+    """EL as simulated, beside the one computed loan by loan.
+
+    agrees: whether chance explains the difference, which is so many standard errors; None where that cannot be told.
+    """
+
+    simulated: float | None
+    errors_apart: float | None
+    agrees: bool | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class CaseView:
     index: int
     probit_shift: Mapping[str, float] | None
     figures: Mapping[Path, Figure]
+    el_check: ElCheck | None
     further: Mapping[Path, float]
     effective_sizes: Mapping[str, float]
     thinned: Sequence[ThinnedEstimates]
@@ -264,6 +277,7 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
         index,
         shifts_of(case) if "probit_shift" in case.value else None,
         figures,
+        el_check_of(case) if "el_check" in case.value else None,
         further={
             path: value
             for key, below in case.value.items()
@@ -276,6 +290,12 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
         segments=parts_of(case.child("segments")),
         regions=parts_of(case.child("regions")),
     )
+
+
+def el_check_of(case: Node) -> ElCheck:
+    """How the simulated EL compares with the headline."""
+    check = case.child("el_check")
+    return ElCheck(check.number("simulated"), check.number("standard_errors_apart"), check.flag("agrees"))
 
 
 def shifts_of(case: Node) -> dict[str, float]:

@@ -37,6 +37,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
         sample = LossSample(total.segments.losses[c].sum(axis=0), weights, error, sampling_error)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
+            "probit_shift": dict(case.probit_shift),
             "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
             "analytic_el": _money(int(total.segments.expected_loss[c].sum()) / (1 << 16)),
             **_case(sample.measures()),

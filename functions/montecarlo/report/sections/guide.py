@@ -3,7 +3,11 @@
 from montecarlo.report.markup import section, tag
 
 DEFINITIONS = (
-    ("Expected loss (EL)", "The mean loss over all scenarios. Pricing and provisions should cover it."),
+    (
+        "Expected loss (EL)",
+        "The loss of an average year, computed loan by loan: probability of default × loss given default × exposure."
+        " Pricing and provisions should cover it.",
+    ),
     ("Unexpected loss (UL)", "The standard deviation of the loss around its mean."),
     (
         "Value at risk (VaR)",

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from montecarlo.report.figures import (
-    ANALYTIC_EL,
     COMPARED,
     EXPECTED_LOSS,
+    SIMULATED_EL,
     Measure,
     case_label,
     case_title,
     compared,
-    errors_apart,
     in_unit,
-    known,
     measures_of,
     page_unit,
     tail_measure,
@@ -47,9 +45,9 @@ def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
     def rows() -> Iterable[list[str]]:
         for measure in measures:
             yield list(cells(measure))
-            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
+            if measure == EXPECTED_LOSS and any(case.el_check for case in cases):
                 checks = (cell for case in cases for cell in (check_cell(case, unit), "")[: 1 + bool(case.index)])
-                yield [f"{ANALYTIC_EL.label}, as a check", *checks]
+                yield [f"{SIMULATED_EL}, a check", *checks]
 
     head = ["Measure"]
     for case in cases:
@@ -58,10 +56,12 @@ def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
 
 
 def check_cell(case: CaseView, unit: Unit) -> Html:
-    """The analytic EL, and whether the simulated one agrees with it."""
-    apart = errors_apart(case)
-    below = None if apart is None else f"{verdict(apart)}: {apart:.1f} standard errors apart"
-    return cell(ANALYTIC_EL.shown(case, unit), below)
+    """The simulated EL, and whether it agrees with the one computed loan by loan."""
+    check = case.el_check
+    if check is None or check.simulated is None:
+        return cell(MISSING)
+    apart = "" if check.errors_apart is None else f": {check.errors_apart:.1f} standard errors apart"
+    return cell(EXPECTED_LOSS.text(check.simulated, unit), verdict(case) and verdict(case) + apart)
 
 
 def measures_caption(result: ResultView) -> str:
@@ -87,8 +87,8 @@ def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
                 head.append("Change")
                 for case, row in zip(cases, rows, strict=True):
                     row.append(change_cell(measure, cases[0], case, unit) if case.index else "")
-            if measure == EXPECTED_LOSS and known([ANALYTIC_EL], cases):
-                head.append(ANALYTIC_EL.short)
+            if measure == EXPECTED_LOSS and any(case.el_check for case in cases):
+                head.append(SIMULATED_EL)
                 for case, row in zip(cases, rows, strict=True):
                     row.append(check_cell(case, unit))
         return tag("div", table(f"{title}. {measures_caption(result)}", head, rows), class_="compact")

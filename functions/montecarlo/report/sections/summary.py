@@ -11,7 +11,7 @@ from montecarlo.report.figures import (
     case_label,
     case_title,
     compared,
-    errors_apart,
+    farthest,
     highest_level,
     in_unit,
     known,
@@ -122,12 +122,11 @@ def trust_sentences(result: ResultView) -> Iterator[str]:
             f"{tail.short} is known to {plus_minus(max(widths))} or better, with 95 % confidence, from"
             f" {count(result.scenarios)} scenarios. That is the simulation's error alone."
         )
-    distances = [apart for case in result.cases if (apart := errors_apart(case)) is not None]
-    if distances:
-        said = f"{verdict(max(distances))} {'with' if verdict(max(distances)) == 'agrees' else 'from'}"
-        most = " at most" * (len(distances) > 1)
-        distance = f"{max(distances):.1f} standard errors apart{most}"
-        yield f"The simulated expected loss {said} the one computed loan by loan: {distance}."
+    verdicts, apart = {verdict(case) for case in result.cases} - {""}, farthest(result.cases)
+    if verdicts:
+        said = "differs from" if "differs" in verdicts else "agrees with"
+        distance = "" if apart is None else f", {apart:.1f} standard errors apart{' at most' * (len(result.cases) > 1)}"
+        yield f"The expected loss is computed loan by loan; the simulated one {said} it{distance}."
     rows, by_loan = result.rows, result.portfolio.concentration.by_loan
     if rows.read and rows.rejected is not None:
         yield f"Rows rejected: {count(rows.rejected)} of {count(rows.read)} ({percent(rows.rejected / rows.read)})."

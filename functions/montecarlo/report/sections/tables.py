@@ -5,17 +5,27 @@ from dataclasses import dataclass
 
 from montecarlo.portfolio.regions import REGION_LABELS, REGIONS
 from montecarlo.report.charts.bars import bars
-from montecarlo.report.figures import RISK_WEIGHT_FACTOR, Measure, case_title, compared, in_unit, page_unit, sum_or_none
+from montecarlo.report.figures import (
+    LIFETIME_ECL,
+    RISK_WEIGHT_FACTOR,
+    Measure,
+    case_title,
+    compared,
+    in_unit,
+    page_unit,
+    sum_or_none,
+)
 from montecarlo.report.markup import Html, cell, joined, table, tag
 from montecarlo.report.view import CaseView, Holding, PartLosses, ResultView
-from montecarlo.report.words import MISSING, Unit, count, humanise, percent
+from montecarlo.report.words import MISSING, NOT_APPLICABLE, Unit, count, humanise, percent
 
 
 def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
-    """A case's figure with its interval below."""
+    """A case's figure with its interval below, where it is uncertain at all."""
     bounds = measure.interval(case)
-    interval = f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}" if bounds else None
-    return cell(measure.shown(case, unit), interval)
+    if bounds is None or bounds[0] == bounds[1]:
+        return cell(measure.shown(case, unit))
+    return cell(measure.shown(case, unit), f"{measure.text(bounds[0], unit)} to {measure.text(bounds[1], unit)}")
 
 
 def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Unit) -> Html:
@@ -33,24 +43,30 @@ class PartFigure:
 
     share: what is shown as a share of exposure is so many times the figure; None where nothing is.
     drawn: as bars, too.
+    measure: the case's figure that the parts add up to, where it leaves loans out.
     """
 
     key: str
     title: str
     share: float | None = None
     drawn: str = ""
+    measure: Measure | None = None
 
     def of(self, parts: Mapping[str, PartLosses], name: str) -> float | None:
         """A part's figure; None where it has none."""
         value: float | None = getattr(parts.get(name, PartLosses()), self.key)
         return value
 
+    def leaves_out(self, cases: Sequence[CaseView]) -> bool:
+        """Whether it does not hold for all loans, so that a part may have none and the total is of the others."""
+        return self.measure is not None and any(case.figure(self.measure.path).inapplicable for case in cases)
+
 
 PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
 PART_ES = PartFigure("es_99_contribution", "ES 99\u00a0%")
 PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
 PART_TWELVE_MONTH = PartFigure("twelve_month_ecl", "12 months", share=1.0)
-PART_LIFETIME = PartFigure("lifetime_ecl", "lifetime", share=1.0, drawn="Lifetime compared")
+PART_LIFETIME = PartFigure("lifetime_ecl", "lifetime", share=1.0, drawn="Lifetime compared", measure=LIFETIME_ECL)
 
 
 @dataclass(frozen=True)
@@ -104,8 +120,13 @@ def parts_table(
     unit = page_unit(result)
 
     def amount_cell(figure: PartFigure, value: float | None, exposure: float | None) -> Html:
-        share = percent(figure.share * value / exposure) if figure.share and value is not None and exposure else None
-        return cell(MISSING if value is None else unit.text(value), share)
+        if value is None:
+            return cell(NOT_APPLICABLE if figure.leaves_out(cases) else MISSING)
+        return cell(unit.text(value), percent(figure.share * value / exposure) if figure.share and exposure else None)
+
+    def total(figure: PartFigure, values: Sequence[float | None]) -> float | None:
+        told = [value for value in values if value is not None]
+        return sum_or_none(told if told and figure.leaves_out(cases) else values)
 
     def row(title: str, some: Sequence[str], charted: bool = True) -> list[str]:
         """The sums over some of the parts."""
@@ -116,7 +137,7 @@ def parts_table(
             cells.append(count(sum_or_none(holding.loans for holding in holdings)))
         cells.append(MISSING if exposure is None else unit.text(exposure))
         for figure, values in known.items():
-            sums = [sum_or_none(figure.of(of_case, name) for name in some) for of_case in parts.by_case]
+            sums = [total(figure, [figure.of(of_case, name) for name in some]) for of_case in parts.by_case]
             cells += [amount_cell(figure, value, exposure) for value in sums]
             if figure.drawn:
                 cells.append(tag("td", bars(cases, sums, max(values)) if charted else Html(), class_="bars"))
