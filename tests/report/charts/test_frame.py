@@ -1,13 +1,15 @@
 """Axes and labels."""
 
+import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from montecarlo.report.charts.frame import place, ticks
+from montecarlo.report.charts.frame import LETTER, Frame, amount_axis, place, ticks
 from montecarlo.report.words import Currency
+from tests.report.reading import parsed
 
 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=4))
@@ -29,3 +31,15 @@ def test_labels_neither_overlap_nor_leave_the_chart(centres: list[float]) -> Non
 )
 def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
     assert Currency("USD").ticks(ticks(low, high)) == labels
+
+
+@pytest.mark.parametrize("high", [0.05, 300.0, 60e6, 300e9, 1000e12])
+def test_the_label_at_the_end_of_the_axis_stays_inside(high: float) -> None:
+    axis = parsed(f"<!DOCTYPE html><g>{amount_axis(Frame(0.0, high), 'Loss', Currency('CHF'))}</g>")
+    last = max((text for text in axis.iter("text") if text.get("text-anchor") == "middle"), key=lambda text: x_of(text))
+    assert x_of(last) == Frame(0.0, high).right
+    assert x_of(last) + LETTER * len(last.text or "") / 2 <= 960
+
+
+def x_of(text: ET.Element) -> float:
+    return float(text.get("x", ""))

@@ -18,7 +18,7 @@ class Frame:
     low: float
     high: float
     left: float = 76.0
-    right: float = 944.0
+    right: float = 920.0
     top: float = 16.0
     bottom: float = 320.0
 

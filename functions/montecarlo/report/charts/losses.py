@@ -119,21 +119,19 @@ def distribution_chart(curves: Sequence[Curve], currency: Currency) -> tuple[Htm
 
     tails = [histogram.beyond(curve.exceeded_by(TAIL)) for curve, histogram in zip(curves, histograms, strict=True)]
     tallest_tail = max((float(part.heights.max()) for part in tails if part.heights.size), default=0.0)
-    below = frame
-    if 0 < tallest_tail * LEAST_ENLARGED <= tallest:
+    below, times = frame, tallest / (tallest_tail * 1.04) if tallest_tail else 0.0
+    if times >= LEAST_ENLARGED:
         below = replace(frame, top=frame.bottom + 44, bottom=frame.bottom + 164)
-        times = tallest / (tallest_tail * 1.04)
         plots += plot(below, tails, tallest_tail * 1.04)
-        note = f"The worst {100 * TAIL:g} % of each case, {times:.{0 if times >= 10 else 1}f} times as high"
-        plots += [
-            line(frame.left, frame.bottom, frame.right, frame.bottom, "axis"),
-            text_at(frame.right, below.top - 12, note, "end", "panel"),
-        ]
+        plots.append(line(frame.left, frame.bottom, frame.right, frame.bottom, "axis"))
     labels = [
         label
         for lane, (curve, marked) in enumerate(zip(curves, marks, strict=True))
         for label in marker_labels(replace(frame, bottom=below.bottom), curve.case, marked, 14.0 + 18 * lane, currency)
     ]
+    if below is not frame:
+        note = f"The worst {100 * TAIL:g} % of each case, {times:.{0 if times >= 10 else 1}f} times as high"
+        labels.append(text_at(frame.right, below.top - 12, note, "end", "panel"))
     height = f"Height: probability of a loss in a band {currency.ticks([0.0, band])[1]} wide"
     chart = svg(
         "distribution",
