@@ -93,7 +93,7 @@ def contents(parts: Iterable[str]) -> Html:
 
 def scrolling(child: Html, label: str) -> Html:
     """What may be wider than a narrow screen: it scrolls by itself, also with the keyboard."""
-    return tag("div", child, class_="wide", role="region", aria_label=label, tabindex="0")
+    return tag("div", child, class_="wide", role="group", aria_label=label, tabindex="0")
 
 
 def details(title: str, *children: str) -> Html:
