@@ -28,8 +28,8 @@ occurs.
 
 HEAD = """# Licences
 
-The packages that the environments of `make` hold, by what they are for, each with the licence that it states. Nothing of
-them is part of this repository, nor of what is deployed: in Lambda the functions find numpy, pyarrow, boto3 and
+The packages that the environments of `make` hold, by what they are for, each with the licence that it states. None is
+part of this repository or of what is deployed: in Lambda the functions find numpy, pyarrow, boto3 and
 aws-lambda-powertools in layers that AWS publishes and in the runtime. Written by `make licences`.
 """
 
@@ -59,9 +59,12 @@ def licence(package: Distribution) -> str:
     """The licence that a package states: as an expression, in its classifiers or in words, first line."""
     metadata = package.metadata
     classifiers = [text.split(" :: ")[-1] for text in metadata.get_all("Classifier") or [] if "License ::" in text]
-    stated = metadata.get("License-Expression") or ", ".join(classifiers) or (metadata.get("License") or "").strip()
-    file = f"in its file {metadata.get('License-File')}" if metadata.get("License-File") else "not stated"
-    return stated.split("\n")[0].replace("|", "\\|") or file
+    for field in ("License-Expression", "License"):
+        if field == "License" and classifiers:
+            return ", ".join(classifiers)
+        if stated := (metadata.get_all(field) or [""])[0].strip():
+            return str(stated).split("\n")[0].replace("|", "\\|")
+    return f"in its file {', '.join(metadata.get_all('License-File') or ['(none)'])}"
 
 
 def installed(environment: str) -> dict[str, str]:
