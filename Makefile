@@ -3,13 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 SAM_VENV := .venv-sam
 CHECKOV_VENV := .venv-checkov
+AUDIT_VENV := .venv-audit
+NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-# Development tools that the environments above cannot hold.
-CHECKOV := checkov==3.3.30
-ASL_VALIDATOR := asl-validator@4.0.0
-
-.PHONY: help run test lint console kernel clean setup tools
+.PHONY: help run test lint console kernel setup tools lock licences audit clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
@@ -34,38 +32,71 @@ console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the file
 kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
 	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Environments, each installed from a file in requirements/, with hashes. Where uv cannot reach the package index, as
+# when only pip was told of a mirror, pip does the same.
+
+define install
+@echo "$(1): installing $(2) ..."
+@$(BIN)/uv pip install --quiet --python $(1)/bin/python --no-deps --require-hashes --requirement $(2) \
+  || $(BIN)/pip --python $(1)/bin/python install --quiet --no-deps --require-hashes --requirement $(2)
+endef
+
 setup: $(VENV)/.local $(SAM_VENV)/.sam  ## what `make run` needs: .venv and .venv-sam
 
-$(VENV)/.local: pyproject.toml
-	@echo "Setting up $(VENV) (first use only) ..."
+tools: $(CHECKOV_VENV)/.checkov $(NODE)/.asl-validator  ## what `make test` needs beside: checkov, asl-validator
+
+$(VENV)/.setup: requirements/setup.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
+	@echo "$(VENV): making it, with $$($(PYTHON) --version), for the first use ..."
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@echo "$(VENV): installing $< with pip ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.local
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,test]'
+$(VENV)/.local: requirements/local.txt pyproject.toml $(VENV)/.setup
+	$(call install,$(VENV),$<)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-tools: $(CHECKOV_VENV)/.checkov node_modules/.asl-validator  ## what `make test` needs beside: checkov, asl-validator
-
-$(CHECKOV_VENV)/.checkov: Makefile
-	@echo "Setting up $(CHECKOV_VENV) (first use only) ..."
-	@test -d $(CHECKOV_VENV) || $(PYTHON) -m venv $(CHECKOV_VENV)
-	@$(CHECKOV_VENV)/bin/pip install --quiet --disable-pip-version-check '$(CHECKOV)'
+$(VENV)/.test: requirements/test.txt $(VENV)/.local
+	$(call install,$(VENV),$<)
 	@touch $@
 
-node_modules/.asl-validator: Makefile
-	@mkdir -p node_modules
-	@if command -v npm > /dev/null; then npm install --silent --no-save --no-package-lock --no-audit --no-fund '$(ASL_VALIDATOR)'; \
+$(SAM_VENV)/.sam $(CHECKOV_VENV)/.checkov $(AUDIT_VENV)/.audit: $(VENV)/.setup
+	@test -d $(@D) || $(PYTHON) -m venv --without-pip $(@D)
+	$(call install,$(@D),$(filter requirements/%,$^))
+	@touch $@
+
+$(SAM_VENV)/.sam: requirements/sam.txt
+$(CHECKOV_VENV)/.checkov: requirements/checkov.txt
+$(AUDIT_VENV)/.audit: requirements/audit.txt
+
+$(NODE)/.asl-validator: requirements/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm > /dev/null; then \
+	  echo "$(@D): installing $< ..." && npm ci --prefix requirements --silent --no-audit --no-fund; \
 	  else echo "npm is missing: the tests of the state machines' syntax will be skipped"; fi
 	@touch $@
 
-$(SAM_VENV)/.sam: cli/sam-requirements.txt
-	@echo "Setting up $(SAM_VENV) (first use only) ..."
-	@test -d $(SAM_VENV) || $(PYTHON) -m venv $(SAM_VENV)
-	@$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement cli/sam-requirements.txt
-	@touch $@
+# ----------------------------------------------------------------------------------------------------------------------
+# The files in requirements/
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is needed; other versions stay
+	$(LOCK) pyproject.toml --extra local --extra test --extra bench --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --extra local --constraint requirements/test.txt --output-file requirements/local.txt
+	for name in setup sam checkov audit; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
+	npm install --prefix requirements --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund
+
+licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit  ## write docs/licences.md anew, the licence of every package
+	$(BIN)/python -m tests.docs.licences
+
+audit: $(AUDIT_VENV)/.audit  ## ask a service on the network for known weaknesses of all packages
+	for name in test sam checkov setup; do \
+	  $(AUDIT_VENV)/bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
+	npm audit --prefix requirements
 
 clean:  ## remove every environment and what runs left
-	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) node_modules .montecarlo build
+	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) $(NODE) .montecarlo build

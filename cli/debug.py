@@ -12,6 +12,7 @@ from cli.files import json_file
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `invoke` to the command line."""
     invoked = commands.add_parser("invoke", help="run one function on one event on the embedded AWS that is up")
     invoked.add_argument("function", help="the function's name, such as SimulateChunk or simulate_chunk")
     invoked.add_argument("event", type=Path, help="JSON file with the event, such as events/simulate_chunk.json")

@@ -34,9 +34,11 @@ class Stack:
 
     @property
     def bucket(self) -> str:
+        """The name of DataBucket."""
         return self.outputs["DataBucket"]
 
     def client(self, service: Any) -> Any:
+        """A boto3 client of a service, where the stack is."""
         return self.session.client(service)
 
 

@@ -17,6 +17,7 @@ STATE = PROJECT / ".montecarlo"
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `up` and `down` to the command line."""
     started = commands.add_parser("up", help="start the embedded AWS and keep it running")
     started.add_argument(
         "--port", type=int, help=f"port on this computer (default {server.PREFERRED_PORT} if it is free)"

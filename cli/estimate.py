@@ -12,6 +12,7 @@ from montecarlo.source.objects import InputObject
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `estimate` to the command line."""
     estimate = commands.add_parser("estimate", help="say what a run would take and cost on AWS, without running it")
     size = estimate.add_mutually_exclusive_group(required=True)
     size.add_argument("--loans", type=float, help="loans, such as 1e9")

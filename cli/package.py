@@ -7,6 +7,7 @@ from cli.deployment import STACK
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `package` to the command line."""
     package = commands.add_parser("package", help="stage everything in a bucket of your own and print the launch link")
     package.add_argument("--bucket", required=True, help="an S3 bucket in the Region of the stacks to come")
     package.add_argument(

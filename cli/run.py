@@ -21,6 +21,7 @@ DEFAULT_LOANS = 100_000
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `run` to the command line."""
     run = commands.add_parser("run", help="simulate a portfolio on the embedded AWS and write the results to a folder")
     run.add_argument("--name", help="what the run is called (default run- and the time)")
     source = run.add_mutually_exclusive_group()

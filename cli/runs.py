@@ -12,6 +12,7 @@ from montecarlo.storage import keys
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `resume` and `cancel` to the command line."""
     continued = commands.add_parser(
         "resume", help="continue a run on the embedded AWS that is up: only what is missing"
     )

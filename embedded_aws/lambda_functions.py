@@ -77,6 +77,7 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
             raise lambda_runtime.ProvidedRuntimeError(message, name) from error
 
     def invoke(self, event: Any, request_id: str, **context: Any) -> Any:
+        """Have the process answer one event; notes the most memory that it took."""
         _invoked_worker.set(self)
         self._forget_peak_memory()
         result = super().invoke(event, request_id, **context)

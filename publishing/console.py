@@ -69,6 +69,7 @@ class Artifact:
 
     @property
     def sha256(self) -> str:
+        """The content's hash, in hexadecimal digits."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
@@ -328,6 +329,7 @@ class NoManagedPolicies:
     """Managed policies by name: the templates name none."""
 
     def load(self) -> dict[str, str]:
+        """No name."""
         return {}
 
 

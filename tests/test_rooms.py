@@ -60,6 +60,7 @@ def test_the_sources_keep_the_contracts(copy: Path) -> None:
         ("functions/montecarlo/run", "montecarlo.steps"),
         ("functions/montecarlo/steps", "montecarlo.host"),
         ("functions/montecarlo/steps", "aws_lambda_powertools"),
+        ("functions/montecarlo/portfolio", "aws_lambda_powertools"),
         ("functions/montecarlo/report", "cli"),
         ("embedded_aws", "cli"),
         ("publishing", "embedded_aws"),

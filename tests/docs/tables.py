@@ -28,7 +28,15 @@ Written = Mapping[str, str]
 
 def documents() -> list[Path]:
     """Every Markdown file that users read."""
-    places = ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*/*.md", "terraform/*.md", "terraform/*/*.md")
+    places = (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "examples/*/*.md",
+        "terraform/*.md",
+        "terraform/*/*.md",
+        "requirements/*.md",
+    )
     return sorted(file for place in places for file in ROOT.glob(place))
 
 

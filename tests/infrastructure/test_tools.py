@@ -19,7 +19,7 @@ OFFLINE = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
 
 def tool(variable: str, name: str) -> str:
     """The path of a tool that runs. Skips the test where there is none."""
-    own = [str(ROOT / place) for place in (".venv-sam/bin", ".venv-checkov/bin", "node_modules/.bin")]
+    own = [str(ROOT / place) for place in (".venv-sam/bin", ".venv-checkov/bin", "requirements/node_modules/.bin")]
     path = shutil.which(os.environ.get(variable, name), path=os.pathsep.join([*own, os.environ.get("PATH", "")]))
     if path is None or subprocess.run([path, "--version"], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{name} is not installed: put it on PATH or its path into {variable}")

@@ -52,6 +52,7 @@ class Pace:
 
     @property
     def chunks(self) -> int:
+        """How many chunks run at once."""
         return self.groups * self.chunks_each
 
 
@@ -121,6 +122,7 @@ class CostEstimate:
 
     @property
     def usd(self) -> float:
+        """What the whole run costs, in US dollars."""
         return sum(self.dollars.values())
 
     def explain(self) -> str:

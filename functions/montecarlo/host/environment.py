@@ -23,9 +23,11 @@ class Environment:
 
     @cached_property
     def store(self) -> Store:
+        """The bucket DATA_BUCKET."""
         return Store(os.environ["DATA_BUCKET"])
 
     def find_store(self, place: str) -> tuple[Store, str]:
+        """See `Host`."""
         if not place.startswith("s3://"):
             return self.store, place
         bucket, _, key = place.removeprefix("s3://").partition("/")
@@ -39,6 +41,7 @@ class Environment:
         return Store(bucket), key
 
     def scenarios(self, plan: Plan) -> ScenarioFile:
+        """See `Host`."""
         if plan.scenarios_digest not in self._scenarios:
             self._scenarios.clear()  # one file at a time: memory is sized for one
             self._scenarios[plan.scenarios_digest] = read_scenarios(self.store, plan)
@@ -49,6 +52,7 @@ class Environment:
         return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
 
     def setup(self, request: RunRequest) -> Setup:
+        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE and the processor."""
         return Setup(
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
             architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
@@ -59,6 +63,7 @@ class Environment:
         )
 
     def today(self) -> date:
+        """Today, UTC."""
         return datetime.now(UTC).date()
 
 

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def as_text(array: pa.Array) -> pa.Array:
+    """The values as strings; timestamps in UTC. Raises ArrowInvalid for bytes that are not UTF-8."""
     if pa.types.is_timestamp(array.type):
         array = pc.cast(array, pa.timestamp(array.type.unit))  # UTC: needs no time zone database
     return array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
@@ -61,6 +62,7 @@ def without_blanks(text: pa.Array) -> pa.Array:
 
 
 def is_utf8(cell: bytes | None) -> bool:
+    """Whether a cell's bytes are text; a missing cell is."""
     try:
         (cell or b"").decode("utf-8")
     except UnicodeDecodeError:

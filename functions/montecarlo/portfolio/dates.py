@@ -16,6 +16,7 @@ _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 
 
 def parse_date(text: str, format: str | None) -> date | None:
+    """The date that a text says in `format` or, without one, in ISO or MM/DD/YYYY; None where it says none."""
     try:
         if format:
             return datetime.strptime(text, format).date()

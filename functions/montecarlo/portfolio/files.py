@@ -120,6 +120,10 @@ def _check_length(name: str, rows: tuple[int, int] | None, length: int) -> None:
 def read_parquet(
     parquet: pq.ParquetFile, name: str, columns: list[str], rows: tuple[int, int] | None
 ) -> tuple[pa.Table, Ints]:
+    """The columns of rows [start, stop), or of all rows, and the rows' numbers in the file from 1, int64 (N,).
+
+    Raises InvalidPortfolio where the file has fewer rows or cannot be read.
+    """
     metadata = parquet.metadata
     start, stop = rows or (0, metadata.num_rows)
     _check_length(name, rows, metadata.num_rows)
@@ -162,6 +166,7 @@ def _open_csv(
 
 
 def open_parquet(file: BinaryIO, name: str) -> pq.ParquetFile:
+    """Open a Parquet file by its footer. Raises InvalidPortfolio where it is none."""
     with _reading(name):
         file.seek(0)
         return pq.ParquetFile(file)

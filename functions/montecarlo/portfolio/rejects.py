@@ -30,4 +30,5 @@ def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
 
 
 def place(reject: Reject) -> tuple[str, int]:
+    """What rejects are sorted by: file, then row."""
     return reject.file, reject.row

@@ -25,6 +25,7 @@ class PlannedGroup:
 
     @property
     def chunks(self) -> int:
+        """The number of chunks."""
         return len(self.rows)
 
 

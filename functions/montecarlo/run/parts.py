@@ -19,4 +19,5 @@ class Part:
 
     @property
     def key(self) -> str:
+        """Where the file lies in the bucket."""
         return keys.portfolio_part(self.name, self.part, self.format)

@@ -61,11 +61,13 @@ class Plan:
         return {name: value for name, value in self.to_json().items() if name not in PUBLISHING_FIELDS}
 
     def to_json(self) -> dict[str, Any]:
+        """The plan as plan.json has it."""
         plan = asdict(self)
         return {"schema": SCHEMA, **plan, "as_of": self.as_of.isoformat(), "parameters": self.parameters.to_json()}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
+        """The plan that plan.json has."""
         known = {name: item for name, item in value.items() if name != "schema"}
         known["as_of"] = date.fromisoformat(value["as_of"])
         known["parameters"] = load(value["parameters"])
@@ -75,6 +77,7 @@ class Plan:
 
     @property
     def columns(self) -> ColumnMapping:
+        """The mapping of columns, parsed."""
         return ColumnMapping.parse(self.mapping)
 
 

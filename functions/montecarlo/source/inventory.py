@@ -86,6 +86,7 @@ class Inventory:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inventory, or a part of it, as `to_json` wrote it."""
         files = tuple(Share(**share) for share in value["files"])
         return cls(**{**value, "columns": tuple(value["columns"]), "files": files})
 

@@ -55,9 +55,11 @@ class Objects:
 
     @property
     def digest(self) -> str:
+        """See `Listing`."""
         return self.census.digest
 
     def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+        """See `Listing`."""
         for group in make_groups(self.census.count(self.objects), chunk_loans):
             yield {"objects": [item.to_json() for item in group]}
 
@@ -72,13 +74,16 @@ class Inventoried:
 
     @property
     def bucket(self) -> str:
+        """The bucket that holds the objects."""
         return self.inventory.bucket
 
     @property
     def digest(self) -> str:
+        """See `Listing`."""
         return self.inventory.digest
 
     def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+        """See `Listing`."""
         for shares in inventory.deal(self.inventory, self.census, chunk_loans):
             yield {"inventory": self.inventory.to_json(shares)}
 

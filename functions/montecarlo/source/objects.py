@@ -40,9 +40,11 @@ class InputObject:
 
     @property
     def estimated_rows(self) -> int:
+        """The number of rows, or a guess from the size."""
         return self.rows if self.rows is not None else max(1, self.size // TYPICAL_ROW_BYTES[self.format])
 
     def to_json(self) -> dict[str, Any]:
+        """The fields that are known."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -98,13 +100,16 @@ class Slice:
 
     @property
     def estimated_rows(self) -> int:
+        """The number of rows, or a guess from the size."""
         return self.rows[1] - self.rows[0] if self.rows else InputObject(self.key, self.size).estimated_rows
 
     def to_json(self) -> dict[str, Any]:
+        """The fields that are known."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Slice":
+        """The slice of such fields."""
         pairs = {name: tuple(value[name]) for name in ("rows", "bytes", "header") if name in value}
         return cls(value["key"], value.get("size", 0), value["format"], etag=value.get("etag"), **pairs)
 

@@ -9,14 +9,17 @@ def portfolio(name: str) -> str:
 
 
 def portfolio_parts(name: str) -> str:
+    """The files that datagen is to make."""
     return f"{portfolio(name)}parts.json"
 
 
 def portfolio_part(name: str, part: int, suffix: str) -> str:
+    """One file of a generated portfolio."""
     return f"{portfolio(name)}part-{part:05d}.{suffix}"
 
 
 def portfolio_manifest(name: str) -> str:
+    """The files of a generated portfolio."""
     return f"{portfolio(name)}manifest.json"
 
 
@@ -50,10 +53,12 @@ def group(run: str, number: int) -> str:
 
 
 def group_objects(run: str, number: int) -> str:
+    """What a group is to read."""
     return f"{group(run, number)}objects.json"
 
 
 def group_chunks(run: str, number: int) -> str:
+    """What a group was cut into."""
     return f"{group(run, number)}chunks.json"
 
 
@@ -68,6 +73,7 @@ def group_plan(run: str, number: int) -> str:
 
 
 def group_partial(run: str, number: int) -> str:
+    """The sums of a group's chunks."""
     return f"{group(run, number)}partial.npz"
 
 
@@ -82,12 +88,15 @@ def chunk_partials(run: str, number: int) -> str:
 
 
 def chunk_partial(run: str, number: int, chunk: int) -> str:
+    """The sums of a chunk."""
     return f"{chunk_partials(run, number)}{chunk:06d}.npz"
 
 
 def chunk_rejects(run: str, number: int, chunk: int) -> str:
+    """The bad rows of a chunk."""
     return f"runs/{run}/rejects/{number:05d}-{chunk:06d}.parquet"
 
 
 def chunk_loans(run: str, number: int, chunk: int) -> str:
+    """The results of a chunk, loan by loan."""
     return f"runs/{run}/loans/{number:05d}-{chunk:06d}.parquet"

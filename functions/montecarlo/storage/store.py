@@ -68,6 +68,7 @@ class Store:
         self._s3 = s3 or client()
 
     def url(self, key: str) -> str:
+        """The place of a key, for people: s3://bucket/key."""
         return f"s3://{self.bucket}/{key}"
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -80,6 +81,7 @@ class Store:
             self._translate(error, prefix)
 
     def get(self, key: str) -> bytes:
+        """The object's bytes."""
         return self._get(key)
 
     def get_range(self, key: str, start: int, stop: int, etag: str | None = None) -> bytes:
@@ -99,6 +101,7 @@ class Store:
             self._translate_read(error, key)
 
     def head(self, key: str) -> StoredObject:
+        """What a listing would say of the object."""
         try:
             found = self._s3.head_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError, HTTPClientError) as error:
@@ -106,6 +109,7 @@ class Store:
         return StoredObject(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
 
     def exists(self, key: str) -> bool:
+        """Whether there is an object under the key."""
         try:
             self.head(key)
         except NoSuchObject:
@@ -119,19 +123,23 @@ class Store:
         return io.BufferedReader(_RangeReader(self, key, size or self.head(key).size, etag), read_ahead)
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write an object; one that is there is replaced."""
         try:
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
     def get_json(self, key: str) -> Any:
+        """The object's JSON, parsed."""
         return json.loads(self.get(key))
 
     def put_json(self, key: str, value: Any, indent: int | None = None) -> None:
+        """Write a value as JSON. Raises ValueError for NaN and infinity."""
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
         self.put(key, text.encode(), "application/json")
 
     def delete(self, key: str) -> None:
+        """Delete the object; one that is not there is no error."""
         try:
             self._s3.delete_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError, HTTPClientError) as error:
