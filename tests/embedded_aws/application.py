@@ -28,8 +28,8 @@ class Aws:
             service,  # type: ignore[call-overload]  # the stubs want a literal
             endpoint_url=self.server.endpoint,
             region_name=self.server.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.server.access_key,
+            aws_secret_access_key=self.server.secret_key,
         )
 
 
