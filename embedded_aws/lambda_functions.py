@@ -55,9 +55,7 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
     peak_memory_mb = 0
 
     def _build_handler_class(self, *args: Any) -> Any:
-        handler = super()._build_handler_class(*args)
-        handler.disable_nagle_algorithm = True  # Nagle's algorithm and delayed ACKs would add 40 ms to each invocation
-        return handler
+        return guarded(super()._build_handler_class(*args))
 
     def _drain_stderr_bounded(
         self, first_line_wait: float = 0.002, idle_confirm: float = 0.001, hard_cap: float = 0.05
@@ -95,6 +93,49 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) // 1024
         return 0
+
+
+def guarded(handler: Any) -> Any:
+    """MiniStack's Runtime API, for this user's own processes only.
+
+    Whoever may ask it takes an invocation's event away and answers in its place. awslambdaric knows no credentials, so
+    that the kernel is asked whose the connection is, once for each: a worker keeps its one.
+    """
+
+    class Guarded(handler):  # type: ignore[misc]  # MiniStack is untyped
+        disable_nagle_algorithm = True  # Nagle's algorithm and delayed ACKs would add 40 ms to each invocation
+
+        def setup(self) -> None:
+            super().setup()
+            self.is_ours = is_of_this_user(self.client_address[1])
+
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            own_host = self.headers.get("Host") == f"127.0.0.1:{self.server.server_address[1]}"
+            if self.is_ours and own_host and not any(name in self.headers for name in BROWSER_HEADERS):
+                return True
+            self.send_error(403)
+            return False
+
+    return Guarded
+
+
+BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
+"""Browsers send one of them with every request that a page makes; no runtime client does."""
+
+
+def is_of_this_user(port: int) -> bool:
+    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so)."""
+    table = pathlib.Path("/proc/net/tcp")
+    if not table.exists():
+        return True
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    owners = [int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED]
+    return owners == [os.getuid()]
+
+
+ESTABLISHED = "01"
 
 
 def worker_class_for(config: Any) -> Any:

@@ -11,7 +11,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -40,6 +40,11 @@ class Refused(Exception):
         self.code, self.message = code, message
 
 
+def encoded(text: str) -> str:
+    """A part of a query as it is signed, however the client has encoded it."""
+    return quote(unquote_to_bytes(text), safe="-_.~")
+
+
 @dataclass(frozen=True)
 class Secret:
     """What belongs to an access key: its secret, and the token if it is a session's."""
@@ -64,8 +69,9 @@ class Signature:
     def __init__(self, request: Request) -> None:
         """Take the claim apart. Raises Refused when there is none, or none that can be checked."""
         self.request = request
-        query = [pair.partition("=") for pair in request.query.split("&") if pair]
-        parameters = {unquote(name): unquote(value) for name, _, value in query}
+        pairs = [pair.partition("=") for pair in request.query.split("&") if pair]
+        query = [(encoded(name), encoded(value)) for name, _, value in pairs]
+        parameters = {name: unquote(value) for name, value in query}
         self.presigned = "X-Amz-Signature" in parameters
         header = request.headers.get("authorization", "")
         if not header and not self.presigned:
@@ -79,7 +85,6 @@ class Signature:
             algorithm, credential, signed, signature, date, expires, token = (
                 parameters.get(f"X-Amz-{name}", "") for name in names
             )
-            self.query = "&".join("".join(pair) for pair in query if pair[0] != "X-Amz-Signature")
         else:
             algorithm, _, rest = header.partition(" ")
             fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
@@ -88,9 +93,9 @@ class Signature:
             )
             date, expires = request.headers.get("x-amz-date", ""), "0"
             token = request.headers.get("x-amz-security-token", "")
-            self.query = request.query
+        self.query = "&".join(f"{name}={value}" for name, value in query if name != "X-Amz-Signature")
         scope = credential.split("/")
-        if algorithm != ALGORITHM or len(scope) != 5 or scope[4] != "aws4_request" or "#" in request.path + self.query:
+        if algorithm != ALGORITHM or len(scope) != 5 or scope[4] != "aws4_request" or "#" in request.path:
             raise Refused("IncompleteSignature", f"Only complete signatures of the algorithm {ALGORITHM} are known.")
         self.access_key, self.day, self.region, self.service, _ = scope
         self.signed, self.signature, self.date, self.token = signed.split(";"), signature, date, token

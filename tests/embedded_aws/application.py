@@ -89,6 +89,22 @@ def deploy(aws: Aws, **parameters: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def create_function(aws: Aws, name: str, source: str, **more: Any) -> str:
+    """Create a function of one module's source, with its handler `handler`; returns its ARN."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("module.py", source)
+    created = aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="module.handler",
+        Role="arn:aws:iam::123456789012:role/any",
+        Code={"ZipFile": buffer.getvalue()},
+        **more,
+    )
+    return str(created["FunctionArn"])
+
+
 def zipped(directory: Path) -> bytes:
     """The Python files of a directory as a deployment package."""
     buffer = io.BytesIO()
