@@ -4,6 +4,7 @@ Settings come from the environment, set by `embedded_aws.server`; they are MiniS
 S3_DATA_DIR, ...), the key that the gate asks for (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and:
 
     MONTECARLO_WORKERS    processes per Lambda function (default: number of CPUs)
+    MONTECARLO_PROFILE    what of AWS's permissions, quotas and faults is enforced (`embedded_aws.profile`)
     MONTECARLO_WATCHED    "1": standard input is a pipe held by the parent, and its end means that the parent has gone
 """
 
@@ -14,7 +15,7 @@ import threading
 
 from ministack import app
 
-from embedded_aws import cloudformation, gate, lambda_functions, persistence, step_functions
+from embedded_aws import cloudformation, gate, lambda_functions, permissions, persistence, profile, step_functions
 
 
 def end_with_parent() -> None:
@@ -33,9 +34,11 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    enforced = profile.from_environment()
     gate.patch()
-    lambda_functions.patch()
-    step_functions.patch()
+    permissions.patch(enforced)
+    lambda_functions.patch(enforced)
+    step_functions.patch(enforced)
     cloudformation.patch()
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":

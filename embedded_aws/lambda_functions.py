@@ -19,6 +19,9 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from embedded_aws import permissions
+from embedded_aws.profile import LENIENT, Profile
+
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
 """Processes per function. A chunk keeps a CPU busy and may take 1 GB: more of them than CPUs would only cost memory."""
 
@@ -34,8 +37,16 @@ _peak_memory_mb: Any = lambda_svc._probe_peak_memory_mb
 _invoked_worker: contextvars.ContextVar["PythonWorker | None"] = contextvars.ContextVar("invoked_worker", default=None)
 
 
-def patch() -> None:
+_profile: Profile = LENIENT
+
+MEMORY_CHECK_SECONDS = 0.02
+
+
+def patch(profile: Profile) -> None:
     """Install the replacements."""
+    global _profile
+    _profile = profile
+    slots.limit = profile.concurrency
     lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap
     lambda_svc._provided_worker_env = worker_environment
     lambda_svc._execute_function_warm = execute_when_a_worker_is_free
@@ -77,20 +88,43 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
     def invoke(self, event: Any, request_id: str, **context: Any) -> Any:
         _invoked_worker.set(self)
         self._forget_peak_memory()
-        result = super().invoke(event, request_id, **context)
-        self.peak_memory_mb = self._peak_memory_mb()
+        with self._limited_memory() as has_run_out:
+            result = super().invoke(event, request_id, **context)
+        if has_run_out.is_set():
+            message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+            result["error_payload"] = {"errorType": _profile.out_of_memory, "errorMessage": message}
+        self.peak_memory_mb = self._memory_mb("VmHWM")
         return result
+
+    @contextlib.contextmanager
+    def _limited_memory(self) -> Iterator[threading.Event]:
+        """Kill the process once it takes more than the function's MemorySize, as Lambda does; tells whether it did."""
+        over, run_out = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            while not over.wait(MEMORY_CHECK_SECONDS):
+                if self._memory_mb("VmRSS") > self.config.get("MemorySize", 128):
+                    run_out.set()
+                    self._proc.kill()
+                    return
+
+        if _profile.out_of_memory:
+            threading.Thread(target=watch, name="memory-watch", daemon=True).start()
+        try:
+            yield run_out
+        finally:
+            over.set()
 
     def _forget_peak_memory(self) -> None:
         """Let the kernel's high-water mark start afresh, so that it is this invocation's (Linux; nothing elsewhere)."""
         with contextlib.suppress(OSError, AttributeError):
             pathlib.Path(f"/proc/{self._proc.pid}/clear_refs").write_text("5")
 
-    def _peak_memory_mb(self) -> int:
-        """High-water mark of the process's resident memory in MB, or 0 where the system does not tell."""
+    def _memory_mb(self, name: str) -> int:
+        """The process's resident memory in MB, VmRSS or its high-water mark VmHWM; 0 where the system does not tell."""
         with contextlib.suppress(OSError, AttributeError):
             for line in pathlib.Path(f"/proc/{self._proc.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
+                if line.startswith(f"{name}:"):
                     return int(line.split()[1]) // 1024
         return 0
 
@@ -185,13 +219,20 @@ def worker_environment(config: Any, code_dir: str, port: int) -> Any:
     return environment
 
 
+class Throttled(Exception):
+    """There are as many invocations already as the account may have at the same time."""
+
+
 class WorkerSlots:
     """Bounds how many invocations of each function run at once; the others wait.
 
-    AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue.
+    AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue. Those that
+    wait count as running towards the account's limit, if there is one.
     """
 
     def __init__(self, per_function: int) -> None:
+        self.limit: int | None = None
+        self._under_way = 0
         self._free: dict[str, threading.BoundedSemaphore] = collections.defaultdict(
             lambda: threading.BoundedSemaphore(per_function)
         )
@@ -200,18 +241,28 @@ class WorkerSlots:
 
     @contextlib.contextmanager
     def hold(self, function_name: str) -> Iterator[None]:
-        """Wait for a free slot of the function. Within the block, holding it again is free."""
+        """Wait for a free slot of the function. Within the block, holding it again is free.
+
+        Raises Throttled at once when the account's limit is reached.
+        """
         if self._held.get() == function_name:
             yield
             return
         with self._lock:
             free = self._free[function_name]
-        with free:
-            token = self._held.set(function_name)
-            try:
-                yield
-            finally:
-                self._held.reset(token)
+            if self.limit is not None and self._under_way >= self.limit:
+                raise Throttled
+            self._under_way += 1
+        try:
+            with free:
+                token = self._held.set(function_name)
+                try:
+                    yield
+                finally:
+                    self._held.reset(token)
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
 
 slots = WorkerSlots(WORKERS)
@@ -222,8 +273,12 @@ def execute_when_a_worker_is_free(function: Any, event: Any, request_id: str) ->
     config = function.get("config") or function
     if not is_python(config):
         return _execute_warm(function, event, request_id)
-    with slots.hold(config["FunctionName"]):
-        return lambda_svc._execute_function_provided_warm(function, event, request_id)
+    try:
+        with slots.hold(config["FunctionName"]):
+            permissions.note_invocation(config)
+            return lambda_svc._execute_function_provided_warm(function, event, request_id)
+    except Throttled:
+        return throttle_response("ConcurrentInvocationLimitExceeded", "Rate Exceeded.")
 
 
 def throttle_response(*args: Any, **kwargs: Any) -> Any:

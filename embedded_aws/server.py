@@ -1,4 +1,4 @@
-"""Start, find and stop the embedded AWS (`embedded_aws`) as a child process. Imports the standard library only.
+"""Start, find and stop the embedded AWS as a child process. Imports its profile and the standard library only.
 
 Everything listens on 127.0.0.1. The data directory holds S3's objects (`s3/`), the other services' state (`state/`),
 scratch files (`tmp/`, emptied at each start), the log (`embedded-aws.log`), `server.json`, by which another process
@@ -25,6 +25,8 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+
+from embedded_aws.profile import LENIENT, Profile, to_environment
 
 HOST = "127.0.0.1"
 PREFERRED_PORT = 4566
@@ -95,12 +97,13 @@ class Server:
             time.sleep(0.02)
 
 
-def start(data_dir: Path, port: int | None = None, *, detached: bool = False) -> Server:
+def start(data_dir: Path, port: int | None = None, *, detached: bool = False, profile: Profile = LENIENT) -> Server:
     """Start the embedded AWS and wait until it answers.
 
     Args:
         data_dir: where it keeps its objects; made if it does not exist.
         port: port to listen on; a free one is chosen by default.
+        profile: what of AWS's permissions, quotas and faults is enforced.
         detached: let it outlive this process. Otherwise it ends when this process ends, however that happens.
 
     Raises:
@@ -123,7 +126,7 @@ def start(data_dir: Path, port: int | None = None, *, detached: bool = False) ->
         with open_private(data_dir / LOG_FILE) as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "embedded_aws"],
-                env=process_environment(data_dir, port, region, key, watched=not detached),
+                env=process_environment(data_dir, port, region, key, profile, watched=not detached),
                 cwd=data_dir,
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=log,
@@ -225,39 +228,44 @@ def port_is_free(port: int) -> bool:
 
 
 def process_environment(
-    data_dir: Path, port: int, region: str, key: tuple[str, str], *, watched: bool
+    data_dir: Path, port: int, region: str, key: tuple[str, str], profile: Profile, *, watched: bool
 ) -> dict[str, str]:
     """Environment of the embedded AWS. None of the user's own AWS settings or credentials reach it or its functions."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHONPATH"))}
-    return inherited | {
-        "PYTHONPATH": str(PROJECT),
-        "PYTHONUNBUFFERED": "1",
-        "TMPDIR": str(data_dir / "tmp"),
-        "MONTECARLO_WATCHED": "1" if watched else "0",
-        # MiniStack's own settings
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": HOST,
-        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-        "MINISTACK_REGION": region,
-        "MINISTACK_WORKER_THREADS": "256",
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(data_dir / "s3"),
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(data_dir / "state"),
-        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # unlimited: invocations queue for a worker and are never throttled
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "DOCKER_HOST": "unix:///nonexistent",  # never look for containers
-        # for the functions, which get sessions instead of the key, and for the gate
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
-        "AWS_ACCESS_KEY_ID": key[0],
-        "AWS_SECRET_ACCESS_KEY": key[1],
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    return (
+        inherited
+        | to_environment(profile)
+        | {
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(data_dir / "tmp"),
+            "MONTECARLO_WATCHED": "1" if watched else "0",
+            # MiniStack's own settings
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": HOST,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "MINISTACK_REGION": region,
+            "MINISTACK_WORKER_THREADS": "256",
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(data_dir / "s3"),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(data_dir / "state"),
+            "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # `lambda_functions` counts, together with those that wait for a worker
+            "AUTH": "true" if profile.permissions else "false",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": "unix:///nonexistent",  # never look for containers
+            # for the functions, which get sessions instead of the key, and for the gate
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+            "AWS_ACCESS_KEY_ID": key[0],
+            "AWS_SECRET_ACCESS_KEY": key[1],
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    )
 
 
 def wait_until_healthy(server: Server, process: subprocess.Popen[bytes]) -> None:
