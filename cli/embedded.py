@@ -11,6 +11,7 @@ from cli import CommandError
 from cli.deployment import PROJECT, Stack, deployed, find
 from cli.screen import say
 from embedded_aws import server
+from embedded_aws.profile import LENIENT, STRICT
 
 STATE = PROJECT / ".montecarlo"
 """Where `up` keeps its server's data, and where `run` puts a temporary one's."""
@@ -21,6 +22,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     started = commands.add_parser("up", help="start the embedded AWS and keep it running")
     started.add_argument(
         "--port", type=int, help=f"port on this computer (default {server.PREFERRED_PORT} if it is free)"
+    )
+    started.add_argument(
+        "--strict", action="store_true", help="refuse what AWS would: permissions, quotas, memory, time"
     )
     started.set_defaults(command=up)
 
@@ -33,7 +37,7 @@ def up(options: argparse.Namespace) -> None:
     running = server.find_running(STATE / "up")
     if running is None:
         port = options.port or server.free_port(server.PREFERRED_PORT)
-        running = server.start(STATE / "up", port, detached=True)
+        running = server.start(STATE / "up", port, detached=True, profile=STRICT if options.strict else LENIENT)
     print("The embedded AWS is up. To point the AWS CLI, SAM or Terraform at it:\n")
     for name, value in running.environment.items():
         print(f"export {name}={value}")

@@ -5,6 +5,8 @@ the AWS APIs on one port, so that the SAM CLI, Terraform, the AWS CLI and boto3 
 AWS_ENDPOINT_URL. It lacks a few things; each module here restores those of one service, and each patch says which
 behaviour of AWS it restores:
 
+    gate               who may ask: the Host and the signature (`signature`) of every request
+    permissions        roles, enforced and recorded, under a `profile` that asks for it
     lambda_functions   Python functions on AWS's own runtime client, queued when all workers are busy
     step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
     distributed_map    Map Runs and their ResultWriter
@@ -12,5 +14,5 @@ behaviour of AWS it restores:
     persistence        stacks that survive a SIGKILL
 
 MiniStack is pinned exactly because the patches reach into its private functions; it carries no types, so that what
-comes from it is `Any`. These modules import MiniStack and the standard library only, never the product's own code.
+comes from it is `Any`. These modules import MiniStack, botocore and the standard library only, never the product's own code.
 """

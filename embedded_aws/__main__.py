@@ -1,9 +1,10 @@
 """Entry point of the embedded AWS process: patch MiniStack, then serve until told to stop.
 
 Settings come from the environment, set by `embedded_aws.server`; they are MiniStack's own (GATEWAY_PORT, BIND_HOST,
-S3_DATA_DIR, ...) and:
+S3_DATA_DIR, ...), the key that the gate asks for (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and:
 
     MONTECARLO_WORKERS    processes per Lambda function (default: number of CPUs)
+    MONTECARLO_PROFILE    what of AWS's permissions, quotas and faults is enforced (`embedded_aws.profile`)
     MONTECARLO_WATCHED    "1": standard input is a pipe held by the parent, and its end means that the parent has gone
 """
 
@@ -12,9 +13,9 @@ import signal
 import sys
 import threading
 
-from ministack.app import main
+from ministack import app
 
-from embedded_aws import cloudformation, lambda_functions, persistence, step_functions
+from embedded_aws import cloudformation, gate, lambda_functions, permissions, persistence, profile, step_functions
 
 
 def end_with_parent() -> None:
@@ -33,11 +34,20 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    lambda_functions.patch()
-    step_functions.patch()
+    enforced = profile.from_environment()
+    gate.patch()
+    permissions.patch(enforced)
+    lambda_functions.patch(enforced)
+    step_functions.patch(enforced)
     cloudformation.patch()
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":
         end_with_parent()
+    app.app = gate.Gate(
+        app.app,
+        int(os.environ["GATEWAY_PORT"]),
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+    )
     sys.argv = ["ministack"]
-    main()
+    app.main()

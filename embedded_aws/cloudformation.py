@@ -1,10 +1,19 @@
-"""What MiniStack's CloudFormation leaves out, for nested stacks most of all. Imports MiniStack only."""
+"""What MiniStack's CloudFormation leaves out, for nested stacks most of all.
 
+Imports MiniStack and the standard library only.
+"""
+
+import re
 from typing import Any
 
 from ministack.services import s3
-from ministack.services.cloudformation import _stacks, engine, provisioners
+from ministack.services.cloudformation import _stacks, changesets, engine, handlers, helpers, provisioners
 
+from embedded_aws import permissions, step_functions
+
+_create_state_machine: Any = provisioners._sfn_state_machine_create
+_update_state_machine: Any = provisioners._sfn_state_machine_update
+_resolve_template: Any = helpers._resolve_template
 _parse_template: Any = engine._parse_template
 _update_resource: Any = provisioners._update_resource
 _delete_nested_stack: Any = provisioners._cfn_nested_stack_delete
@@ -17,6 +26,10 @@ def patch() -> None:
     provisioners._update_resource = update_nested_resource
     provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]["delete"] = delete_nested_stack
     provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
+    provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
+    provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
+    for module in (helpers, handlers, changesets):
+        module._resolve_template = resolve_template
 
 
 def parse_nested_template(body: str) -> Any:
@@ -71,3 +84,37 @@ def delete_bucket(physical_id: str, properties: Any) -> None:
     if bucket and (bucket["objects"] or s3._bucket_has_versions(physical_id)):
         raise ValueError(f"The bucket you tried to delete is not empty: {physical_id}")
     _delete_bucket(physical_id, properties)
+
+
+def create_state_machine(logical_id: str, properties: Any, stack: str) -> Any:
+    """Create a state machine, if its role may write its logs; it knows whether it is traced."""
+    if not permissions.may_write_logs(properties.get("RoleArn", ""), properties.get("LoggingConfiguration")):
+        raise ValueError(step_functions.LOG_REFUSAL)
+    created = _create_state_machine(logical_id, properties, stack)
+    step_functions.keep_tracing(created[0], is_traced(properties))
+    return created
+
+
+def update_state_machine(physical_id: str, old: Any, new: Any, stack: str, logical_id: str | None = None) -> Any:
+    """Update a state machine; it knows whether it is traced."""
+    updated = _update_state_machine(physical_id, old, new, stack, logical_id)
+    step_functions.keep_tracing(updated[0] if isinstance(updated, tuple) else updated, is_traced(new))
+    return updated
+
+
+def is_traced(properties: Any) -> bool:
+    """Whether a template's state machine is traced; CloudFormation makes texts of truth values."""
+    return str((properties.get("TracingConfiguration") or {}).get("Enabled")).lower() == "true"
+
+
+VIRTUAL_HOSTED = re.compile(
+    r"(https?)://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.(s3[.-][a-z0-9.-]*amazonaws\.com|localhost:\d+)/"
+)
+
+
+def resolve_template(parameters: Any) -> Any:
+    """Find the template that a request names; its bucket may stand in the host's name, too, as the console has it."""
+    url = helpers._p(parameters, "TemplateURL")
+    if url:
+        parameters = {**parameters, "TemplateURL": [VIRTUAL_HOSTED.sub(r"\1://\3/\2/", url)]}
+    return _resolve_template(parameters)

@@ -6,26 +6,48 @@ run anyway; result files are not split at 5 GB; there is no redrive, and no Item
 standard library only.
 """
 
+import contextlib
 import contextvars
 import itertools
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ministack.services import s3
 from ministack.services import stepfunctions as engine
 
+from embedded_aws import permissions
+from embedded_aws.profile import LENIENT, Profile, Rate
 from embedded_aws.scope import STOPPED, Scope, current_scope, enter
 
 LOCAL_CONCURRENCY = 32
 
+READER_FAILED = "States.ItemReaderFailed"
+EXPRESS_TIMEOUT = "An Express execution may take five minutes"
 THRESHOLD_EXCEEDED = "States.ExceedToleratedFailureThreshold"
 
 COUNTERS = (
     "pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten",
     "failuresNotRedrivable", "pendingRedrive",
 )  # fmt: skip
+
+
+_profile: Profile = LENIENT
+_reader_failures = 0
+_in_express: contextvars.ContextVar[bool] = contextvars.ContextVar("in_express", default=False)
+
+
+def use(profile: Profile) -> None:
+    """Work under a profile from now on."""
+    global _profile, _reader_failures
+    _profile, _reader_failures = profile, profile.item_reader_failures
+
+
+def in_express_child() -> bool:
+    """Whether the calling thread works for an Express child, whose states are no transitions."""
+    return _in_express.get()
 
 
 def run(state: Any, raw_input: Any, effective_input: Any, processor: Any, execution: Any, context: Any) -> Any:
@@ -42,6 +64,10 @@ class MapRun:
     def __init__(self, state: Any, effective_input: Any, processor: Any, execution: Any, context: Any) -> None:
         self.state, self.input, self.context, self.parent = state, effective_input, context, execution
         self.processor = processor
+        kind = processor.get("ProcessorConfig", {}).get("ExecutionType", "STANDARD")
+        self.express = kind == "EXPRESS"
+        self.dispatch = Rate(_profile.express_dispatch if self.express else _profile.standard_dispatch)
+        permissions.require("states:StartExecution", execution["stateMachineArn"], "States.Permissions")
         self.items = self._read_items()
         self.children: list[Any] = [None] * len(self.items)
         self.results: list[Any] = [None] * len(self.items)
@@ -80,12 +106,28 @@ class MapRun:
     # Items ------------------------------------------------------------------------------------------------------------
 
     def _read_items(self) -> list[Any]:
+        """The items. Raises States.ItemReaderFailed when an ItemReader cannot read them."""
         reader = self.state.get("ItemReader")
-        if reader:
-            items = engine._read_map_items(reader, self.input, self.context)
-        else:
+        if not reader:
             items = engine._resolve_path_or_ctx(self.state.get("ItemsPath", "$"), self.input, self.context)
-        return items if isinstance(items, list) else [items]
+            return items if isinstance(items, list) else [items]
+        where = engine._resolve_params_obj(reader.get("Parameters") or {}, self.input, self.context)
+        listing = reader.get("Resource", "").endswith("listObjectsV2")
+        bucket = f"arn:aws:s3:::{where.get('Bucket')}"
+        permissions.require(
+            "s3:ListBucket" if listing else "s3:GetObject",
+            bucket if listing else f"{bucket}/{where.get('Key')}",
+            READER_FAILED,
+            {"s3:prefix": where.get("Prefix", "")} if listing else None,
+        )
+        fail_as_told()
+        try:
+            items = engine._read_map_items(reader, self.input, self.context)
+        except (ValueError, LookupError, TypeError) as error:
+            raise engine._ExecutionError(READER_FAILED, f"Unable to parse the items: {error}") from None
+        if not isinstance(items, list):
+            raise engine._ExecutionError(READER_FAILED, "Attempting to map over non-iterable node.")
+        return items
 
     def _setting(self, name: str) -> float:
         """A number given as `name` or, as a path into the input, as `namePath`; 0 when it is not given."""
@@ -114,14 +156,16 @@ class MapRun:
     def _run_child(self, index: int) -> None:
         """Run one item as a child execution, unless the Map Run has been stopped meanwhile."""
         child = self.children[index] = self._new_child(index)
+        self.dispatch.take()
         if self.scope.stopped:
             return
         child.update(status="RUNNING", startDate=engine.now_iso())
         engine._executions[child["executionArn"]] = child
         self._count("pending", "running")
         data = json.loads(child["input"])
+        expired = threading.Event()
         try:
-            with enter(Scope(self.scope)):
+            with enter(Scope(self.scope)) as scope, self._time_limit(scope, expired):
                 states, start_at = self.processor.get("States", {}), self.processor.get("StartAt")
                 self.results[index] = engine._run_sub_machine(
                     states, start_at, data, child, self._child_context(child, data)
@@ -129,11 +173,35 @@ class MapRun:
             child.update(status="SUCCEEDED", output=json.dumps(self.results[index]))
         except engine._ExecutionError as error:
             child.update(status="ABORTED" if error.error == STOPPED else "FAILED", error=error.error, cause=error.cause)
+            if expired.is_set():
+                child.update(status="TIMED_OUT", error="States.Timeout", cause=EXPRESS_TIMEOUT)
         except Exception as error:  # a defect of the engine must not be taken for success
             child.update(status="FAILED", error="States.Runtime", cause=repr(error))
         child["stopDate"] = engine.now_iso()
-        self._count("running", child["status"].lower())
+        self._count("running", {"TIMED_OUT": "timedOut"}.get(child["status"], child["status"].lower()))
         self._stop_if_too_many_failed()
+
+    @contextlib.contextmanager
+    def _time_limit(self, scope: Scope, expired: threading.Event) -> Iterator[None]:
+        """End an Express child when its time is over, and tell so; a task that runs is waited for, unlike on AWS."""
+        seconds = _profile.express_seconds if self.express else None
+        token = _in_express.set(self.express)
+
+        def expire() -> None:
+            expired.set()
+            scope.stop()
+
+        timer = threading.Timer(seconds or 0, expire)
+        timer.daemon = True
+        if seconds:
+            timer.start()
+        try:
+            yield
+            if expired.is_set():
+                raise engine._ExecutionError(STOPPED, EXPRESS_TIMEOUT)
+        finally:
+            timer.cancel()
+            _in_express.reset(token)
 
     def _new_child(self, index: int) -> dict[str, Any]:
         name = engine.new_uuid()
@@ -179,7 +247,7 @@ class MapRun:
 
     def _stop_if_too_many_failed(self) -> None:
         """Apply the tolerated failures: none unless a percentage or a count is given."""
-        failed = self.record["itemCounts"]["failed"]
+        failed = self.record["itemCounts"]["failed"] + self.record["itemCounts"]["timedOut"]
         limits = []
         if any(name in self.state for name in ("ToleratedFailureCount", "ToleratedFailureCountPath")):
             limits.append(self.record["toleratedFailureCount"])
@@ -229,8 +297,17 @@ def result_row(child: Any) -> dict[str, Any]:
     return row | {"RedriveCount": 0, "RedriveStatus": "NOT_REDRIVABLE", "RedriveStatusReason": reason}
 
 
+def fail_as_told() -> None:
+    """Fail as often as the profile says, as ItemReaders do when S3 has a bad moment."""
+    global _reader_failures
+    if _reader_failures:
+        _reader_failures -= 1
+        raise engine._ExecutionError(READER_FAILED, "Please reduce your request rate. (Service: S3, Status Code: 503)")
+
+
 def put_json(bucket: str, key: str, value: Any) -> int:
     """Write an object and return its size; raises States.ResultWriterFailed when S3 refuses it."""
+    permissions.require("s3:PutObject", f"arn:aws:s3:::{bucket}/{key}", "States.ResultWriterFailed")
     body = json.dumps(value).encode()
     status, _headers, answer = s3._put_object(bucket, key, body, {"content-type": "application/json"})
     if status != 200:

@@ -19,6 +19,9 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from embedded_aws import permissions
+from embedded_aws.profile import LENIENT, Profile
+
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
 """Processes per function. A chunk keeps a CPU busy and may take 1 GB: more of them than CPUs would only cost memory."""
 
@@ -34,8 +37,16 @@ _peak_memory_mb: Any = lambda_svc._probe_peak_memory_mb
 _invoked_worker: contextvars.ContextVar["PythonWorker | None"] = contextvars.ContextVar("invoked_worker", default=None)
 
 
-def patch() -> None:
+_profile: Profile = LENIENT
+
+MEMORY_CHECK_SECONDS = 0.02
+
+
+def patch(profile: Profile) -> None:
     """Install the replacements."""
+    global _profile
+    _profile = profile
+    slots.limit = profile.concurrency
     lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap
     lambda_svc._provided_worker_env = worker_environment
     lambda_svc._execute_function_warm = execute_when_a_worker_is_free
@@ -55,9 +66,7 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
     peak_memory_mb = 0
 
     def _build_handler_class(self, *args: Any) -> Any:
-        handler = super()._build_handler_class(*args)
-        handler.disable_nagle_algorithm = True  # Nagle's algorithm and delayed ACKs would add 40 ms to each invocation
-        return handler
+        return guarded(super()._build_handler_class(*args))
 
     def _drain_stderr_bounded(
         self, first_line_wait: float = 0.002, idle_confirm: float = 0.001, hard_cap: float = 0.05
@@ -80,22 +89,88 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
         """Have the process answer one event; notes the most memory that it took."""
         _invoked_worker.set(self)
         self._forget_peak_memory()
-        result = super().invoke(event, request_id, **context)
-        self.peak_memory_mb = self._peak_memory_mb()
+        with self._limited_memory() as has_run_out:
+            result = super().invoke(event, request_id, **context)
+        if has_run_out.is_set():
+            message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+            result["error_payload"] = {"errorType": _profile.out_of_memory, "errorMessage": message}
+        self.peak_memory_mb = self._memory_mb("VmHWM")
         return result
+
+    @contextlib.contextmanager
+    def _limited_memory(self) -> Iterator[threading.Event]:
+        """Kill the process once it takes more than the function's MemorySize, as Lambda does; tells whether it did."""
+        over, run_out = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            while not over.wait(MEMORY_CHECK_SECONDS):
+                if self._memory_mb("VmRSS") > self.config.get("MemorySize", 128):
+                    run_out.set()
+                    self._proc.kill()
+                    return
+
+        if _profile.out_of_memory:
+            threading.Thread(target=watch, name="memory-watch", daemon=True).start()
+        try:
+            yield run_out
+        finally:
+            over.set()
 
     def _forget_peak_memory(self) -> None:
         """Let the kernel's high-water mark start afresh, so that it is this invocation's (Linux; nothing elsewhere)."""
         with contextlib.suppress(OSError, AttributeError):
             pathlib.Path(f"/proc/{self._proc.pid}/clear_refs").write_text("5")
 
-    def _peak_memory_mb(self) -> int:
-        """High-water mark of the process's resident memory in MB, or 0 where the system does not tell."""
+    def _memory_mb(self, name: str) -> int:
+        """The process's resident memory in MB, VmRSS or its high-water mark VmHWM; 0 where the system does not tell."""
         with contextlib.suppress(OSError, AttributeError):
             for line in pathlib.Path(f"/proc/{self._proc.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
+                if line.startswith(f"{name}:"):
                     return int(line.split()[1]) // 1024
         return 0
+
+
+def guarded(handler: Any) -> Any:
+    """MiniStack's Runtime API, for this user's own processes only.
+
+    Whoever may ask it takes an invocation's event away and answers in its place. awslambdaric knows no credentials, so
+    that the kernel is asked whose the connection is, once for each: a worker keeps its one.
+    """
+
+    class Guarded(handler):  # type: ignore[misc]  # MiniStack is untyped
+        disable_nagle_algorithm = True  # Nagle's algorithm and delayed ACKs would add 40 ms to each invocation
+
+        def setup(self) -> None:
+            super().setup()
+            self.is_ours = is_of_this_user(self.client_address[1])
+
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            own_host = self.headers.get("Host") == f"127.0.0.1:{self.server.server_address[1]}"
+            if self.is_ours and own_host and not any(name in self.headers for name in BROWSER_HEADERS):
+                return True
+            self.send_error(403)
+            return False
+
+    return Guarded
+
+
+BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
+"""Browsers send one of them with every request that a page makes; no runtime client does."""
+
+
+def is_of_this_user(port: int) -> bool:
+    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so)."""
+    table = pathlib.Path("/proc/net/tcp")
+    if not table.exists():
+        return True
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    owners = [int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED]
+    return owners == [os.getuid()]
+
+
+ESTABLISHED = "01"
 
 
 def worker_class_for(config: Any) -> Any:
@@ -145,13 +220,20 @@ def worker_environment(config: Any, code_dir: str, port: int) -> Any:
     return environment
 
 
+class Throttled(Exception):
+    """There are as many invocations already as the account may have at the same time."""
+
+
 class WorkerSlots:
     """Bounds how many invocations of each function run at once; the others wait.
 
-    AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue.
+    AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue. Those that
+    wait count as running towards the account's limit, if there is one.
     """
 
     def __init__(self, per_function: int) -> None:
+        self.limit: int | None = None
+        self._under_way = 0
         self._free: dict[str, threading.BoundedSemaphore] = collections.defaultdict(
             lambda: threading.BoundedSemaphore(per_function)
         )
@@ -160,18 +242,28 @@ class WorkerSlots:
 
     @contextlib.contextmanager
     def hold(self, function_name: str) -> Iterator[None]:
-        """Wait for a free slot of the function. Within the block, holding it again is free."""
+        """Wait for a free slot of the function. Within the block, holding it again is free.
+
+        Raises Throttled at once when the account's limit is reached.
+        """
         if self._held.get() == function_name:
             yield
             return
         with self._lock:
             free = self._free[function_name]
-        with free:
-            token = self._held.set(function_name)
-            try:
-                yield
-            finally:
-                self._held.reset(token)
+            if self.limit is not None and self._under_way >= self.limit:
+                raise Throttled
+            self._under_way += 1
+        try:
+            with free:
+                token = self._held.set(function_name)
+                try:
+                    yield
+                finally:
+                    self._held.reset(token)
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
 
 slots = WorkerSlots(WORKERS)
@@ -182,8 +274,12 @@ def execute_when_a_worker_is_free(function: Any, event: Any, request_id: str) ->
     config = function.get("config") or function
     if not is_python(config):
         return _execute_warm(function, event, request_id)
-    with slots.hold(config["FunctionName"]):
-        return lambda_svc._execute_function_provided_warm(function, event, request_id)
+    try:
+        with slots.hold(config["FunctionName"]):
+            permissions.note_invocation(config)
+            return lambda_svc._execute_function_provided_warm(function, event, request_id)
+    except Throttled:
+        return throttle_response("ConcurrentInvocationLimitExceeded", "Rate Exceeded.")
 
 
 def throttle_response(*args: Any, **kwargs: Any) -> Any:

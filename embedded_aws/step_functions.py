@@ -16,7 +16,8 @@ from typing import Any
 
 from ministack.services import stepfunctions as engine
 
-from embedded_aws import distributed_map, lambda_functions
+from embedded_aws import distributed_map, lambda_functions, permissions
+from embedded_aws.profile import LENIENT, Profile, Rate
 from embedded_aws.scope import STOPPED, Scope, current_scope, enter
 
 PAYLOAD_LIMIT = 256 * 1024
@@ -37,11 +38,20 @@ _apply_output_path: Any = engine._apply_output_path
 _find_matching_retrier: Any = engine._find_matching_retrier
 _error_matches: Any = engine._error_matches
 
+_create_state_machine: Any = engine._create_state_machine
+_update_state_machine: Any = engine._update_state_machine
+
 _running: dict[str, Scope] = {}  # execution ARN -> its scope
+_transitions = Rate(LENIENT.transitions)
 
 
-def patch() -> None:
+def patch(profile: Profile) -> None:
     """Install the replacements."""
+    global _transitions
+    _transitions = Rate(profile.transitions)
+    distributed_map.use(profile)
+    engine._create_state_machine = create_state_machine
+    engine._update_state_machine = update_state_machine
     engine._run_distributed_map = distributed_map.run
     engine._run_execution = run_execution
     engine._start_execution = start_execution
@@ -58,12 +68,57 @@ def patch() -> None:
     engine._scaled_sleep = sleep_unless_stopped
 
 
+# State machines -------------------------------------------------------------------------------------------------------
+
+
+def create_state_machine(request: Any) -> Any:
+    """CreateStateMachine keeps the tracing configuration, and refuses a role that may not write the logs asked for."""
+    if not permissions.may_write_logs(request.get("roleArn", ""), request.get("loggingConfiguration")):
+        return log_refusal()
+    response = _create_state_machine(request)
+    arn = json.loads(response[2]).get("stateMachineArn")
+    if arn:
+        keep_tracing(arn, (request.get("tracingConfiguration") or {}).get("enabled", False))
+    return response
+
+
+def update_state_machine(request: Any) -> Any:
+    """UpdateStateMachine does the same."""
+    machine = engine._state_machines.get(request.get("stateMachineArn"), {})
+    logging = request.get("loggingConfiguration", machine.get("loggingConfiguration"))
+    if not permissions.may_write_logs(request.get("roleArn") or machine.get("roleArn", ""), logging):
+        return log_refusal()
+    response = _update_state_machine(request)
+    if "tracingConfiguration" in request and response[0] == 200:
+        keep_tracing(request["stateMachineArn"], request["tracingConfiguration"].get("enabled", False))
+    return response
+
+
+def keep_tracing(arn: str, enabled: bool) -> None:
+    """Keep whether a state machine is traced, so that DescribeStateMachine says so."""
+    engine._state_machines[arn]["tracingConfiguration"] = {"enabled": enabled}
+
+
+LOG_REFUSAL = "The state machine IAM Role is not authorized to access the Log Destination"
+
+
+def log_refusal() -> Any:
+    """AWS's answer for a role that may not write the state machine's logs."""
+    return engine.error_response_json("AccessDeniedException", LOG_REFUSAL, 400)
+
+
 # Stopping -------------------------------------------------------------------------------------------------------------
 
 
 def run_execution(arn: str) -> None:
-    """Run an execution in a scope of its own, within its state machine's TimeoutSeconds."""
-    with enter(Scope()) as scope, time_limit(arn, scope):
+    """Run an execution in a scope of its own, in its state machine's role and within its TimeoutSeconds."""
+    execution = engine._executions.get(arn) or {}
+    machine = engine._state_machines.get(execution.get("stateMachineArn")) or {}
+    role = machine.get("roleArn", "")
+    if machine.get("tracingConfiguration", {}).get("enabled"):
+        for action in permissions.TRACES:
+            permissions.judge(role, action, "*")
+    with permissions.acting_as(role), enter(Scope()) as scope, time_limit(arn, scope):
         _running[arn] = scope
         try:
             _run_execution(arn)
@@ -161,7 +216,14 @@ def invoke_resource(resource: str, data: Any) -> Any:
     """Run a task, unless its execution has been stopped; its result is limited in size."""
     if current_scope().stopped:
         raise engine._ExecutionError(STOPPED, "The execution was stopped before this task started")
-    return within_limit(_invoke_resource(resource, data), f"The state/task '{resource}' returned a result with a size")
+    function = engine._extract_lambda_ref(resource)
+    if function:
+        permissions.require("lambda:InvokeFunction", resource, "Lambda.AWSLambdaException")
+    try:
+        result = _invoke_resource(resource, data)
+    except engine._ExecutionError as error:
+        raise (throttled() if error.error == THROTTLED else error) from None
+    return within_limit(result, f"The state/task '{resource}' returned a result with a size")
 
 
 def invoke_resource_with_timeout(resource: str, data: Any, seconds: float) -> Any:
@@ -169,8 +231,21 @@ def invoke_resource_with_timeout(resource: str, data: Any, seconds: float) -> An
     function = engine._extract_lambda_name(resource)
     if not function:
         return _invoke_resource_with_timeout(resource, data, seconds)
-    with lambda_functions.slots.hold(function):
-        return _invoke_resource_with_timeout(resource, data, seconds)
+    try:
+        with lambda_functions.slots.hold(function):
+            return _invoke_resource_with_timeout(resource, data, seconds)
+    except lambda_functions.Throttled:
+        raise throttled() from None
+
+
+THROTTLED = "Lambda.TooManyRequestsException"
+
+
+def throttled() -> Exception:
+    """The error of a task whose function may not run once more at the same time, in Lambda's words."""
+    cause = f"Rate Exceeded. (Service: Lambda, Status Code: 429, Request ID: {engine.new_uuid()})"
+    error: Exception = engine._ExecutionError(THROTTLED, cause)
+    return error
 
 
 # Payload limit --------------------------------------------------------------------------------------------------------
@@ -186,7 +261,9 @@ def within_limit(value: Any, what: str) -> Any:
 
 
 def apply_output_path(state: Any, data: Any, context: Any = None) -> Any:
-    """Every state ends here: its output is limited in size, a Map's collected results included."""
+    """Every state ends here: it counts as a transition, and its output is limited in size, a Map's results included."""
+    if not distributed_map.in_express_child():
+        _transitions.take()
     return within_limit(_apply_output_path(state, data, context), f"The {state.get('Type')} state's output has a size")
 
 

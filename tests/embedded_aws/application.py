@@ -28,8 +28,8 @@ class Aws:
             service,  # type: ignore[call-overload]  # the stubs want a literal
             endpoint_url=self.server.endpoint,
             region_name=self.server.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.server.access_key,
+            aws_secret_access_key=self.server.secret_key,
         )
 
 
@@ -87,6 +87,22 @@ def deploy(aws: Aws, **parameters: str) -> dict[str, str]:
     waiter.wait(StackName=STACK, WaiterConfig={"Delay": 1})
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def create_function(aws: Aws, name: str, source: str, **more: Any) -> str:
+    """Create a function of one module's source, with its handler `handler`; returns its ARN."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("module.py", source)
+    created = aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="module.handler",
+        Role="arn:aws:iam::123456789012:role/any",
+        Code={"ZipFile": buffer.getvalue()},
+        **more,
+    )
+    return str(created["FunctionArn"])
 
 
 def zipped(directory: Path) -> bytes:

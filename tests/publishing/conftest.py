@@ -31,8 +31,8 @@ class Account:
             service,  # type: ignore[call-overload]  # the stubs want a literal
             endpoint_url=self.aws.endpoint,
             region_name=self.aws.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.aws.access_key,
+            aws_secret_access_key=self.aws.secret_key,
         )
 
     def upload(self, text: str, name: str = "main.yml") -> str:

@@ -118,7 +118,7 @@ def test_two_stacks_side_by_side_share_no_name(ready: Clone) -> None:
 
 def test_the_state_can_live_in_s3(new_clone: Callable[[], Clone], aws: server.Server) -> None:
     """backend.tf.example, as docs/deploy-terraform.md uses it."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=aws.region)
+    session = boto3.Session(aws.access_key, aws.secret_key, region_name=aws.region)
     s3 = session.client("s3", endpoint_url=aws.endpoint)
     s3.create_bucket(Bucket="states")
     clone = new_clone().with_environment(**aws.environment)
