@@ -3,6 +3,19 @@
 Nothing under functions/ imports it.
 """
 
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The clone of the repository that the command works from."""
+
 
 class CommandError(Exception):
     """The command cannot be carried out as given. The message says what is wrong, where, and what to do."""
+
+
+class RunFailed(Exception):
+    """An execution did not succeed."""
+
+    def __init__(self, status: str, error: str, cause: str) -> None:
+        super().__init__(f"{status}: {error}: {cause}")
+        self.status, self.error, self.cause = status, error, cause

@@ -1,35 +1,43 @@
 """`montecarlo invoke`: one function on one event."""
 
-import argparse
-import json
 from pathlib import Path
+from typing import Annotated
 
-from cli import CommandError
-from cli.deployment import functions
-from cli.embedded import stack_that_is_up
-from cli.execution import RunFailed
-from cli.files import json_file
+import typer
+
+from cli import CommandError, RunFailed
+from cli.screen import show
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(app: typer.Typer) -> None:
     """Add `invoke` to the command line."""
-    invoked = commands.add_parser("invoke", help="run one function on one event on the embedded AWS that is up")
-    invoked.add_argument("function", help="the function's name, such as SimulateChunk or simulate_chunk")
-    invoked.add_argument("event", type=Path, help="JSON file with the event, such as events/simulate_chunk.json")
-    invoked.set_defaults(command=invoke)
+    app.command()(invoke)
 
 
-def invoke(options: argparse.Namespace) -> None:
-    """Run the function and print what it returns."""
-    event = json_file(options.event, "event")
+def invoke(
+    function: Annotated[
+        str, typer.Argument(metavar="FUNCTION", help="the function's name, such as SimulateChunk or simulate_chunk")
+    ],
+    event: Annotated[
+        Path, typer.Argument(metavar="EVENT", help="JSON file with the event, such as events/simulate_chunk.json")
+    ],
+) -> None:
+    """Run one function on one event."""
+    import json
+
+    from cli.deployment import functions
+    from cli.embedded import stack_that_is_up
+    from cli.files import json_file
+
+    given = json_file(event, "event")
     stack = stack_that_is_up()
     names = dict(functions(stack))
-    wanted = options.function.replace("_", "").lower()
+    wanted = function.replace("_", "").lower()
     physical = next((value for name, value in names.items() if name.lower() == wanted), None)
     if physical is None:
-        raise CommandError(f"there is no function {options.function}; there are {', '.join(sorted(names))}.")
-    answer = stack.client("lambda").invoke(FunctionName=physical, Payload=json.dumps(event).encode())
+        raise CommandError(f"there is no function {function}; there are {', '.join(sorted(names))}.")
+    answer = stack.client("lambda").invoke(FunctionName=physical, Payload=json.dumps(given).encode())
     payload = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
         raise RunFailed("FAILED", payload.get("errorType", "unknown"), payload.get("errorMessage", json.dumps(payload)))
-    print(json.dumps(payload, indent=1))
+    show(json.dumps(payload, indent=1))

@@ -14,14 +14,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from cli import PROJECT as PROJECT
+from cli import CommandError
 from cli.screen import say
 from embedded_aws.server import Server
 
-PROJECT = Path(__file__).resolve().parent.parent
 STACK = "montecarlo"
 
 
-class DeploymentError(Exception):
+class DeploymentError(CommandError):
     """The stack could not be deployed, or lacks something that was looked for."""
 
 

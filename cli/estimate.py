@@ -1,62 +1,114 @@
 """`montecarlo estimate`: what a run would take and cost on AWS."""
 
-import argparse
-import json
-from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any
 
-from cli.files import portfolio_files
-from montecarlo.cost import estimate as cost
-from montecarlo.cost.estimate import Setup, Work
-from montecarlo.source.objects import InputObject
+import typer
+
+from cli import CommandError
+from cli.options import RATE, real, whole
+from cli.screen import show
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+class Architecture(StrEnum):
+    """Of the functions' processors."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+
+
+class Children(StrEnum):
+    """Kinds of executions that simulate the chunks."""
+
+    STANDARD = "STANDARD"
+    EXPRESS = "EXPRESS"
+
+
+def add_to(app: typer.Typer) -> None:
     """Add `estimate` to the command line."""
-    estimate = commands.add_parser("estimate", help="say what a run would take and cost on AWS, without running it")
-    size = estimate.add_mutually_exclusive_group(required=True)
-    size.add_argument("--loans", type=float, help="loans, such as 1e9")
-    size.add_argument("--portfolio", type=Path, help="a CSV or Parquet file, or a folder of such files")
-    estimate.add_argument("--objects", type=float, help="S3 objects that the loans lie in (default: one a chunk)")
-    estimate.add_argument("--scenarios", type=float, default=Work.scenarios, help="scenarios (default 10,000)")
-    estimate.add_argument("--cases", type=int, default=Work.cases, help="cases, the base one among them (default 2)")
-    estimate.add_argument("--chunk-loans", type=float, default=Work.chunk_loans, help="loans in a chunk")
-    estimate.add_argument("--sample", type=int, default=Work.sample, help="simulate one loan in so many (default 1)")
-    estimate.add_argument("--concurrency", type=int, default=Setup.max_concurrency, help="chunks at the same time")
-    estimate.add_argument("--memory", type=int, default=Setup.memory_mb, help="MB of SimulateChunk (default 1769)")
-    estimate.add_argument("--architecture", choices=["arm64", "x86_64"], default=Setup.architecture)
-    estimate.add_argument("--children", choices=["STANDARD", "EXPRESS"], default=Setup.children)
-    estimate.add_argument("--json", type=Path, help="write the estimate to this file, too")
-    estimate.set_defaults(command=command)
+    app.command()(estimate)
 
 
-def command(options: argparse.Namespace) -> None:
-    """Print the estimate, and write it where that is asked."""
-    chunk_loans = round(options.chunk_loans)
-    work = Work(
-        loans=round(options.loans or 0),
-        scenarios=round(options.scenarios),
-        cases=options.cases,
-        chunk_loans=chunk_loans,
-        sample=options.sample,
-        objects=round(options.objects) if options.objects else max(1, round(options.loans or 0) // chunk_loans),
+def estimate(
+    loans: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="loans, such as 1e9")] = None,
+    portfolio: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="a CSV or Parquet file, or a folder of such files")
+    ] = None,
+    objects: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="S3 objects that the loans lie in (default: one a chunk)"),
+    ] = None,
+    scenarios: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="scenarios (default 10,000)")] = None,
+    fed_rate: Annotated[
+        list[float] | None,
+        typer.Option(RATE, parser=real, metavar="PERCENT...", help="as for run: rates of the stressed cases"),
+    ] = None,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="as for run: JSON file with named stress cases")
+    ] = None,
+    chunk_loans: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="loans in a chunk (default 50,000)")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="chunks at the same time (default 500)")
+    ] = None,
+    memory: Annotated[
+        int, typer.Option(parser=whole, metavar="MB", help="memory of SimulateChunk", show_default="1769")
+    ] = 1769,
+    architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
+    children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too")] = None,
+) -> None:
+    """Say what a run would take and cost on AWS, without running it."""
+    from json import dumps
+
+    from cli import request
+    from cli.files import portfolio_files
+    from montecarlo.cost import estimate as cost
+    from montecarlo.run.request import datagen_request
+    from montecarlo.source.objects import InputObject
+
+    if (loans is None) == (portfolio is None):
+        raise CommandError("give --loans or --portfolio: one of the two says how much there is to simulate.")
+    given: dict[str, Any] = {
+        "scenarios": scenarios,
+        "chunk_loans": chunk_loans,
+        "sample": sample,
+        "max_concurrency": concurrency,
+        **request.cases(fed_rate or [], cases),
+    }
+    understood, stress = request.checked({name: value for name, value in given.items() if value is not None})
+    for option, value, low, high in (("--objects", objects, 1, 10**10), ("--memory", memory, 128, 10_240)):
+        if value is not None and not low <= value <= high:
+            raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
+    work = {
+        "scenarios": understood.scenarios,
+        "cases": len(stress),
+        "chunk_loans": understood.chunk_loans,
+        "sample": understood.sample,
+    }
+    if loans is not None:
+        datagen_request({"loans": loans}, {})
+        work |= {"loans": loans, "objects": objects or max(1, loans // understood.chunk_loans)}
+    elif portfolio:
+        files = [InputObject(str(file), file.stat().st_size) for file in portfolio_files(portfolio).values()]
+        work |= {
+            "loans": sum(file.estimated_rows for file in files),
+            "objects": len(files),
+            "size": sum(file.size for file in files),
+            "to_scan": sum(file.size for file in files if file.format != "parquet"),
+        }
+    setup = cost.Setup(
+        memory_mb=memory,
+        architecture=architecture.value,
+        children=children.value,
+        max_concurrency=understood.max_concurrency,
     )
-    if options.portfolio:
-        files = [InputObject(str(file), file.stat().st_size) for file in portfolio_files(options.portfolio)]
-        work = replace(
-            work,
-            loans=sum(file.estimated_rows for file in files),
-            objects=len(files),
-            size=sum(file.size for file in files),
-            to_scan=sum(file.size for file in files if file.format != "parquet"),
-        )
-    setup = Setup(
-        memory_mb=options.memory,
-        architecture=options.architecture,
-        children=options.children,
-        max_concurrency=options.concurrency,
-    )
-    estimated = cost.estimate(work, setup)
-    print(estimated.format())
-    if options.json:
-        options.json.write_text(json.dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
+    estimated = cost.estimate(cost.Work(**work), setup)
+    if json:
+        json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
+    show(estimated.format())

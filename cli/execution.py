@@ -9,20 +9,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
+from cli import RunFailed as RunFailed
 from montecarlo.errors import message_of_cause
 
 POLL_SECONDS = 0.5
 
 Progress = Callable[[int, int], None]
 """Called with the number of items done and known so far."""
-
-
-class RunFailed(Exception):
-    """An execution did not succeed."""
-
-    def __init__(self, status: str, error: str, cause: str) -> None:
-        super().__init__(f"{status}: {error}: {cause}")
-        self.status, self.error, self.cause = status, error, cause
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,29 @@
 """The user's own files: those that are read as JSON, and a portfolio's, which are uploaded."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from cli import CommandError
 from cli.deployment import Stack
 from montecarlo.portfolio.files import format_of
+from montecarlo.source.listing import MANIFEST_SCHEMA
+from montecarlo.source.objects import is_passed_over
 from montecarlo.storage import keys
 
 UPLOADED = "uploaded"
+LONGEST_KEY = 1_024
+"""Bytes of an object's key in S3."""
+LARGEST_JSON = 10_000_000
+"""Bytes of a file that a user writes; a device or a portfolio given by mistake has no end, or none that fits."""
+_AT_ONCE = 8
+"""Files that are put at the same time; of a large one, several parts."""
 
 
 def json_file(path: Path | None, what: str) -> Any:
@@ -20,30 +31,112 @@ def json_file(path: Path | None, what: str) -> Any:
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JSON + 1)
+        if len(content) > LARGEST_JSON:
+            raise ValueError(f"it is larger than {LARGEST_JSON:,} bytes")
+        text = content.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CommandError(
+            f"the {what} file {path} cannot be read as JSON: {error or 'it is nested too deep'}."
+        ) from None
+
+
+def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two values under one name, one would be lost."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice in one object")
+    return made
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def portfolio_files(path: Path) -> dict[str, Path]:
+    """The portfolio's files, each by its name below the folder: the file given, or all of a folder.
+
+    As in a bucket, files that begin with '.' or '_' are passed over, and one that is neither CSV nor Parquet is
+    refused. Raises CommandError.
+    """
+    try:
+        if not path.exists():
+            raise CommandError(f"there is no portfolio at {path}.")
+        if path.is_dir():
+            found = {item.relative_to(path).as_posix(): item for item in sorted(path.rglob("*")) if item.is_file()}
+            files = {name: item for name, item in found.items() if not is_passed_over(name)}
+        else:
+            files = {path.name: path}
+        for name, file in files.items():
+            if len(key_of(name, 64 * "0").encode()) > LONGEST_KEY:
+                raise CommandError(f"{file}: the name is too long for an object of S3; choose a shorter one.")
+            if not format_of(name):
+                raise CommandError(
+                    f"{file}: the name must end in .csv, .csv.gz or .parquet; rename it, or move it elsewhere."
+                )
+            with file.open("rb"):
+                pass
+    except UnicodeEncodeError:
+        raise CommandError(f"{file}: the name is not UTF-8; rename the file.") from None
     except (OSError, ValueError) as error:
-        raise CommandError(f"the {what} file {path} cannot be read as JSON: {error}") from None
-
-
-def portfolio_files(path: Path) -> list[Path]:
-    """The portfolio's files: the one given, or all CSV and Parquet files of a folder. Raises CommandError."""
-    if not path.exists():
-        raise CommandError(f"there is no portfolio at {path}.")
-    files = (
-        sorted(item for item in path.rglob("*") if item.is_file() and format_of(item.name)) if path.is_dir() else [path]
-    )
+        raise CommandError(f"the portfolio {path} cannot be read: {error}.") from None
     if not files:
         raise CommandError(f"{path} holds no file that ends in .csv, .csv.gz or .parquet.")
-    if not format_of(files[0].name):
-        raise CommandError(f"{path}: the name must end in .csv, .csv.gz or .parquet.")
     return files
 
 
-def upload(stack: Stack, files: Sequence[Path], run: str) -> str:
-    """Put a portfolio's files into the stack's bucket; returns their prefix."""
-    prefix = keys.portfolio(f"{UPLOADED}-{run}")
-    s3 = stack.client("s3")
-    for number, file in enumerate(tqdm(files, "Uploading", unit=" files", leave=False)):
-        key = f"{prefix}{number:05d}-{file.name}" if len(files) > 1 else f"{prefix}{file.name}"
-        s3.upload_file(str(file), stack.bucket, key)
-    return prefix
+def upload(stack: Stack, files: Mapping[str, Path]) -> str:
+    """Put a portfolio's files into the stack's bucket, those that are not there yet; returns its manifest's key.
+
+    A file lies under its SHA-256, and the manifest names each with its size and ETag: what is simulated is what was
+    given, whatever else lies in the bucket. Raises CommandError where a file changes meanwhile.
+    """
+    s3, bucket = stack.client("s3"), stack.bucket
+
+    def put(item: tuple[str, Path]) -> dict[str, Any]:
+        name, path = item
+        try:
+            before, digest = path.stat(), _sha256(path)
+            key = key_of(name, digest)
+            found = _head(s3, bucket, key)
+            if not found or found["ContentLength"] != before.st_size or found["Metadata"].get("sha256") != digest:
+                s3.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
+                found = _head(s3, bucket, key)
+            after = path.stat()
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error}.") from None
+        if not found or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise CommandError(f"{path} was changed while it was uploaded: start again once it is written.")
+        return {"key": key, "size": found["ContentLength"], "etag": found["ETag"].strip('"')}
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        objects = list(tqdm(pool.map(put, files.items()), "Uploading", len(files), unit=" files", leave=False))
+    body = json.dumps({"schema": MANIFEST_SCHEMA, "objects": objects}, indent=1).encode()
+    manifest = f"{keys.portfolio(UPLOADED)}{hashlib.sha256(body).hexdigest()}/manifest.json"
+    s3.put_object(Bucket=bucket, Key=manifest, Body=body, ContentType="application/json")
+    return manifest
+
+
+def key_of(name: str, digest: str) -> str:
+    """Where a portfolio's file goes. Raises UnicodeEncodeError where no key can hold its name."""
+    name.encode()
+    return f"{keys.portfolio(UPLOADED)}{digest}/{name}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _head(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """What S3 knows of an object, None where there is none."""
+    try:
+        found: dict[str, Any] = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise
+    return found

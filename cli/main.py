@@ -1,44 +1,130 @@
-"""The `montecarlo` command: its parser, and what becomes of its errors. Each group of commands is a module beside it.
+"""The `montecarlo` command: what it is made of, and what becomes of its errors.
 
-It deploys the project's own template and starts its own state machines; it never calls a handler itself.
+Each group of commands is a module beside this one. Those modules import what they need when a command is carried out,
+not before: `montecarlo --help` shall not wait for libraries that it has no use for.
 """
 
-import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 
-from cli import CommandError, debug, embedded, estimate, package, run, runs
-from cli.deployment import DeploymentError
-from cli.execution import RunFailed
+import typer
+import typer.core
+
+from cli import CommandError, RunFailed, debug, embedded, estimate, package, run, runs
+from cli.options import spread
+from cli.screen import say
 from embedded_aws.server import ServerError
+from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
+
+DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
+"""Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 120})
+for group in (run, runs, estimate, embedded, debug, package):
+    group.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"montecarlo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="show the version and end"),
+) -> None:
+    """Monte Carlo simulation of loan portfolios."""
+
+
+@cache
+def parser() -> typer.core.TyperGroup:
+    """The command line with all its commands and their parameters."""
+    made = typer.main.get_command(app)
+    assert isinstance(made, typer.core.TyperGroup)
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The console script. Exit status: 0 done, 1 the run failed, 2 the command was wrong, 130 interrupted."""
-    options = parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
+    """The console script. Returns the exit status; whatever goes wrong ends in a message that says what to do."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a screen that is ASCII shows ? for ± and goes on
     try:
-        command(options)
-        return 0
+        given = spread(sys.argv[1:] if arguments is None else arguments)
+        status = parser().main(given, "montecarlo", standalone_mode=False)
+        sys.stdout.flush()
+        if status == INTERRUPTED:  # how Typer tells of Ctrl-C
+            raise KeyboardInterrupt
+        return status or DONE
     except RunFailed as failed:
-        print(f"\nThe run {failed.status}: {failed.error}\n{failed.cause}", file=sys.stderr)
-        return 1
-    except (CommandError, DeploymentError, ServerError, MonteCarloError) as error:
-        print(f"montecarlo: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nmontecarlo: interrupted; everything that was started has been stopped.", file=sys.stderr)
-        return 130
+        return _ended(FAILED, f"\nThe run {failed.status}: {failed.error}\n{failed.cause}")
+    except typer.TyperException as error:
+        return _ended(WRONG, f"montecarlo: {_usage(error)}")
+    except (CommandError, ServerError, MonteCarloError) as error:
+        return _ended(WRONG, f"montecarlo: {error}")
+    except (KeyboardInterrupt, typer.Abort):
+        return _ended(INTERRUPTED, "\nmontecarlo: interrupted; everything that was started has been stopped.")
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # as Typer hands it on
+            return _unread()
+        raise
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _ended(WRONG, f"montecarlo: {place}{error.strerror or error}. Free space or choose another place.")
+    except Exception as error:
+        if (told := _of_aws(error)) is None:
+            raise  # a defect, whose traceback is what its report needs
+        return _ended(WRONG, f"montecarlo: {told}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line with all its commands."""
-    made = argparse.ArgumentParser(prog="montecarlo", description="Monte Carlo simulation of loan portfolios.")
-    commands = made.add_subparsers(title="commands", required=True)
-    for group in (run, runs, estimate, embedded, debug, package):
-        group.add_to(commands)
-    return made
+def _ended(status: int, text: str) -> int:
+    say(text)
+    return status
+
+
+def _unread() -> int:
+    """Nobody reads the output any more; Python flushes it once more at its end, and that shall not fail either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREAD
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the command line, and where its help is."""
+    context = getattr(error, "ctx", None)
+    text = error.format_message().strip()
+    if not text:  # no command was given, and the help has been shown
+        return "name a command."
+    return f"{text.rstrip('.')}." + (f" See {context.command_path} --help." if context else "")
+
+
+def _of_aws(error: Exception) -> str | None:
+    """An error of AWS's library in words, None for any other."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, ClientError):
+        told = error.response.get("Error", {})
+        code, message = told.get("Code", "unknown"), told.get("Message", "")
+        way = _WAYS_OUT.get(code, "")
+        return f"AWS refused {error.operation_name} with {code}: {message}. {way}".rstrip()
+    if isinstance(error, BotoCoreError):
+        return f"AWS cannot be spoken to: {error}. Check --profile, --region and your network."
+    return None
+
+
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+_WAYS_OUT = {
+    **dict.fromkeys(_EXPIRED, "Sign in anew, with `aws sso login` or fresh keys."),
+    **dict.fromkeys(("AccessDenied", "AccessDeniedException", "403"), "Ask for a permission to do that."),
+    **dict.fromkeys(("ThrottlingException", "Throttling", "SlowDown"), "Wait a minute and try again."),
+    "ExecutionAlreadyExists": "A run of this name was started before: choose another with --name, or resume it.",
+    "NoSuchBucket": "The stack's bucket has gone: deploy the stack again.",
+}
 
 
 if __name__ == "__main__":

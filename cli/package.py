@@ -1,30 +1,29 @@
 """`montecarlo package`: what a stack is made from, staged in a bucket of one's own."""
 
-import argparse
+from typing import Annotated
+
+import typer
 
 from cli import CommandError
-from cli.deployment import STACK
+from cli.screen import show
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(app: typer.Typer) -> None:
     """Add `package` to the command line."""
-    package = commands.add_parser("package", help="stage everything in a bucket of your own and print the launch link")
-    package.add_argument("--bucket", required=True, help="an S3 bucket in the Region of the stacks to come")
-    package.add_argument(
-        "--prefix", default="montecarlo/", help="what the objects' names begin with (default montecarlo/)"
-    )
-    package.set_defaults(command=command)
+    app.command()(package)
 
 
-def command(options: argparse.Namespace) -> None:
-    """Stage and print where the template is and the link that launches it."""
-    from publishing.package import PackageError, stage  # the SAM translator takes a third of a second to import
+def package(
+    bucket: Annotated[str, typer.Option(metavar="NAME", help="an S3 bucket in the Region of the stacks to come")],
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="what the objects' names begin with")] = "montecarlo/",
+) -> None:
+    """Stage everything in a bucket of your own and print the launch link."""
+    from cli.deployment import STACK
+    from publishing.package import PackageError, stage
 
     try:
-        staged = stage(options.bucket, options.prefix, STACK)
+        staged = stage(bucket, prefix, STACK)
     except PackageError as error:
         raise CommandError(str(error)) from None
-    print(f"Template: {staged.template_url}\nLaunch:   {staged.launch_url}\n")
-    print(
-        f"Create the stack in {staged.region}. Whoever does needs s3:GetObject on {options.bucket}/{options.prefix}*."
-    )
+    show(f"Template: {staged.template_url}\nLaunch:   {staged.launch_url}\n")
+    show(f"Create the stack in {staged.region}. Whoever does needs s3:GetObject on {bucket}/{prefix}*.")

@@ -1,35 +1,74 @@
-"""The folder that a run's results come to."""
+"""The folder that a run's results come to, and the way from the bucket."""
 
+import re
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cli import CommandError
+from cli import CommandError, folder
 from cli.deployment import Stack
 from montecarlo.report.view import ResultView
 
+FILES = (
+    *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
+    *("report.html", "losses.parquet", "segments.parquet"),
+)
+FOLDERS = ("loans", "rejects")
+"""What a run leaves for its user, by name below runs/<run>/. Partial sums and scenarios are left in the bucket."""
 
-def folder(path: Path) -> Path:
-    """An empty folder for the results. What an earlier run left there is replaced; anything else is left alone."""
-    if path.is_dir() and any(path.iterdir()):
-        if not any((path / name).exists() for name in ("plan.json", "failure.json")):
-            raise CommandError(
-                f"{path} holds files that are no earlier run's results; choose another folder with --out."
-            )
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+_NAME = re.compile(
+    rf"(?:{'|'.join(map(re.escape, FILES))})|(?:{'|'.join(FOLDERS)})/[0-9A-Za-z][0-9A-Za-z_-]*\.parquet", re.ASCII
+)
+_AT_ONCE = 16
+"""Files that are got at the same time."""
 
 
-def download(stack: Stack, prefix: str, out: Path) -> None:
-    """Everything of the run but the chunks' partial sums."""
+def checked(path: Path) -> tuple[Path, Path]:
+    """The folders for a run's results and, beside it, for what a failed run leaves. Raises CommandError."""
+    tops = (*FILES, *FOLDERS)
+    out = folder.checked(path, tops)
+    return out, folder.checked(out.with_name(f"{out.name}-failed"), tops)
+
+
+def names(stack: Stack, run: str) -> list[str]:
+    """What the run has left for its user. Keys of any other form are passed over, wherever they would lead."""
+    prefix = f"runs/{run}/"
+    pages = stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
+    keys = (item["Key"] for page in pages for item in page.get("Contents", []))
+    return [name for key in keys if _NAME.fullmatch(name := key.removeprefix(prefix))]
+
+
+def download(stack: Stack, run: str, out: Path, without: Sequence[str] = ()) -> list[str]:
+    """Put what the run has left into the folder, in the place of what is there; returns the names.
+
+    `without`: folders that are not wanted. Raises CommandError where it cannot be written; the folder is then as it
+    was.
+    """
     s3 = stack.client("s3")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            name = item["Key"].removeprefix(prefix)
-            if not name.startswith("groups/") and name != "scenarios.npz":
-                target = out / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(stack.bucket, item["Key"], str(target))
+    wanted = [name for name in names(stack, run) if name.split("/")[0] not in without]
+
+    def write(incoming: Path) -> None:
+        for name in FOLDERS:
+            if any(each.startswith(f"{name}/") for each in wanted):
+                (incoming / name).mkdir()
+
+        def get(name: str) -> None:
+            body = s3.get_object(Bucket=stack.bucket, Key=f"runs/{run}/{name}")["Body"]
+            with (incoming / name).open("xb") as file:
+                shutil.copyfileobj(body, file, 1 << 20)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(get, wanted):
+                pass
+
+    try:
+        folder.replace(out, wanted, write)
+    except OSError as error:
+        raise CommandError(
+            f"the results of the run {run} cannot be written to {out}: {error}. What was there is unchanged."
+        ) from None
+    return wanted
 
 
 def read(out: Path) -> ResultView:

@@ -14,5 +14,6 @@ behaviour of AWS it restores:
     persistence        stacks that survive a SIGKILL
 
 MiniStack is pinned exactly because the patches reach into its private functions; it carries no types, so that what
-comes from it is `Any`. These modules import MiniStack, botocore and the standard library only, never the product's own code.
+comes from it is `Any`. These modules import MiniStack, botocore and the standard library only, never the product's own
+code.
 """

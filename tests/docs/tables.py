@@ -4,7 +4,6 @@
 as the meaning of a request's field, is written in the document's last column and kept.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -125,25 +124,9 @@ def _stack_parameters(written: Written) -> str:
 
 
 def _run_options(written: Written) -> str:
-    body = [
-        (f"`{action.option_strings[-1]}`", (action.help or "").replace("%%", "%"))
-        for action in command("run")._actions
-        if action.option_strings and action.dest != "help"
-    ]
+    options = (option for option in parser().commands["run"].params if option.name != "help")
+    body = [(f"`{option.opts[-1]}`", getattr(option, "help", "")) for option in options]
     return _table(("option", "meaning"), body)
-
-
-def commands() -> Mapping[str, argparse.ArgumentParser]:
-    """The parser of each `montecarlo` command."""
-    for action in parser()._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            choices: Mapping[str, argparse.ArgumentParser] = action.choices
-            return choices
-    raise AssertionError("montecarlo has no commands")
-
-
-def command(name: str) -> argparse.ArgumentParser:
-    return commands()[name]
 
 
 def _number(value: float) -> str:

@@ -406,7 +406,7 @@ def test_a_worker_that_always_fails_fails_the_run_and_publishes_nothing(
     assert re.search(r"group 0, chunk 2 \(portfolios/.*pool\.parquet\): the roof is on fire", err)
     assert out == ""
     assert not (tmp_path / "out" / "result.json").exists()
-    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    failure = json.loads((tmp_path / "out-failed" / "failure.json").read_text())
     assert failure["error"] == "RuntimeError"
     runs = {key.split("/")[1] for key in cloud.keys("runs/") if key.endswith("result.json")}
     assert failure["run"] not in runs

@@ -113,7 +113,10 @@ def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
     `overrides` has the shape of parameters.json, any part of it; a new name under `segments` adds a segment, which then
     must be complete. Raises InvalidInput that names the parameter, its value and its allowed range.
     """
-    merged = _merge(_defaults(), _values(dict(overrides or {})), "")
+    given = _values(dict(overrides or {}))
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"parameters must be an object that names parameters, not the one value {given!r}.")
+    merged = _merge(_defaults(), given, "")
     if merged.pop("schema") != SCHEMA:
         raise InvalidInput(f"parameters: schema must be {SCHEMA}, the version that this release reads.")
     if not isinstance(merged["name"], str):

@@ -1,0 +1,68 @@
+"""Options that several commands share, and how numbers are read on the command line. Imports Typer only.
+
+What a number may be is checked with the request that it goes into; here only texts that are no number are refused.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LARGEST_EXPONENT = 18
+
+
+def whole(text: str) -> int:
+    """A whole number as users write it: 1000, 1_000_000, 1e9."""
+    try:
+        number = Decimal(text)
+        if number.is_finite() and number.adjusted() <= LARGEST_EXPONENT and number == number.to_integral_value():
+            return int(number)
+    except (InvalidOperation, ValueError):
+        pass
+    raise typer.BadParameter(f"{text!r} is no whole number such as 1000, 1_000_000 or 1e9.")
+
+
+def real(text: str) -> float:
+    """A number with or without a fraction: 8, 8.25, 1e-3."""
+    try:
+        number = float(text)
+        if math.isfinite(number):
+            return number
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no number such as 8, 0.01 or 1e6.")
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--fed-rate 6 8` written as the parser reads it: `--fed-rate 6 --fed-rate 8`."""
+    return list(_spread(arguments))
+
+
+def _spread(arguments: Sequence[str]) -> Iterator[str]:
+    of_rate = False
+    for argument, previous in zip(arguments, ["", *arguments], strict=False):
+        if of_rate and previous != RATE and _is_number(argument):
+            yield RATE
+        elif previous != RATE:
+            of_rate = False
+        of_rate = of_rate or argument == RATE
+        yield argument
+
+
+def _is_number(text: str) -> bool:
+    try:
+        real(text)
+    except typer.BadParameter:
+        return False
+    return True
+
+
+RATE = "--fed-rate"
+
+Out = Annotated[
+    Path, typer.Option("--out", help="folder for the results (default out)", metavar="FOLDER", show_default=False)
+]
+Run = Annotated[str, typer.Argument(help="the run's name", metavar="RUN")]

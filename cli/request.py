@@ -1,0 +1,41 @@
+"""The input of a run, from what the command line says, checked before anything is started."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli import CommandError
+from cli.files import json_file
+from montecarlo.model.cases import Case
+from montecarlo.model.parameters import load
+from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.run.request import RunRequest, run_request, stress_cases
+
+
+def cases(rates: Sequence[float], file: Path | None) -> dict[str, Any]:
+    """The stress cases: one rate, a case for each of several rates, or the cases of a file. Raises CommandError."""
+    if rates and file:
+        raise CommandError("give --fed-rate or --cases, not both: each says which cases there are.")
+    if file:
+        return {"cases": json_file(file, "cases")}
+    texts = [rate_text(rate) for rate in rates]
+    if len(set(rates)) < len(rates):
+        raise CommandError(f"--fed-rate has a rate twice: {' '.join(texts)}; each is a case of its own.")
+    if len(rates) == 1:
+        return {"fed_rate": rates[0]}
+    return (
+        {"cases": {f"fed_{text}": {"fed_rate": rate} for text, rate in zip(texts, rates, strict=True)}} if rates else {}
+    )
+
+
+def rate_text(rate: float) -> str:
+    """A rate with all its digits, and none that it does not need: no two rates have one text."""
+    return repr(rate).removesuffix(".0")
+
+
+def checked(request: Mapping[str, Any]) -> tuple[RunRequest, tuple[Case, ...]]:
+    """The request and its cases as the planner of a run understands them. Raises InvalidInput where it would."""
+    understood = run_request({"run": "check", **request}, {})
+    parameters = load(understood.parameters)
+    ColumnMapping.parse(understood.mapping)
+    return understood, stress_cases(understood, Case("base", parameters.base_fed_rate, {}), parameters.segments)
