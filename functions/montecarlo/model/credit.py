@@ -4,6 +4,7 @@ Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, eac
 754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,16 @@ from montecarlo.model.tables import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, 
 from montecarlo.portfolio.amortisation import annuity, owed_share
 from montecarlo.portfolio.loans import Loans
 
-MAX_CHUNK_LOSS = 1 << 46
-"""Cents that one chunk may lose (700 billion currency units): below it every sum is exact in int64 and double."""
+MAX_EXPOSURE = 1 << 62
+"""Cents that a portfolio may owe (46 quadrillion currency units): no scenario loses more, and int64 adds that up."""
+
+FRACTION_BITS = 16
+"""Amounts that are expected of a single loan are kept in 2**-16 cents; those of one loan, at most 10**14 cents as
+`portfolio.columns` has it, fit int64.
+"""
+
+MAX_ROUNDING = 1e-4
+"""What rounding losses to cents may change of the expected loss, relative to it."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,25 +58,20 @@ class LoanRisks:
         return self.key.size
 
     def expected_loss(self) -> npt.NDArray[np.int64]:
-        """PD * loss of shape (C, N) in 2**-16 cents, rounded down: the analytic expected loss as integers."""
+        """PD * loss in 2**-FRACTION_BITS cents, int64 (C, N), rounded down: expected where LGD is constant."""
         pd = self.pd.astype(np.int64)
         expected = self.loss * (pd >> 16) + ((self.loss * (pd & 0xFFFF)) >> 16)
-        return np.where(self.certain, self.loss << 16, expected)
+        return np.where(self.certain, self.loss << FRACTION_BITS, expected)
 
 
 def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tables: ModelTables) -> LoanRisks:
-    """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk could lose MAX_CHUNK_LOSS or more."""
+    """What the kernel needs of each loan. Raises InvalidPortfolio if they owe MAX_EXPOSURE or more."""
     segments = list(parameters.segments.values())
     sector = loans.segment.astype(np.int64)
-    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
-    lgd = np.where(np.isnan(loans.lgd), np.array([segment.lgd for segment in segments])[sector], loans.lgd)
+    exposure, lgd = _exposure(loans, parameters)
     exposure_cents = np.rint(exposure * 100)
     loss_cents = np.rint(exposure_cents * lgd)
-    if float(loss_cents.sum()) >= MAX_CHUNK_LOSS:
-        raise InvalidPortfolio(
-            f"{loss_cents.sum() / 100:,.0f} could be lost in one chunk of {len(loans)} loans, more than "
-            f"{MAX_CHUNK_LOSS / 100:,.0f}: check the unit of the amounts, or lower chunk_loans."
-        )
+    check_exposure(float(exposure_cents.sum()))
 
     brought = ~np.isnan(loans.pd)
     brought_probit = normal.inverse(tables.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
@@ -93,6 +97,44 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
         lgd=normal.to_fixed(lgd).astype(np.int32),
         loss=loss_cents.astype(np.int64),
     )
+
+
+def check_exposure(cents: float) -> None:
+    """Raise InvalidPortfolio where loans owe more than can be added up exactly."""
+    if cents >= MAX_EXPOSURE:
+        raise InvalidPortfolio(
+            f"The loans owe {cents / 100:,.0f} in all, but losses can be added up to {MAX_EXPOSURE / 100:,.0f} only. "
+            f"State the amounts in a larger unit. {_SCALE.format(scale=0.001)}"
+        )
+
+
+def check_unit(loans: Loans, risks: LoanRisks, parameters: Parameters) -> None:
+    """Raise InvalidPortfolio where whole cents are too coarse for the loans' losses.
+
+    risks: those of the loans. What rounding each loss at default changes of the base case's expected loss is compared
+    with MAX_ROUNDING.
+    """
+    exposure, lgd = _exposure(loans, parameters)
+    pd = np.where(risks.certain, 1.0, risks.pd[0] / 2.0**32)
+    exact, rounded = (math.fsum(pd * losses) for losses in (exposure * lgd * 100, risks.loss))
+    if abs(rounded - exact) > MAX_ROUNDING * exact:
+        raise InvalidPortfolio(
+            f"Losses are counted in cents, and this rounding changes the expected loss of the first {len(loans):,} "
+            f"loans by {abs(rounded / exact - 1):.2%}. State the amounts in a smaller unit. {_SCALE.format(scale=1000)}"
+        )
+
+
+_SCALE = (
+    "Give each column of amounts a scale in the mapping, such as "
+    '{{"columns": {{"EAD": {{"from": "EAD", "scale": {scale}}}}}}}; results are then in that unit.'
+)
+
+
+def _exposure(loans: Loans, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Exposure in currency units and mean LGD of each loan, (N,) each."""
+    segment_lgd = np.array([segment.lgd for segment in parameters.segments.values()])
+    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
+    return exposure, np.where(np.isnan(loans.lgd), segment_lgd[loans.segment], loans.lgd)
 
 
 def balance(loans: Loans) -> Floats:
