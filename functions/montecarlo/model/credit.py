@@ -73,15 +73,17 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
     loss_cents = np.rint(exposure_cents * lgd)
     check_exposure(float(exposure_cents.sum()))
 
-    brought = ~np.isnan(loans.pd)
-    brought_probit = normal.inverse(tables.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
+    brought = np.flatnonzero(~np.isnan(loans.pd))
+    brought_probit = normal.inverse(tables.phi, np.clip(loans.pd[brought], 2.0**-32, 1 - 2.0**-32))
+    intercept = np.array([segment.intercept for segment in segments])[sector]
     pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
     alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
     pd = np.empty((len(cases), len(loans)), dtype=np.uint32)
     for c, case in enumerate(cases):
         payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
-        bands = band(score(loans, payment, parameters.scorecard) + np.array([s.intercept for s in segments])[sector])
-        probit = np.where(brought, brought_probit, tables.band_probit[bands]) + tables.shift[c, sector]
+        probit = tables.band_probit[band(score(loans, payment, parameters.scorecard) + intercept)].astype(np.int64)
+        probit[brought] = brought_probit
+        probit += tables.shift[c, sector]
         probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
         alpha[c] = (probit * tables.scale[sector]) >> normal.FRACTION_BITS
         pd[c] = normal.threshold(tables.phi, probit.astype(np.int32))
@@ -142,8 +144,12 @@ def balance(loans: Loans) -> Floats:
 
     Nothing is owed once the term is over.
     """
-    share = owed_share(loans.rate / 1200, loans.term, np.minimum(loans.age, loans.term))
-    return np.where(np.isnan(loans.balance), loans.loan_amount * share, loans.balance)
+    found = loans.balance.copy()
+    missing = np.flatnonzero(np.isnan(found))
+    term = loans.term[missing]
+    share = owed_share(loans.rate[missing] / 1200, term, np.minimum(loans.age[missing], term))
+    found[missing] = loans.loan_amount[missing] * share
+    return found
 
 
 def shocked_payment(loans: Loans, rise: Floats) -> Floats:
@@ -152,13 +158,17 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that
     fees in the payment stay in it. The rate does not fall below zero.
     """
-    months = np.maximum(loans.term - loans.age, 1)
     after = np.maximum(loans.rate + rise, 0.0)
-    ratio = annuity(after / 1200, months) / annuity(loans.rate / 1200, months)
+    moved = np.flatnonzero(after != loans.rate)  # most rates are fixed
+    before, after = loans.rate[moved], after[moved]
+    months = np.maximum(loans.term[moved] - loans.age[moved], 1)
+    ratio = annuity(after / 1200, months) / annuity(before / 1200, months)
     # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall
     # below base.
-    ratio = np.where(after >= loans.rate, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
-    return loans.payment * ratio
+    ratio = np.where(after >= before, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
+    payment = loans.payment.copy()
+    payment[moved] *= ratio
+    return payment
 
 
 def score(loans: Loans, payment: Floats, card: Scorecard) -> Floats:

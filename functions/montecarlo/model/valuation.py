@@ -44,8 +44,9 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     maturity = capital.effective_maturity(loans.term, loans.age)
     pd = np.where(risks.certain, 1.0, risks.pd / 2.0**32)
     capitals = []
-    for share in pd:
-        probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32))
+    for share, alpha in zip(pd, risks.alpha, strict=True):
+        near = (alpha.astype(np.int64) << normal.FRACTION_BITS) // tables.scale[sector]
+        probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32), near)
         needed = capital.capital(tables.capital, sector, probit, risks.loss, maturity)
         capitals.append(np.where(risks.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
     expected = expected_losses(risks, tables)
