@@ -360,13 +360,13 @@ def speed(size: float) -> Any:
 
 def kernel_ns(cases: int, use: str) -> float:
     """ns per loan and scenario, the median of three."""
-    loans, table = generated(10_000, 10_000, cases, aimed=True)
+    problem = generated(10_000, 10_000, cases, aimed=True)
     times = []
     for _ in range(3):
         started = time.process_time()
-        kernel.simulate(loans, table, SEED, use)
+        kernel.simulate(*problem, SEED, use)
         times.append(time.process_time() - started)
-    return sorted(times)[1] / (len(loans) * table.scenarios) * 1e9
+    return sorted(times)[1] / (len(problem[0]) * len(problem[2])) * 1e9
 
 
 def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:

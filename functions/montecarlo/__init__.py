@@ -6,5 +6,5 @@ anywhere.
 
 __version__ = "0.1.0"
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 """Raised whenever the same inputs would give other numbers. A run never mixes two model versions."""

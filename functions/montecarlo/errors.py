@@ -37,3 +37,13 @@ def message_of_cause(cause: str) -> str:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
         return cause
+
+
+def shown(value: object) -> str:
+    """A value of a request, a mapping or a manifest as an error shows it: short, and never an error of its own."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; endless nesting
+        text = f"a {type(value).__name__} too large to show"
+    text = text.encode("utf-8", "backslashreplace").decode()  # JSON may hold half a character
+    return text if len(text) <= 80 else f"{text[:77]}..."

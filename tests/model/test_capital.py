@@ -124,7 +124,9 @@ SEGMENTS: list[tuple[str, float | None, float]] = [
     ("other_retail", None, 0.0005),
 ]
 TABLE = capital.table(*(list(column) for column in zip(*SEGMENTS, strict=True)))
-LARGE = (1 << capital.LOSS_BITS) - 1
+LARGE = capital.LARGEST_LOSS
+UNIT = 1 << 16
+"""Capital is in fractions of a cent, losses in cents."""
 
 
 def ints(*values: int) -> np.ndarray:
@@ -147,7 +149,7 @@ def test_integers_are_the_formula(segment: int, maturity: int) -> None:
     """Within 0.05 % of K up to a PD of 99.9 %, 3.09 in Phi^-1; found at seven thousand points off the table's edges."""
     probits = normal.to_fixed(np.linspace(-4.5, 3.09, 7001))
     n = probits.size
-    found = capital.capital(TABLE, np.full(n, segment), probits, np.full(n, LARGE), np.full(n, maturity)) / LARGE
+    found = capital.capital(TABLE, np.full(n, segment), probits, np.full(n, LARGE), np.full(n, maturity)) / LARGE / UNIT
     expected = np.array([by_formula(segment, probit, maturity) for probit in probits.tolist()])
     assert np.abs(found / expected - 1).max() < 5e-5  # measured 3e-5
 
@@ -155,7 +157,7 @@ def test_integers_are_the_formula(segment: int, maturity: int) -> None:
 @given(st.integers(0, len(SEGMENTS) - 1), st.integers(-9 * normal.ONE, 9 * normal.ONE), st.integers(24, 120))
 def test_integers_stay_near_the_formula_everywhere(segment: int, probit: int, maturity: int) -> None:
     """Beyond a PD of 99.997 %, which holds next to nothing, a loan counts as in default."""
-    assert looked_up(segment, probit, maturity=maturity) / LARGE == pytest.approx(
+    assert looked_up(segment, probit, maturity=maturity) / LARGE / UNIT == pytest.approx(
         by_formula(segment, probit, maturity), abs=4e-5
     )
 
@@ -175,10 +177,10 @@ def test_a_loan_in_default_holds_none(segment: int) -> None:
 
 
 @given(st.integers(0, len(SEGMENTS) - 1), st.integers(-3 * normal.ONE, 2 * normal.ONE), st.integers(0, LARGE))
-def test_capital_is_rounded_to_cents(segment: int, probit: int, loss: int) -> None:
-    """Exact but for the half cent: K itself is a whole number of 2**-32."""
-    k = looked_up(segment, probit, loss=1 << 32)
-    assert abs(looked_up(segment, probit, loss) - loss * k / 2**32) <= 0.5 + 2**-15
+def test_capital_keeps_fractions_of_a_cent(segment: int, probit: int, loss: int) -> None:
+    """Exact but for what is below 2**-16 cents: K itself is a whole number of 2**-32."""
+    k = looked_up(segment, probit, loss=1 << 16)
+    assert looked_up(segment, probit, loss) == loss * k >> 16
 
 
 def test_only_corporates_mind_maturity() -> None:

@@ -84,5 +84,5 @@ def test_expected_loss_is_pd_times_loss() -> None:
 
 
 def test_amounts_in_the_wrong_unit_are_noticed() -> None:
-    with pytest.raises(InvalidPortfolio, match="check the unit of the amounts, or lower chunk_loans"):
-        credit.loan_risks(loans(count=10, pd=0.02, ead=1e12), PARAMETERS, (BASE, STRESSED), TABLES)
+    with pytest.raises(InvalidPortfolio, match=r"owe 50,000,000,000,000,000 in all.*a larger unit.*\"scale\": 0\.001"):
+        credit.loan_risks(loans(count=50_000, pd=0.02, ead=1e12), PARAMETERS, (BASE, STRESSED), TABLES)

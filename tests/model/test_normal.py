@@ -38,3 +38,11 @@ def test_inverse_and_threshold_undo_each_other(pd: float) -> None:
 
 def test_cdf_keeps_its_precision_in_the_far_tail() -> None:
     assert normal.cdf(-8) == pytest.approx(6.22096057427178e-16, rel=1e-12)
+
+
+@given(st.lists(st.tuples(st.floats(2.0**-32, 1 - 2.0**-32), st.integers(-(2**31), 2**31)), min_size=1, max_size=50))
+def test_a_guess_changes_no_bit_of_the_inverse(pairs: list[tuple[float, int]]) -> None:
+    p, near = np.array([p for p, _ in pairs]), np.array([near for _, near in pairs])
+    found = normal.inverse(PHI, p)
+    assert np.array_equal(normal.inverse(PHI, p, near), found)
+    assert np.array_equal(normal.inverse(PHI, p, found), found)

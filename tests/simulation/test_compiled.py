@@ -112,10 +112,10 @@ def test_later_scenarios_are_the_same_wherever_they_begin(use: str) -> None:
 
 def test_losses_near_the_limit_of_a_chunk_are_exact(library: compiled.Library) -> None:
     tables, drawn = drawn_of(load(), 100)
-    loans = pool(0.5, 2, tables, loss_cents=(1 << 45) - 1)
+    loans = pool(0.5, 2, tables, loss_cents=(1 << 61) - 1)
     ours, theirs = (kernel.simulate(loans, tables, drawn, 1, use).by_segment for use in ("numpy", "c"))
     assert np.array_equal(ours, theirs)
-    assert ours.max() == 2 * ((1 << 45) - 1)
+    assert ours.max() == 2 * ((1 << 61) - 1)
 
 
 def test_a_library_that_gives_other_bits_is_not_used(

@@ -46,7 +46,7 @@ def test_too_many_rejects_fail_the_run(portfolio: MemoryHost) -> None:
 
 
 def test_waves_are_added_until_the_target_is_met(portfolio: MemoryHost) -> None:
-    request = {**REQUEST, "scenarios": 400, "target_error": 0.03, "target_measure": "el", "max_scenarios": 4_000}
+    request = {**REQUEST, "scenarios": 400, "target_error": 0.03, "target_measure": "ul", "max_scenarios": 4_000}
     result = simulate(portfolio, **request)
     assert result["waves"]["reached"]
     assert result["scenarios"] == 400 * result["waves"]["count"] > 400

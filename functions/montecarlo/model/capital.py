@@ -38,8 +38,8 @@ STANDARD_MATURITY = 2.5
 MATURITY_UNITS = 24
 """Workers count effective maturity in 1/24 of a year, in which a level repayment schedule's is a whole number."""
 
-LOSS_BITS = 46
-"""Workers take losses at default below 2**46 cents a loan, as `credit.MAX_CHUNK_LOSS` ensures."""
+LARGEST_LOSS = 10**14
+"""Cents that a loan may lose at default: what `portfolio.columns` allows."""
 
 _FRACTION_BITS = 32  # K / LGD as a whole number of 2**-32
 _LIMIT = 4  # the table covers Phi^-1(PD) over [-4, 4], PDs from 0.003 % to 99.997 %
@@ -145,10 +145,12 @@ def effective_maturity(term: Ints, age: Ints) -> Ints:
 
 
 def capital(table: CapitalTable, sector: Ints, probit: Ints, loss: Ints, maturity: Ints) -> Ints:
-    """K * EAD of each loan in cents, shape (N,): integers only, within 0.05 % of the formula for PDs up to 99.9 %.
+    """K * EAD of each loan in 2**-16 cents, int64 (N,).
 
-    sector: index of the segment. probit: Phi^-1(PD) in Q24, before the floor. loss: EAD * LGD in cents, below
-    2**LOSS_BITS. maturity: as from `effective_maturity`.
+    Integers only, within 0.05 % of the formula for PDs up to 99.9 %.
+
+    sector: index of the segment. probit: Phi^-1(PD) in Q24, before the floor. loss: EAD * LGD in cents, at most
+    LARGEST_LOSS. maturity: as from `effective_maturity`.
     """
     low, high = np.int64(-_LIMIT * normal.ONE), np.int64(_LIMIT * normal.ONE)
     offset = np.clip(np.maximum(probit, table.floor[sector]), low, high) - low
@@ -160,6 +162,6 @@ def capital(table: CapitalTable, sector: Ints, probit: Ints, loss: Ints, maturit
         return np.asarray(left + (((edges[sector, cell + 1] - left) * within) >> _CELL_BITS))
 
     per_loss = at(table.level) + at(table.slope) * (maturity - np.int64(STANDARD_MATURITY * MATURITY_UNITS))
-    # loss * per_loss / 2**32 rounded to nearest, in two halves of 16 bits that each fit int64
+    # loss * per_loss / 2**16 rounded down, in two halves of 16 bits that each fit int64, as per_loss is below 1
     upper, lower = per_loss >> 16, per_loss & 0xFFFF
-    return np.asarray((loss * upper + ((loss * lower) >> 16) + (1 << 15)) >> 16)
+    return np.asarray(loss * upper + ((loss * lower) >> 16))

@@ -4,6 +4,7 @@ Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, eac
 754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,16 @@ from montecarlo.model.tables import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, 
 from montecarlo.portfolio.amortisation import annuity, owed_share
 from montecarlo.portfolio.loans import Loans
 
-MAX_CHUNK_LOSS = 1 << 46
-"""Cents that one chunk may lose (700 billion currency units): below it every sum is exact in int64 and double."""
+MAX_EXPOSURE = 1 << 62
+"""Cents that a portfolio may owe (46 quadrillion currency units): no scenario loses more, and int64 adds that up."""
+
+FRACTION_BITS = 16
+"""Amounts that are expected of a single loan are kept in 2**-16 cents; those of one loan, at most 10**14 cents as
+`portfolio.columns` has it, fit int64.
+"""
+
+MAX_ROUNDING = 1e-4
+"""What rounding losses to cents may change of the expected loss, relative to it."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,35 +58,32 @@ class LoanRisks:
         return self.key.size
 
     def expected_loss(self) -> npt.NDArray[np.int64]:
-        """PD * loss of shape (C, N) in 2**-16 cents, rounded down: the analytic expected loss as integers."""
+        """PD * loss in 2**-FRACTION_BITS cents, int64 (C, N), rounded down: expected where LGD is constant."""
         pd = self.pd.astype(np.int64)
         expected = self.loss * (pd >> 16) + ((self.loss * (pd & 0xFFFF)) >> 16)
-        return np.where(self.certain, self.loss << 16, expected)
+        return np.where(self.certain, self.loss << FRACTION_BITS, expected)
 
 
 def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tables: ModelTables) -> LoanRisks:
-    """What the kernel needs of each loan. Raises InvalidPortfolio if the chunk could lose MAX_CHUNK_LOSS or more."""
+    """What the kernel needs of each loan. Raises InvalidPortfolio if they owe MAX_EXPOSURE or more."""
     segments = list(parameters.segments.values())
     sector = loans.segment.astype(np.int64)
-    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
-    lgd = np.where(np.isnan(loans.lgd), np.array([segment.lgd for segment in segments])[sector], loans.lgd)
+    exposure, lgd = _exposure(loans, parameters)
     exposure_cents = np.rint(exposure * 100)
     loss_cents = np.rint(exposure_cents * lgd)
-    if float(loss_cents.sum()) >= MAX_CHUNK_LOSS:
-        raise InvalidPortfolio(
-            f"{loss_cents.sum() / 100:,.0f} could be lost in one chunk of {len(loans)} loans, more than "
-            f"{MAX_CHUNK_LOSS / 100:,.0f}: check the unit of the amounts, or lower chunk_loans."
-        )
+    check_exposure(float(exposure_cents.sum()))
 
-    brought = ~np.isnan(loans.pd)
-    brought_probit = normal.inverse(tables.phi, np.clip(np.where(brought, loans.pd, 0.5), 2.0**-32, 1 - 2.0**-32))
+    brought = np.flatnonzero(~np.isnan(loans.pd))
+    brought_probit = normal.inverse(tables.phi, np.clip(loans.pd[brought], 2.0**-32, 1 - 2.0**-32))
+    intercept = np.array([segment.intercept for segment in segments])[sector]
     pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
     alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
     pd = np.empty((len(cases), len(loans)), dtype=np.uint32)
     for c, case in enumerate(cases):
         payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
-        bands = band(score(loans, payment, parameters.scorecard) + np.array([s.intercept for s in segments])[sector])
-        probit = np.where(brought, brought_probit, tables.band_probit[bands]) + tables.shift[c, sector]
+        probit = tables.band_probit[band(score(loans, payment, parameters.scorecard) + intercept)].astype(np.int64)
+        probit[brought] = brought_probit
+        probit += tables.shift[c, sector]
         probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
         alpha[c] = (probit * tables.scale[sector]) >> normal.FRACTION_BITS
         pd[c] = normal.threshold(tables.phi, probit.astype(np.int32))
@@ -95,13 +101,55 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
     )
 
 
+def check_exposure(cents: float) -> None:
+    """Raise InvalidPortfolio where loans owe more than can be added up exactly."""
+    if cents >= MAX_EXPOSURE:
+        raise InvalidPortfolio(
+            f"The loans owe {cents / 100:,.0f} in all, but losses can be added up to {MAX_EXPOSURE / 100:,.0f} only. "
+            f"State the amounts in a larger unit. {_SCALE.format(scale=0.001)}"
+        )
+
+
+def check_unit(loans: Loans, risks: LoanRisks, parameters: Parameters) -> None:
+    """Raise InvalidPortfolio where whole cents are too coarse for the loans' losses.
+
+    risks: those of the loans. What rounding each loss at default changes of the base case's expected loss is compared
+    with MAX_ROUNDING.
+    """
+    exposure, lgd = _exposure(loans, parameters)
+    pd = np.where(risks.certain, 1.0, risks.pd[0] / 2.0**32)
+    exact, rounded = (math.fsum(pd * losses) for losses in (exposure * lgd * 100, risks.loss))
+    if abs(rounded - exact) > MAX_ROUNDING * exact:
+        raise InvalidPortfolio(
+            f"Losses are counted in cents, and this rounding changes the expected loss of the first {len(loans):,} "
+            f"loans by {abs(rounded / exact - 1):.2%}. State the amounts in a smaller unit. {_SCALE.format(scale=1000)}"
+        )
+
+
+_SCALE = (
+    "Give each column of amounts a scale in the mapping, such as "
+    '{{"columns": {{"EAD": {{"from": "EAD", "scale": {scale}}}}}}}; results are then in that unit.'
+)
+
+
+def _exposure(loans: Loans, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Exposure in currency units and mean LGD of each loan, (N,) each."""
+    segment_lgd = np.array([segment.lgd for segment in parameters.segments.values()])
+    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
+    return exposure, np.where(np.isnan(loans.lgd), segment_lgd[loans.segment], loans.lgd)
+
+
 def balance(loans: Loans) -> Floats:
     """What is owed at the reporting date, shape (N,): Balance where the portfolio brings it, else the amortised amount.
 
     Nothing is owed once the term is over.
     """
-    share = owed_share(loans.rate / 1200, loans.term, np.minimum(loans.age, loans.term))
-    return np.where(np.isnan(loans.balance), loans.loan_amount * share, loans.balance)
+    found = loans.balance.copy()
+    missing = np.flatnonzero(np.isnan(found))
+    term = loans.term[missing]
+    share = owed_share(loans.rate[missing] / 1200, term, np.minimum(loans.age[missing], term))
+    found[missing] = loans.loan_amount[missing] * share
+    return found
 
 
 def shocked_payment(loans: Loans, rise: Floats) -> Floats:
@@ -110,13 +158,17 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that
     fees in the payment stay in it. The rate does not fall below zero.
     """
-    months = np.maximum(loans.term - loans.age, 1)
     after = np.maximum(loans.rate + rise, 0.0)
-    ratio = annuity(after / 1200, months) / annuity(loans.rate / 1200, months)
+    moved = np.flatnonzero(after != loans.rate)  # most rates are fixed
+    before, after = loans.rate[moved], after[moved]
+    months = np.maximum(loans.term[moved] - loans.age[moved], 1)
+    ratio = annuity(after / 1200, months) / annuity(before / 1200, months)
     # Exact arithmetic would give a ratio on the rise's side of 1; rounding must not cross it, or stress could fall
     # below base.
-    ratio = np.where(after >= loans.rate, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
-    return loans.payment * ratio
+    ratio = np.where(after >= before, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
+    payment = loans.payment.copy()
+    payment[moved] *= ratio
+    return payment
 
 
 def score(loans: Loans, payment: Floats, card: Scorecard) -> Floats:

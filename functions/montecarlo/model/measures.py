@@ -50,7 +50,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Measures:
-    """All estimates of one case. Keys of the mappings are levels in percent."""
+    """All estimates of one case, in cents. Keys of the mappings are levels in percent."""
 
     el: Estimate
     ul: Estimate
@@ -94,15 +94,23 @@ class LossSample:
         """Weighted mean of the losses, in cents."""
         return math.fsum(self.weights * self.losses)
 
-    def measures(self) -> Measures:
-        """All measures, in cents, each with its error and interval."""
+    def simulated_el(self) -> Estimate:
+        """The mean loss, in cents, with the error of drawing scenarios alone."""
         mean = self.mean()
-        el = Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
+        return Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
+
+    def measures(self, expected: float | None = None) -> Measures:
+        """All measures, in cents, each with its error and interval.
+
+        expected: the expected loss, where it is known without simulation; the sample's mean is taken otherwise.
+        """
+        simulated = self.simulated_el()
+        el = simulated if expected is None else Estimate.normal(expected, 0.0)
         var = {level: self._var(level / 100) for level in VAR_LEVELS}
         capital = {level: _difference(var[level], el) for level in CAPITAL_LEVELS}
         return Measures(
             el=self._widened(el),
-            ul=self._widened(self._ul(mean)),
+            ul=self._widened(self._ul(simulated.value)),
             var={level: self._widened(estimate) for level, estimate in var.items()},
             es={level: self._widened(self._es(level / 100)) for level in ES_LEVELS},
             economic_capital={level: self._widened(estimate) for level, estimate in capital.items()},

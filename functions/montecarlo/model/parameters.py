@@ -5,14 +5,14 @@ that touches AWS.
 """
 
 import json
-import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from montecarlo.errors import InvalidInput
+from montecarlo.errors import InvalidInput, shown
 from montecarlo.model import capital
 
 SCHEMA = 1
@@ -100,11 +100,16 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+MAX_SEGMENTS = 64
+"""Each has its own factor, and its own rows in every table of the report."""
+
+_SEGMENT_NAME = re.compile(r"[^\W_][\w .&()+/-]{0,39}")
+
+
 @cache
-def _defaults() -> dict[str, Any]:
+def _defaults() -> Parameters:
     text = (Path(__file__).parent / "parameters.json").read_text(encoding="utf-8")
-    values: dict[str, Any] = _values(json.loads(text))
-    return values
+    return _parameters(json.loads(text), None)
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
@@ -113,77 +118,100 @@ def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
     `overrides` has the shape of parameters.json, any part of it; a new name under `segments` adds a segment, which then
     must be complete. Raises InvalidInput that names the parameter, its value and its allowed range.
     """
-    given = _values(dict(overrides or {}))
-    if not isinstance(given, Mapping):
-        raise InvalidInput(f"parameters must be an object that names parameters, not the one value {given!r}.")
-    merged = _merge(_defaults(), given, "")
-    if merged.pop("schema") != SCHEMA:
+    return _parameters({} if overrides is None else overrides, _defaults())
+
+
+def _parameters(given: object, base: Parameters | None) -> Parameters:
+    """The document `given`, each part that it lacks taken from `base`; without a base it must be complete."""
+    document = _object(given, "", ("schema", *(field.name for field in fields(Parameters))))
+    schema = document.get("schema", SCHEMA)
+    if isinstance(schema, bool) or schema != SCHEMA:
         raise InvalidInput(f"parameters: schema must be {SCHEMA}, the version that this release reads.")
-    if not isinstance(merged["name"], str):
-        raise InvalidInput("parameters: name must be a text.")
-    segments = {name: _segment(values, f"segments.{name}") for name, values in merged["segments"].items()}
-    top = {key: value for key, value in merged.items() if key not in ("name", "scorecard", "segments")}
-    checked = {key: _number(key, value, key) for key, value in top.items()}
+    name = document.get("name", base and base.name)
+    if not isinstance(name, str):
+        raise InvalidInput(f"parameters: name must be a text, not {shown(name)}.")
+    names = [field.name for field in fields(Scorecard)]
+    scorecard = _object(document.get("scorecard", {}), "scorecard", names)
     return Parameters(
-        name=merged["name"],
-        base_fed_rate=checked["base_fed_rate"],
-        global_factor_share=checked["global_factor_share"],
-        scorecard=Scorecard(**_numbers(merged["scorecard"], Scorecard, "scorecard")),
-        segments=segments,
+        name=name,
+        base_fed_rate=_number(document, "base_fed_rate", base),
+        global_factor_share=_number(document, "global_factor_share", base),
+        scorecard=Scorecard(**{key: _number(scorecard, key, base and base.scorecard, "scorecard.") for key in names}),
+        segments=_segments(document.get("segments", {}), base.segments if base else {}),
     )
 
 
-def _values(node: Any) -> Any:
-    """The tree with each {"value": v, "source": s} replaced by v."""
-    if isinstance(node, Mapping):
-        if "value" in node and set(node) <= {"value", "source"}:
-            return node["value"]
-        return {key: _values(value) for key, value in node.items()}
-    return node
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        here = f"{path}{key}"
-        if key not in base and path != "segments.":
-            raise InvalidInput(f"parameters: {here} is unknown; here one may give {', '.join(base)}.")
-        below = base.get(key)
-        if isinstance(below, Mapping) or (below is None and path == "segments."):
-            if not isinstance(value, Mapping):
-                raise InvalidInput(f"parameters: {here} must be an object, not {value!r}.")
-            known = below if below is not None else {field.name: None for field in fields(Segment)}
-            value = _merge(known, value, f"{here}.")
-        merged[key] = value
-    return merged
-
-
-def _numbers(values: Mapping[str, Any], kind: type, path: str) -> dict[str, float]:
-    return {field.name: _number(field.name, values[field.name], f"{path}.{field.name}") for field in fields(kind)}
-
-
-def _segment(values: Mapping[str, Any], path: str) -> Segment:
-    given = dict(values)
-    exposure_class, sales = given.pop("exposure_class"), given.pop("annual_sales")
-    if exposure_class not in capital.CLASSES:
+def _segments(given: object, base: Mapping[str, Segment]) -> dict[str, Segment]:
+    document = _object(given, "segments", None)
+    names = [*base, *(name for name in document if name not in base)]
+    if len(names) > MAX_SEGMENTS:
         raise InvalidInput(
-            f"parameters: {path}.exposure_class must be one of {', '.join(capital.CLASSES)}, not {exposure_class!r}."
+            f"parameters: there are {len(names):,} segments with the defaults, but a report can show {MAX_SEGMENTS} at "
+            "most: bring some of them together."
         )
+    lower = [name.lower() for name in names]
+    for name in names:
+        if not _SEGMENT_NAME.fullmatch(name):
+            raise InvalidInput(
+                f"parameters: segments: {shown(name)} is no name for a segment: take 1 to 40 letters, digits, spaces, "
+                "and any of _ . & ( ) + / -, a letter or digit first."
+            )
+        if lower.count(name.lower()) > 1:
+            raise InvalidInput(f"parameters: segments.{name} is there twice: capitals make no difference.")
+    return {name: _segment(document.get(name, {}), base.get(name), f"segments.{name}.") for name in names}
+
+
+def _segment(given: object, base: Segment | None, path: str) -> Segment:
+    names = [field.name for field in fields(Segment)]
+    document = _object(given, path.rstrip("."), names)
+    exposure_class = _leaf(document, "exposure_class", base, path)
+    if not isinstance(exposure_class, str) or exposure_class not in capital.CLASSES:
+        classes = ", ".join(capital.CLASSES)
+        raise InvalidInput(f"parameters: {path}exposure_class must be one of {classes}, not {shown(exposure_class)}.")
+    no_sales = _leaf(document, "annual_sales", base, path) is None
+    numbers = [name for name in names if name not in ("exposure_class", "annual_sales")]
     return Segment(
-        **{name: _number(name, value, f"{path}.{name}") for name, value in given.items()},
+        **{name: _number(document, name, base, path) for name in numbers},
         exposure_class=exposure_class,
-        annual_sales=None if sales is None else _number("annual_sales", sales, f"{path}.annual_sales"),
+        annual_sales=None if no_sales else _number(document, "annual_sales", base, path),
     )
 
 
-def _number(name: str, value: Any, path: str) -> float:
+def _object(value: object, path: str, known: Collection[str] | None) -> Mapping[str, Any]:
+    """An object of the document, with no keys but those that are known (None: any)."""
+    where = f"parameters: {path}" if path else "parameters"
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{where} must be an object, not {shown(value)}.")
+    for key in value:
+        if not isinstance(key, str) or (known is not None and key not in known):
+            here = f"{path}." if path else ""
+            raise InvalidInput(
+                f"parameters: {here}{shown(key)} is unknown; here one may give {', '.join(known or ())}."
+            )
+    return value
+
+
+def _leaf(document: Mapping[str, Any], name: str, base: object, path: str = "") -> Any:
+    """The value of one parameter: the document's, plain or as {"value": ..., "source": ...}, or else that of `base`."""
+    if name not in document:
+        if base is None:
+            raise InvalidInput(f"parameters: {path}{name} is missing; a new segment must be complete.")
+        return getattr(base, name)
+    value = document[name]
+    if isinstance(value, Mapping) and "value" in value and set(value) <= {"value", "source"}:
+        return value["value"]
+    return value
+
+
+def _number(document: Mapping[str, Any], name: str, base: object, path: str = "") -> float:
+    """A number within its range."""
+    value = _leaf(document, name, base, path)
     low, high = _RANGES[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"parameters: {path} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InvalidInput(f"parameters: {path}{name} must be a number from {low:g} to {high:g}, not {shown(value)}.")
     if name == "lgd_volatility" and 0 < value < SMALLEST_VOLATILITY:
         raise InvalidInput(
-            f"parameters: {path} is {value:g}, but must be 0 or lie from {SMALLEST_VOLATILITY:g} to {high:g}."
+            f"parameters: {path}{name} must be 0 or a number from {SMALLEST_VOLATILITY:g} to {high:g}, not "
+            f"{shown(value)}."
         )
-    if not low <= value <= high:
-        raise InvalidInput(f"parameters: {path} is {value:g}, but must lie from {low:g} to {high:g}.")
     return float(value)

@@ -3,14 +3,15 @@
 Year by year, a loan that is alive defaults with its one-year PD, at the middle of the year, on the balance B that its
 level payments leave by then; what is lost is discounted to today at the loan's own rate:
 
-    ECL = sum over years y of  PD * (1 - PD)**y * loss * B(m) / (1 + r)**m,   m = 12 * y + 6 months, r = Rate / 1200
+    ECL = sum over years y of  EL * (1 - PD)**y * B(m) / (1 + r)**m,    m = 12 * y + 6 months, r = Rate / 1200
     B(m) = ((1 + r)**n - (1 + r)**m) / ((1 + r)**n - 1),   n months remaining, or 1 - m / n at r = 0
 
-A last year of k < 12 months counts with PD * k / 12, at its own middle. A loan without payments to come (no term is
-known, or it is over) is provided for over one year, on all that is owed. A loan in default (PD 1) is provided for in
-full (stage 3).
+EL is the year's expected loss on today's exposure, PD * E[LGD given default] * exposure, which the simulated losses are
+held against: ECL differs from it by timing and discounting only. A last year of k < 12 months counts with EL * k / 12,
+at its own middle. A loan without payments to come is provided for over one year, on all that is owed: its term is over,
+or none is known, and then `valuation` tells no lifetime. A loan in default (PD 1) is provided for in full (stage 3).
 
-The PD is the same in every year, LGD too; there are no prepayments, and Rate stands for the effective interest rate.
+PD and LGD are the same in every year; there are no prepayments, and Rate stands for the effective interest rate.
 
 Only +, -, *, /, square roots and comparisons, each its own NumPy operation: the same bits on every CPU. The caller
 rounds to cents. Imports nothing that touches AWS.
@@ -31,18 +32,19 @@ Ints = npt.NDArray[np.int64]
 _NO_INTEREST = 1e-6  # interest over a loan's life, as a share of it, below which 1 - m / n is the better number
 
 
-class ExpectedLoss(NamedTuple):
-    """float64 (N,) each, in the unit of the loss. `lifetime` is never below `twelve_month`."""
+class ExpectedCreditLosses(NamedTuple):
+    """float64 (C, N) each, in the unit of the expected loss. `lifetime` is never below `twelve_month`."""
 
     twelve_month: Floats
     lifetime: Floats
 
 
-def expected_loss(pd: Floats, loss: Floats | Ints, rate: Floats, months: Ints) -> ExpectedLoss:
-    """Both expected losses of N loans.
+def expected_credit_losses(pd: Floats, expected: Floats | Ints, rate: Floats, months: Ints) -> ExpectedCreditLosses:
+    """Both expected credit losses of N loans in C cases.
 
-    pd: (N,), over one year. loss: (N,), exposure today * LGD. rate: (N,), % a year, not negative; NaN counts as 0.
-    months: int64 (N,), until the last payment; 0 where no payments are to come.
+    pd: (C, N), over one year. expected: (C, N), PD * E[loss given default] on today's exposure; of a loan in default
+    all of its loss. rate: (N,), % a year, not negative; NaN counts as 0. months: int64 (N,), until the last payment; 0
+    where no payments are to come.
     """
     # Loans of most years come first, so that those with year j from the end to go are the first so many.
     full_years = np.maximum(months - 1, 0) // 12
@@ -50,7 +52,7 @@ def expected_loss(pd: Floats, loss: Floats | Ints, rate: Floats, months: Ints) -
     going = np.cumsum(np.bincount(full_years)[::-1])[::-1]
 
     left, years = months[order], full_years[order]
-    alive = 1 - pd[order]
+    alive = 1 - pd[:, order]
     last_months = left - 12 * years
     month = 1 + np.nan_to_num(rate[order]) / 1200
     half_year = month * month * month * month * month * month
@@ -62,21 +64,21 @@ def expected_loss(pd: Floats, loss: Floats | Ints, rate: Floats, months: Ints) -
     # B(m) / (1 + r)**m is owed / interest with owed = (1 + r)**(n - m) - 1, or (n - m) / n without interest. Both grow
     # from a year to the one before it by the same kind of step, and the sum over years is taken from the last one on.
     owed = np.where(bearing, np.sqrt(last) - 1, last_months / 2)
-    total = owed * (last_months / 12)
-    first = total.copy()
+    first = owed * (last_months / 12)
+    total = np.tile(first, (len(pd), 1))
     factor, step = np.where(bearing, year, 1.0), np.where(bearing, year - 1, 12.0)
     owed = np.where(bearing, last * half_year - 1, last_months + 6.0)
     for count in going[1:]:
         first[:count] = owed[:count]
-        total[:count] = owed[:count] + alive[:count] * total[:count]
+        total[:, :count] = owed[:count] + alive[:, :count] * total[:, :count]
         owed[:count] = owed[:count] * factor[:count] + step[:count]
 
     scale = 1 / np.where(bearing, interest, np.maximum(left, 1))
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
 
-    def expected(sums: Floats) -> Floats:
+    def of_expected(sums: Floats) -> Floats:
         share = np.where(left > 0, sums * scale, 1 / half_year)
-        return np.asarray(loss * np.where(pd < 1, pd * share[back], 1.0))
+        return np.asarray(expected * np.where(pd < 1, share[..., back], 1.0))
 
-    return ExpectedLoss(expected(first), expected(total))
+    return ExpectedCreditLosses(of_expected(first), of_expected(total))

@@ -155,7 +155,7 @@ def expected_share(
 
 
 def portion(share: Ints, amount: Ints) -> Ints:
-    """share (Q24) * amount, to the nearest integer, without overflow for amounts below 2**46."""
+    """share (Q24) * amount, to the nearest integer, without overflow for amounts below 2**50."""
     high, low = share >> 12, share & 0xFFF
     return np.asarray((amount * high + ((amount * low) >> 12) + (1 << 11)) >> 12)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import LoanRisks
-from montecarlo.model.provisions import expected_loss
+from montecarlo.model.provisions import expected_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.loans import Loans
@@ -20,37 +20,49 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Valuation:
-    """Of N loans in C cases, int64 (C, N), in cents.
+    """Of N loans in C cases, int64 (C, N), in 2**-FRACTION_BITS cents (see `credit`).
 
-    expected_loss: PD * E[LGD given default] * exposure over the horizon, in 2**-16 cents; not discounted. capital:
-    Basel IRB capital. twelve_month, lifetime: expected credit losses (IFRS 9; lifetime is CECL's).
+    expected_loss: PD * E[LGD given default] * exposure over the horizon; not discounted. capital: Basel IRB capital.
+    twelve_month, lifetime: expected credit losses (IFRS 9; lifetime is CECL's). has_lifetime: bool (N,), false where
+    `lifetime` says nothing, as the loan's term is not known.
     """
 
     expected_loss: Ints
     capital: Ints
     twelve_month: Ints
     lifetime: Ints
+    has_lifetime: npt.NDArray[np.bool_]
 
 
 def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
-    """Expected loss, capital and provisions of each loan in each case. The latter two take the loan's mean LGD."""
+    """Expected loss, capital and provisions of each loan in each case.
+
+    Expected loss and provisions take the LGD that is expected given default. Capital takes the loan's LGD as it is
+    given, for Basel's formula asks for one of a downturn and not for this model's.
+    """
     sector = risks.sector.astype(np.int64)
     maturity = capital.effective_maturity(loans.term, loans.age)
-    months = np.maximum(loans.term - loans.age, 0)
-    capitals, twelve_month, lifetime = [], [], []
-    for pd in risks.pd:
-        share = pd / 2.0**32
-        probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32))
+    pd = np.where(risks.certain, 1.0, risks.pd / 2.0**32)
+    capitals = []
+    for share, alpha in zip(pd, risks.alpha, strict=True):
+        near = (alpha.astype(np.int64) << normal.FRACTION_BITS) // tables.scale[sector]
+        probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32), near)
         needed = capital.capital(tables.capital, sector, probit, risks.loss, maturity)
         capitals.append(np.where(risks.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
-        expected = expected_loss(np.where(risks.certain, 1.0, share), risks.loss, loans.rate, months)
-        twelve_month.append(np.rint(expected.twelve_month).astype(np.int64))
-        lifetime.append(np.rint(expected.lifetime).astype(np.int64))
-    return Valuation(expected_losses(risks, tables), np.array(capitals), np.array(twelve_month), np.array(lifetime))
+    expected = expected_losses(risks, tables)
+    months = np.maximum(loans.term - loans.age, 0)
+    provisions = expected_credit_losses(pd, expected, loans.rate, months)
+    return Valuation(
+        expected_loss=expected,
+        capital=np.array(capitals),
+        twelve_month=np.rint(provisions.twelve_month).astype(np.int64),
+        lifetime=np.rint(provisions.lifetime).astype(np.int64),
+        has_lifetime=(loans.term > 0) | risks.certain,
+    )
 
 
 def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:
-    """Analytic expected losses, int64 (C, N), 2**-16 cents; where LGDs follow the factor, by quadrature over it."""
+    """Analytic expected losses in 2**-FRACTION_BITS cents, int64 (C, N); by quadrature where LGDs follow the factor."""
     expected = risks.expected_loss()
     linked = tables.severity.drawn & (tables.severity.loading > 0)
     for sector in np.flatnonzero(linked).tolist():

@@ -229,7 +229,7 @@ def _regions(text: pa.Array) -> Ints:
 
 def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str, checks: _Checks) -> Ints:
     """The index into the known names; where nothing is given, the default's."""
-    index = {name: position for position, name in enumerate(known)}
+    index = {name.lower(): position for position, name in enumerate(known)}
     missing = pc.is_null(array)
     choice = _per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default, -1))
     checks.reject((choice < 0) & np.asarray(missing), column.name, "is missing")

@@ -3,6 +3,7 @@
 Imports the room's columns and dates only.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,6 +12,8 @@ from typing import Any
 from montecarlo.errors import InvalidInput
 from montecarlo.portfolio.columns import COLUMN, Column
 from montecarlo.portfolio.dates import parse_date
+
+_CURRENCY = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class Origin:
 class ColumnMapping:
     """How a bank's columns become the portfolio's. The empty mapping expects the portfolio's own names.
 
-    JSON: ``{"columns": {<portfolio column>: <source>}, "as_of": "YYYY-MM-DD"}``; both keys are optional, as_of is the
-    date the data was taken. A source is the name of a column of the file, or one of::
+    JSON: ``{"columns": {<portfolio column>: <source>}, "as_of": "YYYY-MM-DD", "currency": "USD"}``; all keys are
+    optional, as_of is the date the data was taken, currency the ISO 4217 code of all amounts. A source is the name of a
+    column of the file, or one of::
 
         {"from": "col" | ["first choice", "second"], "scale": 100, "format": "%b-%Y", "values": {"theirs": "ours"}}
         {"constant": "personal"}
@@ -42,17 +46,20 @@ class ColumnMapping:
 
     origins: Mapping[str, Origin] = field(default_factory=dict)
     as_of: date | None = None
+    currency: str = "USD"
 
     @classmethod
     def parse(cls, document: Mapping[str, Any] | None) -> "ColumnMapping":
         """Parse the JSON document (None is the empty mapping). Raises InvalidInput naming the key that is wrong."""
         if document is None:
             return cls()
-        _check_keys(document, "mapping", {"columns", "as_of"})
+        _check_keys(document, "mapping", {"columns", "as_of", "currency"})
         columns = document.get("columns", {})
         _check_keys(columns, "mapping columns", set(COLUMN))
         origins = {name: _parse_origin(COLUMN[name], source) for name, source in columns.items()}
-        return cls(origins, _parse_as_of(document.get("as_of")))
+        return cls(
+            origins, _parse_as_of(document.get("as_of")), _parse_currency(document.get("currency", cls.currency))
+        )
 
     def origin(self, column: str) -> Origin:
         """Where a column of the portfolio comes from; under its own name unless mapped."""
@@ -79,6 +86,12 @@ def _parse_as_of(value: object) -> date | None:
     if parsed is None:
         raise InvalidInput(f"The mapping's as_of must be a date such as '2026-01-31', not {value!r}.")
     return parsed
+
+
+def _parse_currency(value: object) -> str:
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise InvalidInput(f"The mapping's currency must be an ISO 4217 code such as 'EUR', not {value!r}.")
+    return value
 
 
 def _parse_origin(column: Column, value: object) -> Origin:

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.errors import IncompleteRun
-from montecarlo.model import concentration
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model import sums
+from montecarlo.model.credit import LoanRisks, check_exposure
 from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation.kernel import Simulation
 from montecarlo.storage.sealed import seal, unseal
 
 Ints = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
 
 
 @dataclass
@@ -37,15 +38,17 @@ class Counts:
 
 @dataclass(eq=False)
 class Breakdown:
-    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios. Amounts in cents.
+    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios.
 
-    losses: int64 (C, B, S). loans: int64 (B,). exposure: int64 (B,). squares, expected_squares: int64 (B, 3), squared
-    exposures and squared expected losses of the first case as `concentration` keeps them. expected_loss: int64 (C, B),
-    2**-16 cents. capital, twelve_month, lifetime: int64 (C, B), see `valuation`.
+    losses: int64 (C, B, S), cents; never above the exposure, which `credit.MAX_EXPOSURE` bounds. loans: int64 (B,).
+    without_lifetime: int64 (B,), loans that `lifetime` leaves out. The others are exact sums as `sums` keeps them:
+    exposure: (B, 2), cents. squares: (B, 4), of exposures in cents. expected_squares: (B, 4), of the first case's
+    expected losses. expected_loss, capital, twelve_month, lifetime: (C, B, 2), in the unit of `valuation`.
     """
 
     losses: Ints
     loans: Ints
+    without_lifetime: Ints
     exposure: Ints
     squares: Ints
     expected_squares: Ints
@@ -58,30 +61,70 @@ class Breakdown:
     def of(cls, part: npt.NDArray[np.int16], parts: int, loans: LoanRisks, valuation: Valuation, losses: Ints) -> Self:
         """Sums of `loans` by `part`, the index of each loan's part (N,)."""
 
-        def total(values: Ints) -> Ints:
-            sums = np.zeros(parts, dtype=np.int64)
-            np.add.at(sums, part, values)
-            return sums
-
         def by_case(values: Ints) -> Ints:
-            return np.array([total(case) for case in values]).reshape(len(values), parts)
+            return np.array([sums.total(case, part, parts) for case in values])
+
+        def count(chosen: npt.NDArray[np.bool_]) -> Ints:
+            return np.bincount(part[chosen], minlength=parts).astype(np.int64)
 
         return cls(
             losses=losses,
-            loans=np.bincount(part, minlength=parts).astype(np.int64),
-            exposure=total(loans.exposure),
-            squares=concentration.squares(loans.exposure, part, parts),
-            expected_squares=concentration.squares(valuation.expected_loss[0] >> 16, part, parts),
+            loans=count(np.ones(part.size, dtype=bool)),
+            without_lifetime=count(~valuation.has_lifetime),
+            exposure=sums.total(loans.exposure, part, parts),
+            squares=sums.squares(loans.exposure, part, parts),
+            expected_squares=sums.squares(valuation.expected_loss[0], part, parts),
             expected_loss=by_case(valuation.expected_loss),
             capital=by_case(valuation.capital),
             twelve_month=by_case(valuation.twelve_month),
-            lifetime=by_case(valuation.lifetime),
+            lifetime=by_case(np.where(valuation.has_lifetime, valuation.lifetime, 0)),
         )
 
     def add(self, other: Self) -> None:
-        """Add the sums over other loans in the same scenarios and cases."""
+        """Add the sums over other loans in the same scenarios and cases.
+
+        Raises InvalidPortfolio where losses can no longer be added up exactly.
+        """
+        check_exposure(_total(self.exposure) + _total(other.exposure))
         for name, array in vars(self).items():
             array += getattr(other, name)
+
+    def totals(self, one_in: int = 1) -> "Totals":
+        """The sums over the portfolio, estimated from these over a sample of one loan in so many.
+
+        Raises InvalidPortfolio where losses cannot be added up exactly.
+        """
+        check_exposure(_total(self.exposure) * one_in)
+        exact = {name: sums.exact(array) for name, array in vars(self).items() if name not in _PLAIN}
+        return Totals(
+            **{name: getattr(self, name) * one_in for name in _PLAIN},
+            **{name: values * one_in ** (2 if name in _SQUARED else 1) for name, values in exact.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """A `Breakdown`'s sums, for results to be made of: exact ones as Python's integers, object (B,) or (C, B)."""
+
+    losses: Ints
+    loans: Ints
+    without_lifetime: Ints
+    exposure: Objects
+    squares: Objects
+    expected_squares: Objects
+    expected_loss: Objects
+    capital: Objects
+    twelve_month: Objects
+    lifetime: Objects
+
+
+_PLAIN = ("losses", "loans", "without_lifetime")
+_SQUARED = ("squares", "expected_squares")
+
+
+def _total(words: Ints) -> int:
+    """The sum of all parts."""
+    return int(sums.exact(words).sum())
 
 
 @dataclass(eq=False)
@@ -97,7 +140,7 @@ class Partial:
     segments: Breakdown
     regions: Breakdown
     pd_sum: Ints
-    """int64 (C,): the sum of the loans' PDs as fractions of 2**32."""
+    """int64 (C, 2): the exact sum of the loans' PDs as fractions of 2**32, see `sums`."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
     kernels: list[str] = field(default_factory=list)
     """What simulated the chunks, "numpy" or "c": the same bits."""
@@ -119,13 +162,14 @@ class Partial:
     ) -> Self:
         """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each."""
         sectors = simulation.by_segment.shape[1]
+        pd = np.where(loans.certain, np.int64(1 << 32), loans.pd)
         return cls(
             plan=plan,
             chunks=[chunk],
             counts=counts,
             segments=Breakdown.of(loans.sector, sectors, loans, valuation, simulation.by_segment),
             regions=Breakdown.of(loans.region, len(REGIONS), loans, valuation, simulation.by_region),
-            pd_sum=np.where(loans.certain, np.int64(1 << 32), loans.pd).sum(axis=1, dtype=np.int64),
+            pd_sum=np.array([sums.total(case, np.zeros(len(loans), dtype=np.int64), 1)[0] for case in pd]),
             rejected_by_reason=reasons,
             kernels=[simulation.kernel],
         )
@@ -160,14 +204,6 @@ class Partial:
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
-
-    def scale(self, factor: int) -> None:
-        """Turn the sums over a sample of one loan in `factor` into estimates for the portfolio. Counts stay as they
-        are.
-        """
-        for breakdown in (self.segments, self.regions):
-            for name, array in vars(breakdown).items():
-                array *= factor * factor if name in ("squares", "expected_squares") else factor
 
     def to_bytes(self) -> bytes:
         """A sealed NumPy .npz file with the arrays, and the rest as JSON under `meta`."""

@@ -12,7 +12,7 @@ from datetime import date
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.model.cases import Case
-from montecarlo.model.credit import loan_risks
+from montecarlo.model.credit import check_unit, loan_risks
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables
 from montecarlo.model.tail_shift import Profile
@@ -39,16 +39,19 @@ def profile(
     tables: ModelTables,
     as_of: date,
 ) -> Profile:
-    """The profile of up to 32 files' first 1,000 loans. Raises InvalidPortfolio if one cannot be read.
+    """The profile of up to 32 files' first 1,000 loans.
 
-    tables: of these parameters and cases.
+    tables: of these parameters and cases. Raises InvalidPortfolio if a file cannot be read, and if the amounts of these
+    loans are too small to be counted in cents.
     """
     step = max(1, len(objects) // OBJECTS)
     chosen = objects[:: -(-len(objects) // OBJECTS)] if step > 1 else objects[:OBJECTS]
     with ThreadPoolExecutor(OBJECTS) as pool:
         rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
     loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
-    return Profile.of(loan_risks(loans, parameters, cases, tables))
+    risks = loan_risks(loans, parameters, cases, tables)
+    check_unit(loans, risks, parameters)
+    return Profile.of(risks)
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:

@@ -9,16 +9,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from montecarlo.model import concentration
+from montecarlo.model import concentration, sums
+from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error, tail_share
 from montecarlo.portfolio.regions import REGIONS
-from montecarlo.run.partial import Breakdown, Partial
+from montecarlo.run.partial import Partial, Totals
 from montecarlo.run.plan import Plan
 
 Floats = npt.NDArray[np.float64]
 
 SCHEMA = 1
 CONTRIBUTION_LEVEL = 99.0
+
+EL_CHECK_ERRORS = 4.0
+"""How many standard errors the simulated expected loss may lie from the analytic one: chance alone gives more once in
+16,000 cases.
+"""
+
+EL_CHECK_ROUNDING = 2e-4
+"""And what rounding may add, relative to it: of losses to cents (see `credit.check_unit`) and of probabilities."""
 
 SMALLEST_CONVERGENCE = 200
 """Scenarios below which an estimate of the tail says nothing."""
@@ -27,33 +36,38 @@ SMALLEST_CONVERGENCE = 200
 def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Mapping[str, str]) -> dict[str, Any]:
     """result.json, schema 1: amounts in currency units rounded to cents.
 
-    weights: (S,), of the scenarios of all waves.
+    weights: (S,), of the scenarios of all waves. Raises InvalidPortfolio where the portfolio owes too much.
     """
     strata = plan.design.strata(plan.scenarios) * waves
     error = stratified_error(strata) if strata else independent_error
-    sampling_error = _sampling_error(total, plan.sample)
+    segments, regions = total.segments.totals(plan.sample), total.regions.totals(plan.sample)
+    sampling_error = _sampling_error(segments, plan.sample)
+    segment_names = list(plan.parameters.segments)
+    pd_sums = sums.exact(total.pd_sum)
     cases = {}
     for c, case in enumerate(plan.cases):
-        sample = LossSample(total.segments.losses[c].sum(axis=0), weights, error, sampling_error)
+        sample = LossSample(segments.losses[c].sum(axis=0), weights, error, sampling_error)
+        expected = _cents(segments.expected_loss[c].sum())
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "probit_shift": dict(case.probit_shift),
-            "mean_pd": total.pd_sum[c] / 2**32 / total.counts.simulated,
-            "analytic_el": _money(int(total.segments.expected_loss[c].sum()) / (1 << 16)),
-            **_case(sample.measures()),
+            "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
+            **_case(sample.measures(expected)),
+            "el_check": _el_check(sample, expected),
             **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
                 "all": round(sample.effective_size()),
                 "99.9": round(sample.effective_size(0.999)),
             },
-            "capital": _money(int(total.segments.capital[c].sum())),
+            "capital": _expected_money(segments.capital[c].sum()),
             "ecl": {
-                "twelve_month": _money(int(total.segments.twelve_month[c].sum())),
-                "lifetime": _money(int(total.segments.lifetime[c].sum())),
+                "twelve_month": _expected_money(segments.twelve_month[c].sum()),
+                "lifetime": _lifetime(segments, c, slice(None)),
             },
+            "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
-            "segments": _parts(total.segments, c, sample, list(plan.parameters.segments)),
-            "regions": _parts(total.regions, c, sample, REGIONS),
+            "segments": _parts(segments, c, sample, segment_names),
+            "regions": _parts(regions, c, sample, REGIONS),
         }
     return {
         "schema": SCHEMA,
@@ -71,13 +85,14 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
         "portfolio": {
             "source": plan.portfolio,
             "as_of": plan.as_of.isoformat(),
-            "concentration": _concentration(total, plan.sample),
-            "segments": _holdings(total.segments, list(plan.parameters.segments)),
-            "regions": _holdings(total.regions, REGIONS),
+            "concentration": _concentration(segments, regions, plan.sample),
+            "segments": _holdings(segments, segment_names),
+            "regions": _holdings(regions, REGIONS),
         },
         "loans": asdict(total.counts),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
-        "exposure": _money(int(total.segments.exposure.sum())),
+        "currency": plan.columns.currency,
+        "exposure": _money(int(segments.exposure.sum())),
         "cases": cases,
         "timings": {
             "kernel_seconds": round(total.kernel_seconds, 3),
@@ -87,29 +102,27 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
     }
 
 
-def _sampling_error(total: Partial, one_in: int) -> float:
+def _sampling_error(segments: Totals, one_in: int) -> float:
     """What simulating one loan in k adds to every error: the relative standard error of a total over all loans.
 
     With loans drawn independently, a total of k * x_i has the variance (k - 1) / k * sum((k * x_i)**2); x is the
     expected loss in the first case.
     """
-    squares = sum(concentration.exact(total.segments.expected_squares))
-    expected = int(total.segments.expected_loss[0].sum()) >> 16
+    squares, expected = int(segments.expected_squares.sum()), int(segments.expected_loss[0].sum())
     share = squares / expected**2 if expected else 0.0
     return math.sqrt((1 - 1 / one_in) * share)
 
 
-def _concentration(total: Partial, one_in: int) -> dict[str, float]:
+def _concentration(segments: Totals, regions: Totals, one_in: int) -> dict[str, float]:
     """Herfindahl indices of exposure: by loan, by segment and by region, and the number of equal loans with the
     first.
     """
-    exposure = int(total.segments.exposure.sum())
-    by_loan = concentration.herfindahl(sum(concentration.exact(total.segments.squares)), exposure) / one_in
+    by_loan = concentration.herfindahl(int(segments.squares.sum()), int(segments.exposure.sum())) / one_in
     return {
         "hhi": by_loan,
         "effective_loans": round(1 / by_loan) if by_loan else 0,
-        "hhi_segments": concentration.between(total.segments.exposure.tolist()),
-        "hhi_regions": concentration.between(total.regions.exposure.tolist()),
+        "hhi_segments": concentration.between(segments.exposure.tolist()),
+        "hhi_regions": concentration.between(regions.exposure.tolist()),
     }
 
 
@@ -139,7 +152,9 @@ def segments_table(result: Mapping[str, Any]) -> pa.Table:
         for case, values in result["cases"].items()
         for part, figures in values[kind].items()
     ]
-    return pa.Table.from_pylist(rows)
+    table = pa.Table.from_pylist(rows)
+    unknown = [column.cast(pa.float64()) if pa.types.is_null(column.type) else column for column in table.columns]
+    return pa.table(unknown, names=table.column_names)
 
 
 def _case(measures: Measures) -> dict[str, Any]:
@@ -167,28 +182,58 @@ def _case(measures: Measures) -> dict[str, Any]:
     }
 
 
-def _parts(breakdown: Breakdown, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
+def _el_check(sample: LossSample, expected: float) -> dict[str, Any]:
+    """The simulated expected loss beside the analytic one, `expected` in cents, and whether chance explains the gap."""
+    simulated = sample.simulated_el()
+    error = simulated.standard_error
+    gap = abs(simulated.value - expected)
+    return {
+        "simulated": _money(simulated.value),
+        "standard_error": _money(error),
+        "standard_errors_apart": None if not error or math.isnan(error) else round(gap / error, 2),
+        "agrees": None if math.isnan(error) else gap <= EL_CHECK_ERRORS * error + EL_CHECK_ROUNDING * expected,
+    }
+
+
+def _parts(totals: Totals, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
     """Expected loss and Euler contribution to ES of each part that holds a loan."""
-    contributions = tail_share(sample.losses, sample.weights, breakdown.losses[case], CONTRIBUTION_LEVEL / 100)
+    contributions = tail_share(sample.losses, sample.weights, totals.losses[case], CONTRIBUTION_LEVEL / 100)
     return {
         name: {
-            "el": _money(int(breakdown.expected_loss[case, part]) / (1 << 16)),
+            "el": _expected_money(totals.expected_loss[case, part]),
             f"es_{CONTRIBUTION_LEVEL:g}_contribution": _money(contributions[part]),
-            "capital": _money(int(breakdown.capital[case, part])),
-            "twelve_month_ecl": _money(int(breakdown.twelve_month[case, part])),
-            "lifetime_ecl": _money(int(breakdown.lifetime[case, part])),
+            "capital": _expected_money(totals.capital[case, part]),
+            "twelve_month_ecl": _expected_money(totals.twelve_month[case, part]),
+            "lifetime_ecl": _lifetime(totals, case, slice(part, part + 1)),
         }
         for part, name in enumerate(names)
-        if breakdown.loans[part]
+        if totals.loans[part]
     }
 
 
-def _holdings(breakdown: Breakdown, names: Sequence[str]) -> dict[str, Any]:
+def _lifetime(totals: Totals, case: int, parts: slice) -> float | None:
+    """The lifetime ECL of the loans that have one; None where no loan has."""
+    if totals.without_lifetime[parts].sum() == totals.loans[parts].sum():
+        return None
+    return _expected_money(totals.lifetime[case, parts].sum())
+
+
+def _holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
     return {
-        name: {"loans": int(breakdown.loans[part]), "exposure": _money(int(breakdown.exposure[part]))}
+        name: {"loans": int(totals.loans[part]), "exposure": _money(int(totals.exposure[part]))}
         for part, name in enumerate(names)
-        if breakdown.loans[part]
+        if totals.loans[part]
     }
+
+
+def _cents(expected: int) -> float:
+    """An exact sum in 2**-FRACTION_BITS cents as cents."""
+    return expected / (1 << FRACTION_BITS)
+
+
+def _expected_money(expected: int) -> float | None:
+    """An exact sum in 2**-FRACTION_BITS cents as currency units, rounded to cents."""
+    return _money(_cents(expected))
 
 
 def _money(cents: float) -> float | None:

@@ -53,8 +53,6 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     if not total.counts.balanced():
         raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
-    if plan.sample > 1:
-        total.scale(plan.sample)
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = build(plan, total, weights, len(plans), versions)
@@ -74,7 +72,7 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
             return True
     chunks = len(total.chunks) * len(plans)
     result["cost"] = cost.actual(store.get_json(keys.estimate(plan.run)), chunks, total.seconds)
-    losses = total.segments.losses.sum(axis=1)
+    losses = total.segments.losses.sum(axis=1) * plan.sample
 
     distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
     store.put(keys.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))

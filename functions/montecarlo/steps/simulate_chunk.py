@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from montecarlo.model.credit import LoanRisks, loan_risks
+from montecarlo.model.credit import FRACTION_BITS, LoanRisks, loan_risks
 from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.rejects import rejects_table
@@ -88,20 +88,22 @@ def loans_table(
     loans: Loans, risks: LoanRisks, valuation: Valuation, simulation: kernel.Simulation, plan: Plan
 ) -> pa.Table:
     """Results loan by loan, amounts in currency units: exposure, loss at default and, per case, PD, expected loss,
-    simulated default frequency, Basel IRB capital and expected credit losses.
+    simulated default frequency, Basel IRB capital and expected credit losses; the lifetime's null where the loan has no
+    term.
     """
+    per_unit = 100 << FRACTION_BITS
     segments = pa.array(list(plan.parameters.segments))
     columns: dict[str, Any] = {
         "AccountID": loans.account_id,
-        "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment.astype(np.int8)), segments),
+        "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment), segments),
         "Exposure": risks.exposure / 100,
         "LossAtDefault": risks.loss / 100,
     }
     for c, case in enumerate(plan.cases):
         columns[f"PD_{case.name}"] = np.where(risks.certain, 1.0, risks.pd[c] / 2.0**32)
-        columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / (100 << 16)
+        columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / per_unit
         columns[f"DefaultFrequency_{case.name}"] = simulation.frequency[c] / 2.0**WEIGHT_BITS
-        columns[f"Capital_{case.name}"] = valuation.capital[c] / 100
-        columns[f"TwelveMonthECL_{case.name}"] = valuation.twelve_month[c] / 100
-        columns[f"LifetimeECL_{case.name}"] = valuation.lifetime[c] / 100
+        columns[f"Capital_{case.name}"] = valuation.capital[c] / per_unit
+        columns[f"TwelveMonthECL_{case.name}"] = valuation.twelve_month[c] / per_unit
+        columns[f"LifetimeECL_{case.name}"] = pa.array(valuation.lifetime[c] / per_unit, mask=~valuation.has_lifetime)
     return pa.table(columns)
