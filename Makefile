@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 CHECKOV := checkov==3.3.30
 ASL_VALIDATOR := asl-validator@4.0.0
 
-.PHONY: help run test lint console kernel clean setup tools
+.PHONY: help run test lint console layers kernel clean setup tools
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
@@ -30,6 +30,9 @@ lint: $(VENV)/.test  ## style, types, and who may import whom
 
 console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
 	$(BIN)/python -m publishing.console
+
+layers: $(VENV)/.local  ## compare the pinned layer with the newest release; asks the package index
+	@$(BIN)/python -m publishing.layers
 
 kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
 	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))

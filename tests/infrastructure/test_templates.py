@@ -74,9 +74,9 @@ def test_the_layer_table_has_every_region_once_and_makes_the_published_arns() ->
     for region, row in table.items():
         assert re.fullmatch(r"\d{12}", row["Account"]), region
         assert re.fullmatch(r"\d+", row["Version"]), region
-    assert table["us-east-1"] == {"Account": "336392948345", "Version": "14"}
-    assert table["ca-west-1"] == {"Account": "941713567376", "Version": "3"}
-    assert table["cn-north-1"] == {"Account": "406640652441", "Version": "10"}
+    assert table["us-east-1"] == {"Account": "336392948345", "Version": "16"}
+    assert table["ca-west-1"] == {"Account": "941713567376", "Version": "4"}
+    assert table["cn-north-1"] == {"Account": "406640652441", "Version": "11"}
 
     for stack in ("DataGen", "DataProc"):
         given = root["Resources"][stack]["Properties"]["Parameters"]
