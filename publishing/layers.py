@@ -55,7 +55,7 @@ def newest_release(printed: str) -> str:
 
 
 def wheels(requirement: str) -> Iterator[Path]:
-    """The wheels of a requirement and of all that it needs, for Lambda's Python on arm64, while they are gone through."""
+    """The wheels of a requirement and of all that it needs, for Lambda's Python on arm64; gone after the last."""
     with tempfile.TemporaryDirectory() as folder:
         platforms = [argument for platform in PLATFORMS for argument in ("--platform", platform)]
         pip("download", "--only-binary", ":all:", *platforms, "--python-version", "3.13", "--dest", folder, requirement)

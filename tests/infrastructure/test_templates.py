@@ -122,15 +122,24 @@ def test_every_log_group_expires(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_only_log_delivery_is_allowed_on_everything(name: str) -> None:
+def test_only_what_has_no_resource_is_allowed_on_everything(name: str) -> None:
+    """Log delivery, and Plan's look at how many functions the account may run at once."""
     wide = [
         action
         for node in values(template(f"cloudformation/{name}.yaml"))
         if isinstance(node, dict) and node.get("Effect") == "Allow" and node["Resource"] == "*"
-        for action in node["Action"]
+        for action in (node["Action"] if isinstance(node["Action"], list) else [node["Action"]])
     ]
-    assert wide
-    assert all(action.startswith("logs:") for action in wide)
+    others = [action for action in wide if not action.startswith("logs:")]
+    assert len(wide) > len(others)
+    assert others == (["lambda:GetAccountSettings"] if name == "dataproc" else [])
+
+
+@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
+def test_lambda_and_powertools_filter_logs_alike(logical: str, function: dict[str, Any]) -> None:
+    """Lambda drops what is below ApplicationLogLevel, whatever Powertools writes; it says WARN, not WARNING."""
+    assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == {"Ref": "LogLevel"}
+    assert template("template.yaml")["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO", "WARN", "ERROR"]
 
 
 def test_the_bucket_is_private_encrypted_and_kept() -> None:
