@@ -326,7 +326,7 @@ def test_a_wrong_request_fails_before_anything_is_spent(cloud: Cloud, request_: 
     assert failed.value.error == "InvalidInput"
 
 
-@pytest.mark.parametrize(("number", "given"), enumerate(([1], "loans", None, 7)))
+@pytest.mark.parametrize(("number", "given"), list(enumerate(([1], "loans", None, 7))))
 def test_an_input_that_is_no_object_fails_with_the_reason_on_record(cloud: Cloud, number: int, given: Any) -> None:
     """There is no object to put the error into, so the state machine hands on the error alone."""
     client, name = cloud.stack.client("stepfunctions"), f"no-object-{number}"
