@@ -7,7 +7,7 @@ AUDIT_VENV := .venv-audit
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console kernel setup tools lock licences audit clean
+.PHONY: help run test lint console layers kernel setup tools lock licences audit clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
@@ -28,6 +28,9 @@ lint: $(VENV)/.test  ## style, types, and who may import whom
 
 console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
 	$(BIN)/python -m publishing.console
+
+layers: $(VENV)/.local  ## compare the pinned layer with the newest release; asks the package index
+	@$(BIN)/python -m publishing.layers
 
 kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
 	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))

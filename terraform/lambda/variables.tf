@@ -51,7 +51,7 @@ variable "chunk_loans" {
 }
 
 variable "max_concurrency" {
-  description = "At most this many chunks run at once, of all groups together. The default is half of the 1,000 concurrent executions that Lambda grants an account in a Region, so that other functions are not starved."
+  description = "At most this many chunks run at once, of all groups together; calls of PlanGroup and ReduceGroup, at most one for each group, come on top. The default is half of the 1,000 concurrent executions that Lambda usually grants an account in a Region. Where it grants fewer, a run takes nine in ten of them at most."
   type        = number
   default     = 500
   nullable    = false
@@ -189,14 +189,14 @@ variable "stack_name" {
 }
 
 variable "log_level" {
-  description = "What the functions log. DEBUG logs every chunk's details."
+  description = "What the functions log. DEBUG adds what every call returned: keys, and numbers of loans and chunks."
   type        = string
   default     = "INFO"
   nullable    = false
 
   validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARN or ERROR."
   }
 }
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from montecarlo.errors import InvalidInput
 from montecarlo.host import aws_lambda
@@ -60,3 +62,37 @@ def test_a_handler_logs_what_it_did_and_never_the_data(caplog: pytest.LogCapture
     (record,) = caplog.records
     assert (record.message, vars(record)["event_run"]) == ("done", "june")
     assert "secret" not in str(vars(record))
+
+
+def test_debug_adds_what_a_call_returned(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", aws_lambda.logger.name)
+    handler = aws_lambda.handler_of(lambda event, host: {"loans": 3})
+    handler({"run": "june"}, None)
+    done, returned = caplog.records
+    assert (returned.levelname, vars(returned)["returned"], vars(done).get("returned")) == ("DEBUG", {"loans": 3}, None)
+
+
+@pytest.mark.parametrize(("limit", "asked", "granted"), [(10, 500, 9), (1, 500, 1), (1000, 500, 500), (1000, 950, 900)])
+def test_a_run_takes_no_more_functions_than_the_account_has(
+    environment: Host, monkeypatch: pytest.MonkeyPatch, limit: int, asked: int, granted: int
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "Plan")
+    lambda_ = boto3.client("lambda", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setattr(boto3, "client", lambda *arguments, **options: lambda_)
+    with Stubber(lambda_) as stubber:
+        stubber.add_response("get_account_settings", {"AccountLimit": {"UnreservedConcurrentExecutions": limit}}, {})
+        setup = environment.setup(RunRequest("june", max_concurrency=asked))
+    assert setup.max_concurrency == granted
+    assert setup.pace(40).chunks <= granted
+
+
+def test_a_run_takes_what_it_asks_for_where_lambda_does_not_say(
+    environment: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment.setup(RunRequest("june", max_concurrency=700)).max_concurrency == 700
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "Plan")
+    lambda_ = boto3.client("lambda", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setattr(boto3, "client", lambda *arguments, **options: lambda_)
+    with Stubber(lambda_) as stubber:
+        stubber.add_client_error("get_account_settings", "AccessDeniedException")
+        assert environment.setup(RunRequest("june", max_concurrency=700)).max_concurrency == 700

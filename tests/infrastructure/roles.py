@@ -27,9 +27,10 @@ def functions() -> dict[str, str]:
 
 @cache
 def own_statements(function: str) -> list[Statement]:
-    """What the function's role allows by itself, for a stack whose data bucket is called `bucket`."""
+    """What the function's role allows on objects by itself, for a stack whose data bucket is called `bucket`."""
     policies = resources(functions()[function], "AWS::Serverless::Function")[function]["Properties"]["Policies"]
-    return [_filled_in(each) for policy in policies if "Statement" in policy for each in policy["Statement"]]
+    statements = [each for policy in policies if "Statement" in policy for each in policy["Statement"]]
+    return [_filled_in(statement) for statement in statements if statement["Resource"] != "*"]
 
 
 @cache

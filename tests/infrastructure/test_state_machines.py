@@ -1,10 +1,13 @@
 """The state machines keep to what AWS and the embedded engine both run, and to how this project treats failures."""
 
+import heapq
+import random
 import re
 from typing import Any
 
 import pytest
 
+from montecarlo.limits import HISTORY_EVENTS
 from tests.infrastructure.templates import STATE_MACHINES, resources, state_machine, states, template, values
 
 FINAL_ERRORS = {"InvalidInput", "InvalidPortfolio", "IncompleteRun"}
@@ -59,11 +62,58 @@ def test_a_task_is_bounded_and_retries_what_passes_but_no_final_error(state: dic
         assert retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"] <= 60
 
 
-def test_all_tasks_retry_alike() -> None:
-    retries = [
-        state["Retry"] for name in STATE_MACHINES for _, state in states(state_machine(name)) if "Retry" in state
-    ]
-    assert all(retry == retries[0] for retry in retries)
+def test_all_tasks_retry_alike_but_those_of_many_wait_longer_for_a_function() -> None:
+    """What the parent retries is in its own history of 25,000 events; a child has a history of its own."""
+    tasks = {name: state for machine in STATE_MACHINES for name, state in states(state_machine(machine))
+             if state["Type"] == "Task"}  # fmt: skip
+    many = {name: tasks.pop(name) for name in ("GeneratePart", "SimulateChunk")}
+    for alike in (tasks, many):
+        first, *others = (state["Retry"] for state in alike.values())
+        assert all(other == first for other in others)
+    (throttled, *rest), (patient, *same) = tasks["Plan"]["Retry"], many["SimulateChunk"]["Retry"]
+    assert rest == same
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    assert patient == {**throttled, "MaxAttempts": 3000}
+    assert 3 * patient["MaxAttempts"] < HISTORY_EVENTS
+
+
+def test_memory_that_runs_out_is_retried_under_both_its_names() -> None:
+    for param in WORKING:
+        (names,) = [
+            retrier["ErrorEquals"]
+            for retrier in param.values[0]["Retry"]  # type: ignore[index]
+            if "Runtime.ExitError" in retrier["ErrorEquals"]
+        ]
+        assert "Runtime.OutOfMemory" in names
+
+
+@pytest.mark.parametrize(("at_once", "attempts"), [(9, 0), (500, 3000)])
+def test_two_thousand_chunks_on_ten_functions_end_well(at_once: int, attempts: int) -> None:
+    """With as many chunks at once as Plan allows such an account no call is refused. With more, as where Lambda does
+    not tell Plan the limit, each chunk has its turn before its attempts or the execution's day are over.
+    """
+    throttled = state_machine("dataproc")["States"]["Groups"]["ItemProcessor"]["States"]["Chunks"]["ItemProcessor"][
+        "States"
+    ]["SimulateChunk"]["Retry"][0]
+    chance = random.Random(1)
+    events = [(0.0, 0)] * at_once  # when a chunk asks for a function, and how often it was refused before
+    waiting, free_at, most, end = 2_000 - at_once, [0.0] * 10, 0, 0.0
+    heapq.heapify(events)
+    while events:
+        now, refused = heapq.heappop(events)
+        if free_at[0] > now:
+            delay = throttled["IntervalSeconds"] * throttled["BackoffRate"] ** min(refused, 20)
+            pause = chance.uniform(0, min(delay, throttled["MaxDelaySeconds"]))
+            most = max(most, refused + 1)
+            heapq.heappush(events, (now + pause, refused + 1))
+            continue
+        end = now + 30
+        heapq.heapreplace(free_at, end)
+        if waiting:
+            waiting -= 1
+            heapq.heappush(events, (end, 0))
+    assert most <= attempts <= throttled["MaxAttempts"]
+    assert end < state_machine("dataproc")["TimeoutSeconds"]
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
@@ -80,6 +130,7 @@ def test_distributed_maps_tolerate_nothing_and_hand_on_nothing_large() -> None:
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
         assert state["ResultWriter"]["Resource"].endswith(":s3:putObject")
         assert state["ResultPath"] is None
+        assert [retrier["ErrorEquals"] for retrier in state["Retry"]] == [["States.ItemReaderFailed"]]
         assert re.fullmatch("[A-Za-z]{1,40}", state["Label"])
         labels.append(state["Label"])
     assert labels == ["Parts", "Chunks"]
@@ -87,13 +138,17 @@ def test_distributed_maps_tolerate_nothing_and_hand_on_nothing_large() -> None:
 
 def test_dataproc_records_every_failure_before_it_fails() -> None:
     machine = state_machine("dataproc")["States"]
-    for name in ("Plan", "Groups", "Aggregate"):
+    for name in ("Plan", "Groups", "Aggregate", "PlanWave"):
+        # An error that States.ALL leaves out, and no ResultPath: the input may be no object to put the error into.
         assert machine[name]["Catch"] == [
-            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "RecordFailure"}
+            {"ErrorEquals": ["States.DataLimitExceeded"], "Next": "RecordFailure"},
+            {"ErrorEquals": ["States.ALL"], "Next": "RecordFailure"},
         ]
     assert machine["RecordFailure"]["Next"] == "Fail"
-    assert machine["RecordFailure"]["Catch"][0]["Next"] == "FailUnrecorded"
+    assert machine["RecordFailure"]["Parameters"]["failure.$"] == "$"
+    assert {catcher["Next"] for catcher in machine["RecordFailure"]["Catch"]} == {"FailUnrecorded"}
     assert (machine["Fail"]["ErrorPath"], machine["Fail"]["CausePath"]) == ("$.error", "$.cause")
+    assert (machine["FailUnrecorded"]["ErrorPath"], machine["FailUnrecorded"]["CausePath"]) == ("$.Error", "$.Cause")
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)

@@ -74,9 +74,9 @@ def test_the_layer_table_has_every_region_once_and_makes_the_published_arns() ->
     for region, row in table.items():
         assert re.fullmatch(r"\d{12}", row["Account"]), region
         assert re.fullmatch(r"\d+", row["Version"]), region
-    assert table["us-east-1"] == {"Account": "336392948345", "Version": "14"}
-    assert table["ca-west-1"] == {"Account": "941713567376", "Version": "3"}
-    assert table["cn-north-1"] == {"Account": "406640652441", "Version": "10"}
+    assert table["us-east-1"] == {"Account": "336392948345", "Version": "16"}
+    assert table["ca-west-1"] == {"Account": "941713567376", "Version": "4"}
+    assert table["cn-north-1"] == {"Account": "406640652441", "Version": "11"}
 
     for stack in ("DataGen", "DataProc"):
         given = root["Resources"][stack]["Properties"]["Parameters"]
@@ -122,15 +122,24 @@ def test_every_log_group_expires(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_only_log_delivery_is_allowed_on_everything(name: str) -> None:
+def test_only_what_has_no_resource_is_allowed_on_everything(name: str) -> None:
+    """Log delivery, and Plan's look at how many functions the account may run at once."""
     wide = [
         action
         for node in values(template(f"cloudformation/{name}.yaml"))
         if isinstance(node, dict) and node.get("Effect") == "Allow" and node["Resource"] == "*"
-        for action in node["Action"]
+        for action in (node["Action"] if isinstance(node["Action"], list) else [node["Action"]])
     ]
-    assert wide
-    assert all(action.startswith("logs:") for action in wide)
+    others = [action for action in wide if not action.startswith("logs:")]
+    assert len(wide) > len(others)
+    assert others == (["lambda:GetAccountSettings"] if name == "dataproc" else [])
+
+
+@pytest.mark.parametrize(("logical", "function"), FUNCTIONS)
+def test_lambda_and_powertools_filter_logs_alike(logical: str, function: dict[str, Any]) -> None:
+    """Lambda drops what is below ApplicationLogLevel, whatever Powertools writes; it says WARN, not WARNING."""
+    assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == {"Ref": "LogLevel"}
+    assert template("template.yaml")["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO", "WARN", "ERROR"]
 
 
 def test_the_bucket_is_private_encrypted_and_kept() -> None:

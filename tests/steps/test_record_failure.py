@@ -1,7 +1,11 @@
 """RecordFailure: the error of the chunk that failed, in words, where the user looks."""
 
 import json
+import tracemalloc
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from montecarlo.steps import record_failure
 from montecarlo.storage import keys
@@ -31,3 +35,29 @@ def test_the_first_failed_chunk_is_named(portfolio: MemoryHost) -> None:
     recorded = record(portfolio, "States.ExceedToleratedFailureThreshold", "too many failed")
     assert recorded["error"] == "RuntimeError"
     assert recorded["cause"] == "group 0, chunk 2 (a.csv): the roof is on fire"
+
+
+CHILD = st.fixed_dictionaries({"Status": st.sampled_from(["ABORTED", "SUCCEEDED"]), "Input": st.text()})
+
+
+@given(st.lists(CHILD, max_size=8), st.integers(1, 40), st.sampled_from([None, 0, 2]))
+def test_children_are_read_one_by_one_wherever_the_blocks_end(
+    children: list[dict[str, str]], block: int, indent: int | None
+) -> None:
+    data = json.dumps(children, ensure_ascii=False, indent=indent).encode()
+    blocks = [data[start : start + block] for start in range(0, len(data), block)]
+    assert list(record_failure._elements(blocks)) == children
+
+
+def test_a_large_record_of_children_is_not_held_as_a_whole(portfolio: MemoryHost) -> None:
+    """64 MB of aborted children before the one that timed out."""
+    aborted = json.dumps({"Status": "ABORTED", "Input": "x" * 1_000_000})
+    timed_out = json.dumps({"Status": "TIMED_OUT", "Error": "States.Timeout", "Cause": ""})
+    large = f"[{','.join([aborted] * 64)},{timed_out},{aborted}]".encode()
+    portfolio.s3.objects[f"{keys.map_results('june', 0)}/run/FAILED_0.json"] = large
+    tracemalloc.start()
+    recorded = record(portfolio, "States.ExceedToleratedFailureThreshold", "too many failed")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert recorded["error"] == "States.Timeout"
+    assert peak < len(large) + 20_000_000  # the memory bucket hands out one copy of the object

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.deployment import PROJECT
-from cli.execution import RunFailed
+from cli.execution import Execution, RunFailed
 from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.portfolio import synthetic as datagen
 from tests.deployed import Cloud, Montecarlo, figures
@@ -324,6 +324,16 @@ def test_a_wrong_request_fails_before_anything_is_spent(cloud: Cloud, request_: 
     with pytest.raises(RunFailed, match=message) as failed:
         cloud.simulate(**{"portfolio": "portfolios/nothing/", **request_})
     assert failed.value.error == "InvalidInput"
+
+
+@pytest.mark.parametrize(("number", "given"), list(enumerate(([1], "loans", None, 7))))
+def test_an_input_that_is_no_object_fails_with_the_reason_on_record(cloud: Cloud, number: int, given: Any) -> None:
+    """There is no object to put the error into, so the state machine hands on the error alone."""
+    client, name = cloud.stack.client("stepfunctions"), f"no-object-{number}"
+    with pytest.raises(RunFailed, match="the input must be a JSON object") as failed:
+        Execution.start(client, cloud.stack.outputs["DataProcStateMachineArn"], name, given).wait()
+    assert failed.value.error == "InvalidInput"
+    assert json.loads(cloud.read(f"runs/{name}/failure.json"))["error"] == "InvalidInput"
 
 
 def test_bad_rows_are_rejected_with_file_row_column_and_reason(cloud: Cloud) -> None:

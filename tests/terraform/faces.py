@@ -80,6 +80,7 @@ class Face:
             **{name: configuration[name] for name in OF_A_FUNCTION},
             "Layers": [layer["Arn"] for layer in configuration["Layers"]],
             "LogFormat": configuration["LoggingConfig"]["LogFormat"],
+            "ApplicationLogLevel": configuration["LoggingConfig"].get("ApplicationLogLevel"),
             "RetentionInDays": [found["retentionInDays"] for found in groups if found["logGroupName"] == group],
             "Role": self.role(configuration["Role"]),
         }

@@ -38,7 +38,7 @@ GIVEN = {
     "ChildExecutionType": "EXPRESS",
     "LayerArn": "arn:aws:lambda:us-east-1:210987654321:layer:scientific:3",
     "PowertoolsLayerVersion": "26",
-    "LogLevel": "WARNING",
+    "LogLevel": "WARN",
     "LogRetentionDays": 14,
     "RunExpirationDays": 90,
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:risk-team",
@@ -176,7 +176,7 @@ def test_the_lifecycle_of_the_bucket_is_the_same(both: Both) -> None:
     by_cloudformation = {
         rule["Id"]: {
             "prefix": rule.get("Prefix", ""),
-            "days": GIVEN["RunExpirationDays"] if "ExpirationInDays" in rule else 0,
+            "days": GIVEN["RunExpirationDays"] if rule["Id"] == "expire-runs" else rule.get("ExpirationInDays", 0),
             "noncurrent_days": rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
             "delete_marker": rule.get("ExpiredObjectDeleteMarker", False),
             "abort": rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),

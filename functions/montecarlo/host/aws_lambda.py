@@ -34,6 +34,7 @@ def handler_of(step: Step) -> Handler:
             raise
         seconds = round(time.perf_counter() - started, 3)
         logger.info("done", extra={**known, "seconds": seconds, "peak_memory_mb": round(peak_memory_mb())})
+        logger.debug("returned", extra={**known, "returned": result})
         return result
 
     return handler

@@ -12,6 +12,7 @@ from montecarlo.errors import InvalidInput
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
 
 
@@ -57,7 +58,7 @@ class Environment:
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
             architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
             children=os.environ.get("CHILD_EXECUTION_TYPE", Setup.children),
-            max_concurrency=request.max_concurrency,
+            max_concurrency=_granted(request.max_concurrency),
             max_groups=request.max_groups,
             max_group_concurrency=request.max_group_concurrency,
         )
@@ -65,6 +66,14 @@ class Environment:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+
+def _granted(asked: int) -> int:
+    """Of so many functions at once, no more than nine in ten of those that the account has. A new account may have ten:
+    Lambda refuses the eleventh, and what else runs in the account needs some too.
+    """
+    limit = concurrent_functions() if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else None
+    return asked if limit is None else min(asked, max(1, limit * 9 // 10))
 
 
 def _typed(text: str) -> float | int | str | None:

@@ -2,9 +2,10 @@
 were exceeded".
 """
 
+import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from montecarlo.errors import message_of_cause
@@ -14,6 +15,12 @@ from montecarlo.storage.store import Store
 
 MAX_CAUSE = 8_000
 """Characters of a cause that are kept; Step Functions allows 32,768 bytes."""
+
+_OBJECT = re.compile(r"[\[,\s]*\{")
+"""Where an element of a JSON array begins, after the bracket or the comma before it."""
+
+_BLOCK = 1 << 20
+"""Bytes of a FAILED file that are read at once: more than a child, which has at most twice 256 KiB of texts."""
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:
     """The child that failed, from the FAILED files which the Distributed Maps' ResultWriter left.
 
     They hold what failed, timed out, or was aborted because another child failed; and an earlier attempt at the run may
-    have left its own.
+    have left its own. A file can be 100 MB large, so it is read child by child, as far as the first that failed.
     """
     written = [
         item
@@ -52,12 +59,29 @@ def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:
         if re.search(r"/map/.*/FAILED_\d+\.json$", item.key)
     ]
     for item in sorted(written, key=lambda item: item.modified, reverse=True):
-        children: list[Mapping[str, Any]] = store.get_json(item.key)
-        for status in ("FAILED", "TIMED_OUT"):
-            for child in children:
-                if child.get("Status") == status:
-                    return child
+        timed_out = None
+        for child in _elements(store.stream(item.key, block=_BLOCK)):
+            if child.get("Status") == "FAILED":
+                return child
+            if child.get("Status") == "TIMED_OUT" and timed_out is None:
+                timed_out = child
+        if timed_out is not None:
+            return timed_out
     return None
+
+
+def _elements(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+    """The elements of a JSON array of objects that comes in blocks, one after the other."""
+    decode, text = json.JSONDecoder().raw_decode, ""
+    for block in codecs.iterdecode(blocks, "utf-8"):
+        text, at = text + block, 0
+        while found := _OBJECT.match(text, at):
+            try:
+                element, at = decode(text, found.end() - 1)
+            except ValueError:
+                break  # the rest of it comes with the next block
+            yield element
+        text = text[at:]
 
 
 def _place(text: object) -> str:

@@ -36,6 +36,8 @@ locals {
         "request.json", "estimate.json", "scenarios.npz", "plan.json", "groups/*/objects.json",
         "waves/*/groups/*/chunks.json", "waves/*/groups/*/group.json",
       ]
+      # How many functions the account may run at once. AWS knows no resource of this action.
+      more = [{ actions = ["lambda:GetAccountSettings"], resources = ["*"] }]
     }
     PlanGroup = {
       description = "Writes the chunks of one group"
@@ -61,7 +63,6 @@ locals {
     RecordFailure = {
       description = "Finds the chunk behind a failure and writes failure.json"
       memory_size = 512
-      timeout     = 60
       policies    = ["ReadRuns"]
       writes      = ["failure.json"]
     }
@@ -89,10 +90,12 @@ module "function" {
   name        = each.key
   description = each.value.description
   memory_size = try(each.value.memory_size, 1769)
-  timeout     = try(each.value.timeout, 900)
-  allow       = [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }]
-  policies    = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
-  common      = var.common
+  allow = concat(
+    [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }],
+    try(each.value.more, []),
+  )
+  policies = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
+  common   = var.common
   environment = {
     DATA_BUCKET                   = var.data_bucket
     PORTFOLIO_BUCKET              = var.portfolio_bucket_name

@@ -13,7 +13,7 @@ resource "aws_lambda_function" "this" {
   architectures = [var.common.architecture]
   layers        = var.common.layers
   memory_size   = var.memory_size
-  timeout       = var.timeout
+  timeout       = 900
   role          = aws_iam_role.this.arn
   s3_bucket     = var.common.code_bucket
   s3_key        = var.common.code_key
@@ -21,13 +21,14 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(var.environment, {
       POWERTOOLS_SERVICE_NAME = "montecarlo"
-      POWERTOOLS_LOG_LEVEL    = var.common.log_level
+      POWERTOOLS_LOG_LEVEL    = var.common.log_level # as logging_config, which Lambda filters by
     })
   }
 
   logging_config {
-    log_format = "JSON"
-    log_group  = aws_cloudwatch_log_group.this.name
+    log_format            = "JSON"
+    application_log_level = var.common.log_level
+    log_group             = aws_cloudwatch_log_group.this.name
   }
 
   # Lambda traces the first request each second and 5 % of the others, so a large run costs cents.

@@ -34,12 +34,6 @@ variable "memory_size" {
   default     = 1769
 }
 
-variable "timeout" {
-  description = "Seconds after which a call is ended."
-  type        = number
-  default     = 900
-}
-
 variable "common" {
   description = "What all functions of a stack share."
   type = object({

@@ -32,6 +32,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # What Step Functions records of each part that datagen wrote. An execution can be redriven for 14 days.
+  rule {
+    id     = "expire-datagen-records"
+    status = "Enabled"
+
+    filter {
+      prefix = "datagen/"
+    }
+
+    expiration {
+      days = 30
+    }
+  }
+
   dynamic "rule" {
     for_each = var.run_expiration_days > 0 ? [var.run_expiration_days] : []
 
