@@ -98,7 +98,7 @@ licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit  ## write docs/licences
 
 audit: $(AUDIT_VENV)/.audit  ## ask a service on the network for known weaknesses of all packages
 	for name in test sam checkov setup; do \
-	  $(AUDIT_VENV)/bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
+	  $(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
 	npm audit --prefix requirements
 
 clean:  ## remove every environment and what runs left
