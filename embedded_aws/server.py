@@ -56,6 +56,7 @@ class Server:
     region: str
     access_key: str
     secret_key: str = field(repr=False)
+    strict: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,7 +139,7 @@ def start(data_dir: Path, port: int | None = None, *, detached: bool = False, pr
     finally:
         os.close(lock)
     _children[process.pid] = process
-    server = Server(process.pid, port, f"http://{HOST}:{port}", str(data_dir), region, *key)
+    server = Server(process.pid, port, f"http://{HOST}:{port}", str(data_dir), region, *key, strict=profile != LENIENT)
     try:
         wait_until_healthy(server, process)
     except BaseException:  # Ctrl-C while waiting leaves nothing behind either
