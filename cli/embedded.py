@@ -42,7 +42,7 @@ def up(
     if port is not None and not 1 <= port <= 65_535:
         raise CommandError(f"--port is {port}, but must be a whole number from 1 to 65,535.")
     running = server.find_running(STATE / "up")
-    if running and options.strict and not running.strict:
+    if running and strict and not running.strict:
         raise CommandError("the embedded AWS that is up is not strict: stop it with `montecarlo down` first.")
     if running is None:
         port = port or server.free_port(server.PREFERRED_PORT)
