@@ -38,7 +38,10 @@ class MemoryS3:
             raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
         self.reads[Key] = self.reads.get(Key, 0) + 1
         first, last = Range.removeprefix("bytes=").split("-")
-        return {"Body": io.BytesIO(data[int(first) : int(last) + 1 if last else None])}
+        part = data[int(first) : int(last) + 1 if last else None]
+        if not part and data:
+            raise ClientError({"Error": {"Code": "InvalidRange"}}, "GetObject")
+        return {"Body": io.BytesIO(part), "ContentRange": f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"}
 
     def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
         self.objects.pop(Key, None)

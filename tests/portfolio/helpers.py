@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from montecarlo.portfolio.files import Format, count_rows
+from montecarlo.portfolio.files import Format, open_rows
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
@@ -45,7 +45,7 @@ def read(data: bytes, format: Format = "csv", mapping: ColumnMapping | None = No
 def check(data: bytes, format: Format = "csv", mapping: ColumnMapping | None = None) -> tuple[Loans, list[Reject]]:
     raw = read(data, format, mapping)
     loans, rejects = validate(raw, mapping or ColumnMapping(), SEGMENTS, AS_OF)
-    assert len(loans) + len(rejects) == count_rows(io.BytesIO(data), "loans", format)
+    assert len(loans) + len(rejects) == open_rows(io.BytesIO(data), "loans", format).count()
     return loans, rejects
 
 

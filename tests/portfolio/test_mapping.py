@@ -56,11 +56,11 @@ class TestMapping:
             ({"columns": {"Rate": {"from": "r", "constant": 1}}}, "exactly one of"),
             ({"columns": {"Rate": {"from": "r", "unit": "%"}}}, "mapping of Rate has the unknown key 'unit'"),
             ({"columns": {"Rate": {"from": "r", "prefix": "x"}}}, "unknown key 'prefix'"),
-            ({"columns": {"Rate": {"from": []}}}, "must have in from"),
+            ({"columns": {"Rate": {"from": []}}}, "must name a column"),
             ({"columns": {"Rate": {"from": "r", "scale": 0}}}, "scale above zero"),
             ({"columns": {"Rate": {"from": "r", "scale": True}}}, "scale above zero"),
             ({"columns": {"Rate": {"from": "r", "format": "%Y"}}}, "for dates only"),
-            ({"columns": {"Rate": {"from": "r", "values": {"a": 1}}}}, "must have in values"),
+            ({"columns": {"Rate": {"from": "r", "values": {"a": 1}}}}, "values in the mapping of Rate must be a text"),
             ({"columns": {"Segment": {"from": "r", "scale": 2}}}, "Segment is a text"),
             ({"columns": {"Rate": {"row_number": True}}}, "for AccountID only"),
             ({"columns": {"Segment": {"constant": None}}}, "as its constant"),
@@ -77,6 +77,6 @@ class TestMapping:
     def test_a_column_that_the_file_lacks(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"Rate": "apr"}})
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. It has: A"
+            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 14"
         ):
             read(csv_of(GOOD), mapping=mapping)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio, SlowDown
-from montecarlo.portfolio.files import Format, column_names, count_rows
+from montecarlo.portfolio.files import Format, open_rows
 from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject, rejects_table
@@ -56,20 +56,20 @@ class TestCsv:
         expected_loans, expected_rejects = check(encoded, format)
         assert loans.account_id.to_pylist() == expected_loans.account_id.to_pylist()
         assert rejects == expected_rejects
-        assert count_rows(io.BytesIO(encoded), "loans", format) == len(kinds)
+        assert open_rows(io.BytesIO(encoded), "loans", format).count() == len(kinds)
 
     def test_a_large_file_across_blocks(self) -> None:
         columns = ("AccountID", "PD", "EAD", "Note")
         rows = [{"AccountID": f"A{i}", "PD": "0.1", "EAD": "1", "Note": "n" * 200} for i in range(20_000)]
         data = csv_of(*rows, columns=columns)
         raw = read(data, rows=(12_345, 12_347))
-        assert raw.table["AccountID"].to_pylist() == ["A12345", "A12346"]
+        assert raw.tables[0]["AccountID"].to_pylist() == ["A12345", "A12346"]
         assert raw.row.tolist() == [12_346, 12_347]
 
     def test_a_part_of_a_file_keeps_its_numbers(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"AccountID": {"row_number": True, "prefix": "N"}}})
         raw = read(b"PD,EAD\n0.1,1\n0.1\n0.1,2\n", mapping=mapping, rows_before=100)
-        assert raw.table["AccountID"].to_pylist() == ["N101", "N103"]
+        assert raw.tables[0]["AccountID"].to_pylist() == ["N101", "N103"]
         assert [reject.row for reject in raw.rejects] == [102]
 
     def test_latin_1_costs_its_row_and_only_where_it_is_read(self) -> None:
@@ -79,18 +79,18 @@ class TestCsv:
         assert rejects == [Reject("loans", 2, "AccountID", "B�", "AccountID is not UTF-8 text")]
 
     def test_a_byte_order_mark_is_no_part_of_a_name(self) -> None:
-        assert column_names(io.BytesIO(b"\xef\xbb\xbfPD,EAD\n1,2\n"), "loans", "csv") == ["PD", "EAD"]
+        assert open_rows(io.BytesIO(b"\xef\xbb\xbfPD,EAD\n1,2\n"), "loans", "csv").columns == ["PD", "EAD"]
 
     @pytest.mark.parametrize(
         ("data", "format", "message"),
         [
-            (b"", "csv", "loans cannot be read"),
+            (b"", "csv", "loans is empty: it must begin with a header"),
             (
                 b"AccountID,PD,EAD\nA,0.1,1\n" + b'"B,0.1,1\nC,0.1,1\n',
                 "csv",
                 "quote in data row 2 that is never closed",
             ),
-            (b'AccountID,PD,EAD\n"A' + b"x" * 3_000_000, "csv", "quote is never closed"),
+            (b'AccountID,PD,EAD\n"A' + b"x" * 3_000_000, "csv", "data row 1 is longer .*, or a quote in it is never closed"),
             (b"AccountID,PD,EAD,PD\nA,0.1,1,0.2\n", "csv", "column 'PD' more than once"),
             (gzip.compress(b"AccountID,PD,EAD\n" + b"A,0.1,1\n" * 9999)[:-20], "csv.gz", "loans cannot be read"),
             (b"no gzip at all", "csv.gz", "loans cannot be read"),
@@ -144,7 +144,7 @@ class TestParquet:
     @pytest.mark.parametrize(
         ("columns", "message"),
         [
-            ({"AccountID": [1.5]}, "AccountID is a floating-point column"),
+            ({"AccountID": [1.5]}, "floating-point numbers as AccountID"),
             ({"Rate": [[1.0]]}, "in column 'Rate' the type list"),
         ],
     )

@@ -52,7 +52,7 @@ def test_csv_slices_hold_the_rows_that_the_reader_finds(
     def read(text: bytes, first: int = 0) -> list[tuple[int, dict[str, object]]]:
         raw = read_rows(io.BytesIO(text), "a.csv", "csv", ColumnMapping(), rows_before=first)
         assert not raw.rejects
-        return list(zip(raw.row.tolist(), raw.table.to_pylist(), strict=True))
+        return list(zip(raw.row.tolist(), raw.tables[0].to_pylist(), strict=True))
 
     found = []
     for piece in pieces:

@@ -18,11 +18,11 @@ from montecarlo.errors import InvalidPortfolio
 from montecarlo.limits import MAX_GROUPS, OBJECTS_PER_GROUP
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.source import cutting, inventory, listing
+from montecarlo.source.cutting import slices
 from montecarlo.source.grouping import pack
 from montecarlo.source.listing import find_objects, group_objects
 from montecarlo.source.objects import SAMPLED_OBJECTS, Census, InputObject, Slice
 from montecarlo.source.reading import read_slices
-from montecarlo.steps.plan_group import slices
 from montecarlo.storage.store import Store
 from tests.memory_s3 import MemoryS3, etag, memory_store
 
@@ -182,7 +182,7 @@ def test_what_is_wrong_with_an_inventory_is_said() -> None:
         ({"fileFormat": "ORC"}, "the inventory is ORC; have S3 write it as CSV or Parquet"),
         ({"fileSchema": "Bucket, Key"}, "lacks Key or Size; add Size to its optional fields"),
         ({"files": [{"key": "gone.csv.gz", "size": 9}]}, r"gone\.csv\.gz does not exist.*manifest names it"),
-        ({"files": [{"key": "broken.csv.gz", "size": 9}]}, r"broken\.csv\.gz cannot be read"),
+        ({"files": [{"key": "broken.csv.gz", "size": 8}]}, r"broken\.csv\.gz cannot be read"),
         ({"files": "none"}, "is no S3 Inventory manifest"),
     ):
         manifest = write_inventory(s3, rows)
@@ -283,7 +283,7 @@ def test_each_loan_reaches_one_worker_once(files: list[Any], chunk_loans: int, w
         assert sum(piece.rows[1] - piece.rows[0] for piece in chunk if piece.rows) <= chunk_loans
         raw = read_slices(chunk, store, ColumnMapping())
         assert not raw.rejects
-        accounts += raw.table["AccountID"].to_pylist()
+        accounts += [account for table in raw.tables for account in table["AccountID"].to_pylist()]
     assert sorted(accounts) == sorted(f"A{i}" for i in range(first))
 
 
@@ -313,5 +313,5 @@ def test_a_one_loan_object_is_read_with_one_request() -> None:
     s3.objects |= {f"loans/{i:03}.csv": csv_file(i, 1, "\n", True, False) for i in range(100)}
     (document,) = find_objects(store, "loans/").groups(50_000)
     pieces = [Slice(item.key, item.size, "csv", etag=item.etag) for item in group_objects(document, store)]
-    assert len(read_slices(pieces, store, ColumnMapping()).table) == 100
+    assert len(read_slices(pieces, store, ColumnMapping()).tables[0]) == 100
     assert set(s3.reads.values()) == {1}

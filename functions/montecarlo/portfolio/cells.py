@@ -15,7 +15,9 @@ Floats = NDArray[np.float64]
 
 
 def as_text(array: pa.Array) -> pa.Array:
-    """The values as strings; timestamps in UTC. Raises ArrowInvalid for bytes that are not UTF-8."""
+    """The cells as text, (n,): numbers in the shortest form that gives the same number back, dates as YYYY-MM-DD."""
+    if pa.types.is_float16(array.type) or pa.types.is_float32(array.type):
+        array = pc.cast(array, pa.float64())  # exact, so that the text is the number's and not its type's
     if pa.types.is_timestamp(array.type):
         array = pc.cast(array, pa.timestamp(array.type.unit))  # UTC: needs no time zone database
     return array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
@@ -31,6 +33,22 @@ def numbers(array: pa.Array) -> Floats:
             is_number = pc.match_substring_regex(array, r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
             array = pc.cast(pc.if_else(is_number, array, pa.scalar(None, pa.string())), pa.float64())
     return np.array(pc.fill_null(pc.cast(array, pa.float64(), safe=False), float("nan")))
+
+
+_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def days(array: pa.Array) -> NDArray[np.datetime64]:
+    """Dates and timestamps as days, (n,) datetime64[D], those of UTC; NaT for null."""
+    if pa.types.is_timestamp(array.type):  # by hand: Arrow's cast refuses dates that are far off
+        ticks = np.array(pc.cast(array, pa.int64()).fill_null(0))
+        found = (ticks // _DAY[array.type.unit]).astype("datetime64[D]")
+    else:
+        per_day = 1 if pa.types.is_date32(array.type) else _DAY["ms"]
+        kind = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
+        found = (np.array(pc.cast(array, kind).fill_null(0)).astype(np.int64) // per_day).astype("datetime64[D]")
+    found[np.asarray(pc.is_null(array))] = np.datetime64("NaT")
+    return np.asarray(found)
 
 
 def plain(column: pa.ChunkedArray, file: str, name: str) -> pa.Array:

@@ -21,7 +21,8 @@ _QUOTED_CELL = re.compile(rb'(?:\A|(?<=[,\r\n]))"[^"]*(?:""[^"]*)*("?)')
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 _AFTER_CELL = np.zeros(256, np.bool_)
 _AFTER_CELL[[_COMMA, _LF, _CR]] = True
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BEGIN = np.zeros(1, np.int64)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class RowScanner:
@@ -35,6 +36,8 @@ class RowScanner:
         self.name = name
         self.rows = 0
         """Rows that have ended so far, the header being one."""
+        self.header_end = 0
+        """The offset where the header ends, once it has."""
         self._offset = 0
         self._rest = b""  # of the row that has not ended yet
 
@@ -44,36 +47,35 @@ class RowScanner:
         Raises InvalidPortfolio that names the row which is too long or has a quote that is not closed.
         """
         text = self._rest + block
-        if self._offset == 0 and _BYTE_ORDER_MARK.startswith(text[:3]):
-            if len(text) < len(_BYTE_ORDER_MARK):
+        if self._offset == 0 and BYTE_ORDER_MARK.startswith(text[:3]):
+            if len(text) < len(BYTE_ORDER_MARK):
                 self._rest = text
                 return np.empty(0, np.int64)
-            self._offset, text = len(_BYTE_ORDER_MARK), text[len(_BYTE_ORDER_MARK) :]
+            self._offset, text = len(BYTE_ORDER_MARK), text[len(BYTE_ORDER_MARK) :]
         ends = self._row_ends(text)
         stop = int(ends[-1]) if len(ends) else 0
-        too_long = np.flatnonzero(np.diff(ends, prepend=0, append=len(text)) > MAX_ROW_BYTES)
-        if len(too_long):
-            row = self.rows + len(_filled(text, ends[: too_long[0]]))
-            raise InvalidPortfolio(
-                f"{self.name}: {_named(row)} is longer than {MAX_ROW_BYTES:,} bytes, or a quote in it is never closed. "
-                "Correct it."
-            )
+        if len(text) > MAX_ROW_BYTES:
+            self._check_lengths(text, ends)
         filled = _filled(text, ends)
-        ends = filled + self._offset
-        self.rows += len(filled)
+        ends = self._count(filled + self._offset)
         self._offset, self._rest = self._offset + stop, text[stop:]
         return ends
 
     def finish(self) -> Offsets:
         """The end of the last row where no line break ends it. Raises InvalidPortfolio where a quote is not closed."""
-        text = b"" if self._offset == 0 and _BYTE_ORDER_MARK.startswith(self._rest) else self._rest
+        text = b"" if self._offset == 0 and BYTE_ORDER_MARK.startswith(self._rest) else self._rest
         for cell in _QUOTED_CELL.finditer(text):
             if not cell[1]:
                 raise self._unclosed(self.rows)
         last = _filled(text, np.array([len(text)])) + self._offset if text else np.empty(0, np.int64)
-        self.rows += len(last)
         self._rest = b""
-        return last
+        return self._count(last)
+
+    def _count(self, ends: Offsets) -> Offsets:
+        if not self.rows and len(ends):
+            self.header_end = int(ends[0])
+        self.rows += len(ends)
+        return ends
 
     def _row_ends(self, text: bytes) -> Offsets:
         """Ends of the rows in `text`, which begins with a row. What follows the last is not known to be whole."""
@@ -111,6 +113,15 @@ class RowScanner:
             raise self._unclosed(self.rows + len(_filled(text, before)))
         return ends
 
+    def _check_lengths(self, text: bytes, ends: Offsets) -> None:
+        too_long = np.flatnonzero(np.diff(ends, prepend=0, append=len(text)) > MAX_ROW_BYTES)
+        if len(too_long):
+            row = self.rows + len(_filled(text, ends[: too_long[0]]))
+            raise InvalidPortfolio(
+                f"{self.name}: {_named(row)} is longer than {MAX_ROW_BYTES:,} bytes, or a quote in it is never closed. "
+                "Correct it."
+            )
+
     def _unclosed(self, row: int) -> InvalidPortfolio:
         return InvalidPortfolio(
             f"{self.name} has a quote in {_named(row)} that is never closed, so that it swallows rows. Close or remove "
@@ -118,16 +129,17 @@ class RowScanner:
         )
 
 
-def first_rows(head: bytes, rows: int) -> bytes:
-    """The header and up to so many whole rows of a CSV of which only the beginning is known."""
-    ends = RowScanner("").feed(head)
+def first_rows(head: bytes, rows: int, name: str) -> bytes:
+    """The header and up to so many whole rows of the CSV `name`, of which only the beginning is known."""
+    ends = RowScanner(name).feed(head)
     return head[: ends[min(rows, len(ends) - 1)]] if len(ends) else b""
 
 
 def _filled(text: bytes, ends: Offsets) -> Offsets:
     """Those of the ends that are not of a blank line: one that begins with its line break."""
-    first = np.frombuffer(text, dtype=np.uint8)[np.concatenate([np.zeros(1, np.int64), ends[:-1]])] if len(ends) else []
-    return np.asarray(ends[~np.isin(first, (_LF, _CR))], np.int64)
+    starts = np.concatenate([_BEGIN, ends])[: len(ends)]
+    first = np.frombuffer(text, dtype=np.uint8)[starts]
+    return np.asarray(ends[(first != _LF) & (first != _CR)])
 
 
 def _named(row: int) -> str:

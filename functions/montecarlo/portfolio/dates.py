@@ -16,7 +16,7 @@ _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 
 
 def parse_date(text: str, format: str | None) -> date | None:
-    """The date that a text says in `format` or, without one, in ISO or MM/DD/YYYY; None where it says none."""
+    """The date that a text stands for: in strptime's format, or else YYYY-MM-DD or MM/DD/YYYY. None if it is none."""
     try:
         if format:
             return datetime.strptime(text, format).date()
@@ -29,6 +29,18 @@ def parse_date(text: str, format: str | None) -> date | None:
         return date(int(year), int(month), int(day))
     except ValueError:
         return None
+
+
+def is_format(format: str) -> bool:
+    """Whether dates in this format can be read, and tell their year and month."""
+    try:
+        read = [
+            (date_, datetime.strptime(date_.strftime(format), format))
+            for date_ in (date(2014, 11, 23), date(2003, 4, 5))
+        ]
+    except (ValueError, re.error):  # unknown directives, and those that come twice
+        return False
+    return all((there.year, there.month) == (back.year, back.month) for there, back in read)
 
 
 def whole_months(start: NDArray[np.datetime64], end: NDArray[np.datetime64] | np.datetime64) -> Ints:

@@ -1,8 +1,10 @@
 """CSV and Parquet files: their columns, how many rows they have, and the cells of those that are asked for.
 
-Works on binary file objects, knows nothing of where they come from. Imports numpy and pyarrow only.
+Works on binary file objects, knows nothing of where they come from. What a library says about a file that it cannot
+read is never passed on, as it may hold cells. Imports numpy and pyarrow only.
 """
 
+import csv
 import gzip
 import io
 import re
@@ -11,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import BinaryIO, Literal
+from threading import Lock
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,18 +23,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.csv_rows import BYTE_ORDER_MARK, MAX_ROW_BYTES, RowScanner
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject
 
 Format = Literal["csv", "csv.gz", "parquet"]
 Ints = NDArray[np.int64]
+RowRange = tuple[int, int]
+"""The first row, from 0, and one past the last."""
 
-
-@dataclass(frozen=True)
-class _RaggedRow:
-    number: int
-    cells: int
-    expected: int
-    text: str
+_HEADER_BYTES = 1 << 16
+_CODECS = ("zstd", "lz4", "lz4_raw", "brotli", "lzo", "bz2", "gzip", "snappy")
 
 
 def format_of(name: str) -> Format | None:
@@ -40,43 +41,87 @@ def format_of(name: str) -> Format | None:
     return next((kind for suffix, kind in formats.items() if name.lower().endswith(suffix)), None)
 
 
-def column_names(file: BinaryIO, name: str, format: Format) -> list[str]:
-    """The columns a file has. Raises InvalidPortfolio if it cannot be read."""
-    if format == "parquet":
-        return list(open_parquet(file, name).schema_arrow.names)
-    with _reading(name):
-        return list(_open_csv(file, format, []).schema.names)
+@dataclass(frozen=True)
+class Cells:
+    """Rows as a file has them. `number` (n,): each row's, from 1. `ragged`: rows with too few or too many cells."""
+
+    table: pa.Table
+    number: Ints
+    ragged: list[Reject]
 
 
-def count_rows(file: BinaryIO, name: str, format: Format) -> int:
-    """The number of data rows, as `read_rows` counts them. Reads a CSV to its end, of Parquet the footer only."""
-    if format == "parquet":
-        rows: int = open_parquet(file, name).metadata.num_rows
-        return rows
-    ragged: list[_RaggedRow] = []
-    with _reading(name):
-        first_column = _open_csv(file, format, []).schema.names[:1]
-        whole_rows: int = sum(batch.num_rows for batch in _open_csv(file, format, ragged, first_column))
-    return whole_rows + len(ragged)
+class RowFile(Protocol):
+    """A file of rows. Every method raises InvalidPortfolio, naming the file, where it cannot be read."""
+
+    columns: list[str]
+
+    def count(self) -> int:
+        """The number of its data rows."""
+
+    def read(self, columns: list[str], rows: RowRange | None = None, holds: int | None = None) -> Cells:
+        """Some columns of some rows, all by default.
+
+        holds: how many rows the file must have, where that is known. Raises InvalidPortfolio if it has others.
+        """
 
 
-def row_group_ends(file: BinaryIO, name: str) -> list[int]:
-    """The rows of a Parquet file before the end of each of its row groups."""
-    metadata = open_parquet(file, name).metadata
-    return list(accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)))
+def open_rows(file: BinaryIO, name: str, format: Format) -> RowFile:
+    """A seekable file under the name that messages give it. Raises InvalidPortfolio if it cannot be read."""
+    return ParquetRows(file, name) if format == "parquet" else CsvRows(file, name, format)
 
 
-def read_csv(
-    file: BinaryIO, name: str, format: Format, columns: list[str], rows: tuple[int, int] | None
-) -> tuple[pa.Table, Ints, list[Reject]]:
-    """The rows' cells as bytes, the rows' numbers, and the ragged rows among them."""
-    start, stop = rows or (0, np.iinfo(np.int64).max)
-    ragged: list[_RaggedRow] = []
-    batches: list[pa.RecordBatch] = []
-    numbers: list[Ints] = []
-    seen = 0
-    with _reading(name):
-        reader = _open_csv(file, format, ragged, columns or None)
+# ---------------------------------------------------------------------------------------------------------------------
+# CSV
+
+
+class CsvRows:
+    """A CSV, plain or compressed, whose rows are counted by their ends while Arrow parses them."""
+
+    def __init__(self, file: BinaryIO, name: str, format: Format) -> None:
+        self._file, self._name, self._format = file, name, format
+        with _reading(name, self._format):
+            self._stream = _ScannedCsv(file, name, format)
+            self.columns = self._stream.header()
+
+    def count(self) -> int:
+        """The number of its data rows. Reads it to its end, in bounded memory."""
+        with _reading(self._name, self._format):
+            while self._stream.read(MAX_ROW_BYTES):
+                pass
+        return self._stream.rows
+
+    def read(self, columns: list[str], rows: RowRange | None = None, holds: int | None = None) -> Cells:
+        """As `RowFile.read`. Cells come as bytes, so that a bad one costs its row and not the file."""
+        columns = columns or self.columns[:1]
+        with _reading(self._name, self._format):
+            try:
+                cells, length = self._parse(columns, rows)
+            except pa.ArrowInvalid as error:
+                if not str(error).startswith("CSV parse error"):
+                    raise
+                # Arrow hands no ragged row over that is not UTF-8. As Latin-1 every byte is a character.
+                self._stream.end()
+                self._stream = _ScannedCsv(self._file, self._name, self._format)
+                self._stream.header()
+                cells, length = self._parse(columns, rows, latin_1=True)
+        if length is not None:
+            if length != self._stream.rows:
+                raise InvalidPortfolio(
+                    f"{self._name} has {self._stream.rows:,} rows by their ends, but {length:,} by their cells. Check "
+                    "its quotes, and write it again."
+                )
+            _check_length(self._name, rows, holds, length)
+        return cells
+
+    def _parse(self, columns: list[str], rows: RowRange | None, latin_1: bool = False) -> tuple[Cells, int | None]:
+        """The cells, and the number of the file's rows by Arrow's count if it was read to its end."""
+        start, stop = rows or (0, np.iinfo(np.int64).max)
+        ragged: list[_RaggedRow] = []
+        batches: list[pa.RecordBatch] = []
+        numbers: list[Ints] = []
+        seen, length = 0, None
+        names = [name.encode().decode("latin-1") for name in columns] if latin_1 else columns
+        reader = _open_csv(self._stream, names, ragged, latin_1)
         schema = reader.schema
         for batch in reader:
             number = _row_numbers(seen, batch.num_rows, ragged)
@@ -87,19 +132,112 @@ def read_csv(
             if last < len(number):
                 break
         else:
-            _check_length(name, rows, seen + len(ragged))
-    rejects = []
-    for row in ragged:
-        if row.text.count('"') % 2:
+            length = seen + len(ragged)
+        table = pa.Table.from_batches(batches, schema)
+        if latin_1:
+            table = pa.table([_from_latin_1(column) for column in table.columns], columns)
+        rejects = [row.to_reject(self._name) for row in ragged if start < row.number <= stop]
+        return Cells(table, np.concatenate(numbers or [np.empty(0, np.int64)]), rejects), length
+
+
+class _ScannedCsv:
+    """A CSV's bytes, uncompressed, as a file that Arrow can read; they are scanned for rows as they go by."""
+
+    def __init__(self, file: BinaryIO, name: str, format: Format) -> None:
+        file.seek(0)
+        self._stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=file) if format == "csv.gz" else file
+        self._name = name
+        self._scanner = RowScanner(name)
+        self._ahead = b""
+        self._last = b""
+        self._at_end = False
+        self._reading = Lock()
+        self.closed = False
+
+    @property
+    def rows(self) -> int:
+        """Data rows so far."""
+        return max(self._scanner.rows - 1, 0)
+
+    def header(self) -> list[str]:
+        """The names in the header; to be asked for before anything is read."""
+        while not self._scanner.rows and (block := self._next(_HEADER_BYTES)):
+            self._ahead += block
+        if not self._scanner.rows:
+            raise InvalidPortfolio(f"{self._name} is empty: it must begin with a header line that names the columns.")
+        first = self._ahead[: self._scanner.header_end].removeprefix(BYTE_ORDER_MARK).strip(b"\r\n")
+        self._ahead = self._ahead.removeprefix(BYTE_ORDER_MARK)
+        try:
+            return next(csv.reader(io.StringIO(first.decode("utf-8"), newline="")))
+        except (UnicodeDecodeError, csv.Error):
             raise InvalidPortfolio(
-                f"{name} has a quote in data row {row.number} that is never closed. Close or remove it."
-            )
-        if start < row.number <= stop:
-            fault = "fewer" if row.cells < row.expected else "more"
-            rejects.append(
-                Reject(name, row.number, "", row.text[:MAX_VALUE], f"the row has {fault} cells than the header")
-            )
-    return pa.Table.from_batches(batches, schema), np.concatenate(numbers or [np.empty(0, np.int64)]), rejects
+                f"{self._name} has a header line that cannot be read. Write it in UTF-8, with names of columns."
+            ) from None
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes, none at the end."""
+        with self._reading:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data + self._next(size - len(data)) if len(data) < size else data
+
+    def end(self) -> None:
+        """Give no more bytes. Arrow reads ahead in a thread of its own, even for a parser that was given up."""
+        with self._reading:
+            self._stream, self._at_end, self._ahead = io.BytesIO(), True, b""
+
+    def _next(self, size: int) -> bytes:
+        block: bytes = self._stream.read(size)
+        if block:
+            self._scanner.feed(block)
+            self._last = block[-1:]
+        elif not self._at_end:
+            self._at_end = True
+            self._scanner.finish()
+            return b"" if self._last in (b"\n", b"\r") else b"\n"  # without it Arrow calls a header alone an empty file
+        return block
+
+
+@dataclass(frozen=True)
+class _RaggedRow:
+    number: int
+    cells: int
+    expected: int
+    text: str
+
+    def to_reject(self, file: str) -> Reject:
+        fault = "fewer" if self.cells < self.expected else "more"
+        return Reject(file, self.number, "", self.text, f"the row has {fault} cells than the header")
+
+
+def _open_csv(
+    stream: _ScannedCsv, columns: list[str], ragged: list[_RaggedRow], latin_1: bool
+) -> pa_csv.CSVStreamingReader:
+    """Parse these columns. Rows with too few or too many cells are left out and added to `ragged` as they are met."""
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        text = row.text[: 4 * MAX_VALUE]
+        if latin_1:
+            text = text.encode("latin-1").decode("utf-8", "replace")
+        ragged.append(_RaggedRow(row.number - 1, row.actual_columns, row.expected_columns, text[:MAX_VALUE]))
+        return "skip"
+
+    return pa_csv.open_csv(
+        stream,
+        # One thread: only then does Arrow number the ragged rows. Latin-1's upper half takes two bytes in UTF-8.
+        read_options=pa_csv.ReadOptions(
+            use_threads=False,
+            block_size=2 * MAX_ROW_BYTES if latin_1 else MAX_ROW_BYTES,
+            encoding="latin-1" if latin_1 else "utf8",
+        ),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=pa_csv.ConvertOptions(
+            include_columns=columns, column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
+        ),
+    )
+
+
+def _from_latin_1(column: pa.ChunkedArray) -> pa.Array:
+    return pa.array([cell.decode("utf-8").encode("latin-1") for cell in column.to_pylist()], pa.binary())
 
 
 def _row_numbers(seen: int, count: int, ragged: list[_RaggedRow]) -> Ints:
@@ -109,97 +247,96 @@ def _row_numbers(seen: int, count: int, ragged: list[_RaggedRow]) -> Ints:
     return ordinal + 1 + np.searchsorted(well_formed_before, ordinal, side="right")
 
 
-def _check_length(name: str, rows: tuple[int, int] | None, length: int) -> None:
-    if rows and rows[1] > length:
+# ---------------------------------------------------------------------------------------------------------------------
+# Parquet
+
+
+class ParquetRows:
+    """A Parquet file. Only the row groups and columns that are asked for are read."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._name = name
+        with _reading(name, "parquet"):
+            file.seek(0)
+            self._parquet = pq.ParquetFile(file)
+            self.columns = list(self._parquet.schema_arrow.names)
+            metadata = self._parquet.metadata
+            groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        self.row_group_ends = list(accumulate(groups))
+        """The rows before the end of each row group."""
+        if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
+            raise _damaged_parquet(name)
+
+    def count(self) -> int:
+        """The number of rows that the footer tells; `read` checks it."""
+        return self.row_group_ends[-1] if self.row_group_ends else 0
+
+    def read(self, columns: list[str], rows: RowRange | None = None, holds: int | None = None) -> Cells:
+        """As `RowFile.read`."""
+        length = self.count()
+        start, stop = rows or (0, length)
+        _check_length(self._name, rows, holds, length)
+        starts = [0, *self.row_group_ends[:-1]]
+        groups = [i for i, end in enumerate(self.row_group_ends) if end > start and starts[i] < stop]
+        with _reading(self._name, "parquet"):
+            table = self._parquet.read_row_groups(groups, columns=columns or self.columns[:1], use_threads=False)
+        skipped = starts[groups[0]] if groups else 0
+        table = table.slice(start - skipped, stop - start)
+        if len(table) != stop - start:
+            raise _damaged_parquet(self._name)
+        return Cells(table, np.arange(start + 1, stop + 1), [])
+
+
+def _damaged_parquet(name: str) -> InvalidPortfolio:
+    return InvalidPortfolio(f"{name} cannot be read: it is no Parquet file, or it is damaged. Write it again.")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _check_length(name: str, rows: RowRange | None, holds: int | None, length: int) -> None:
+    counted = rows[1] if rows and rows[1] > length else holds
+    if counted is not None and counted != length:
         raise InvalidPortfolio(
-            f"{name} has {length} rows where {rows[1]} were counted: it changed since. "
-            "Leave it alone, and start the run again."
+            f"{name} has {length:,} rows where {counted:,} were counted or stated by a manifest. Correct the manifest; "
+            "if the file was written again, start the run again."
         )
 
 
-def read_parquet(
-    parquet: pq.ParquetFile, name: str, columns: list[str], rows: tuple[int, int] | None
-) -> tuple[pa.Table, Ints]:
-    """The columns of rows [start, stop), or of all rows, and the rows' numbers in the file from 1, int64 (N,).
-
-    Raises InvalidPortfolio where the file has fewer rows or cannot be read.
-    """
-    metadata = parquet.metadata
-    start, stop = rows or (0, metadata.num_rows)
-    _check_length(name, rows, metadata.num_rows)
-    ends = np.cumsum([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)], dtype=np.int64)
-    groups = [i for i in range(len(ends)) if ends[i] > start and ends[i] - metadata.row_group(i).num_rows < stop]
-    with _reading(name):
-        table = parquet.read_row_groups(groups, columns=columns, use_threads=False)
-    skipped = ends[groups[0] - 1] if groups and groups[0] else 0
-    return table.slice(start - skipped, stop - start), np.arange(start + 1, stop + 1)
-
-
-def _open_csv(
-    file: BinaryIO, format: Format, ragged: list[_RaggedRow], columns: list[str] | None = None
-) -> pa_csv.CSVStreamingReader:
-    """Open a CSV at its start. Cells come as bytes, so that a bad one costs its row and not the file.
-
-    Rows with too few or too many cells are left out and added to `ragged` as they are met.
-    """
-
-    def skip(row: pa_csv.InvalidRow) -> str:
-        ragged.append(_RaggedRow(row.number - 1, row.actual_columns, row.expected_columns, row.text))
-        return "skip"
-
-    file.seek(0)
-    stream = gzip.GzipFile(fileobj=file) if format == "csv.gz" else file
-    header = stream.readline()
-    if header.endswith(b"\n"):
-        stream.seek(0)
-    else:  # Arrow calls a header without a line break an empty file
-        stream = io.BytesIO(header + stream.read() + b"\n")
-    return pa_csv.open_csv(
-        stream,
-        # One thread: only then does Arrow number the ragged rows.
-        read_options=pa_csv.ReadOptions(use_threads=False),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=columns, column_types=dict.fromkeys(columns or (), pa.binary()), strings_can_be_null=False
-        ),
-    )
-
-
-def open_parquet(file: BinaryIO, name: str) -> pq.ParquetFile:
-    """Open a Parquet file by its footer. Raises InvalidPortfolio where it is none."""
-    with _reading(name):
-        file.seek(0)
-        return pq.ParquetFile(file)
-
-
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Turn what Arrow says about an unreadable file into InvalidPortfolio; let storage's own errors through."""
+def _reading(name: str, format: Format) -> Iterator[None]:
+    """Turn what libraries say about an unreadable file into InvalidPortfolio; let storage's own errors through.
+
+    What they say is not passed on: Arrow quotes rows.
+    """
     try:
         yield
     except MemoryError:
         raise
-    except (pa.ArrowException, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        _explain_codec(name, error)
-        cause = (
-            "a row is longer than 1 MiB, or a quote is never closed"
-            if "straddling" in str(error)
-            else str(error).rstrip(".")
-        )
-        raise InvalidPortfolio(f"{name} cannot be read: {cause}. Correct the file or write it again.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InvalidPortfolio(
+            f"{name} cannot be read: it is not compressed with gzip, or damaged, or its end is missing. Write it again."
+        ) from None
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _unreadable(name, format, error) from None
     except OSError as error:
         # Arrow raises plain OSError for a damaged file; a lost connection comes as a subclass or with an errno.
         if type(error) is not OSError or error.errno is not None:
             raise
-        _explain_codec(name, error)
-        raise InvalidPortfolio(f"{name} cannot be read: {error}. Correct the file or write it again.") from error
+        raise _unreadable(name, format, error) from None
 
 
-def _explain_codec(name: str, error: Exception) -> None:
-    """Arrow says "Support for codec 'zstd' not built" where its build lacks one."""
+def _unreadable(name: str, format: Format, error: Exception) -> InvalidPortfolio:
+    if format != "parquet":
+        return InvalidPortfolio(
+            f"{name} cannot be read as a CSV: its cells cannot be told apart. Write it in UTF-8, with commas between "
+            'cells and double quotes (") around those that hold commas.'
+        )
     # Not looked up beforehand: asking pyarrow for a column's codec aborts the process if the footer is damaged.
-    if missing := re.search(r"codec '?(\w+)", str(error), re.IGNORECASE):
-        raise InvalidPortfolio(
-            f"{name} is compressed with {missing[1]}, which this installation of Arrow cannot read. "
+    codec = re.search(r"codec '?(\w+)", str(error), re.IGNORECASE)
+    if codec and codec[1].lower() in _CODECS:
+        return InvalidPortfolio(
+            f"{name} is compressed with {codec[1].lower()}, which this installation of Arrow cannot read. "
             "Write it with Snappy, or deploy with a layer that has the codec (parameter LayerArn)."
-        ) from error
+        )
+    return _damaged_parquet(name)

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.cells import as_text, numbers
+from montecarlo.portfolio.cells import as_text, days, numbers
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
 from montecarlo.portfolio.dates import parse_date, whole_months
 from montecarlo.portfolio.mapping import ColumnMapping
@@ -82,22 +81,43 @@ class _Checks:
         self.fault = np.zeros(rows, np.int16)
         self.faults: list[tuple[str, str]] = [("", "")]
 
+    def of(self, rows: slice) -> "_Checks":
+        """The same checks, of some of the rows."""
+        part = _Checks(0)
+        part.fault, part.faults = self.fault[rows], self.faults
+        return part
+
     def reject(self, rows: Bools, column: str, reason: str) -> None:
         """Reject the rows, for a reason that reads on from the column's name."""
         if rows.any():
-            self.fault[rows & (self.fault == 0)] = len(self.faults)
-            self.faults.append((column, f"{column} {reason}"))
+            fault = (column, f"{column} {reason}")
+            if fault not in self.faults:
+                self.faults.append(fault)
+            self.fault[rows & (self.fault == 0)] = self.faults.index(fault)
 
 
 def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_of: date) -> tuple[Loans, list[Reject]]:
     """Parse and check rows: the valid loans, and all rejects, those of reading included, by file and row.
 
-    segments: the names known, in index order. as_of: the reporting date. A row is rejected once, for its first faulty
-    column in the order of COLUMNS; of an AccountID that comes more than once the first row stays.
+    segments: the names known, in index order; how they are capitalised does not matter. as_of: the reporting date. A
+    row is rejected once, for its first faulty column in the order of COLUMNS; of an AccountID that comes more than once
+    the first row stays.
     """
-    table = _Columns(raw.table, mapping)
-    checks = _Checks(raw.table.num_rows)
-    account_id = _check_account(table.array("AccountID"), checks)
+    checks = _Checks(len(raw.row))
+    account_id = _check_accounts(raw.tables, checks)
+    parts, start = [], 0
+    for table in raw.tables:
+        rows = slice(start, start + len(table))
+        columns = _Columns(table, mapping)
+        parts.append(_parse(columns, account_id[rows.start : rows.stop], segments, as_of, checks.of(rows)))
+        start = rows.stop
+    loans = _joined(parts) if len(parts) > 1 else parts[0]
+    rejects = sorted([*raw.rejects, *_rejects(raw, checks)], key=place)
+    return (loans.select(checks.fault == 0) if checks.fault.any() else loans), rejects
+
+
+def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_of: date, checks: _Checks) -> Loans:
+    """All rows of a table as loans, with nonsense where a row is at fault."""
     has_pd, has_ead = table.given("PD"), table.given("EAD")
     numbers: dict[str, Floats] = {}
     age = np.zeros(len(account_id), np.int64)
@@ -121,7 +141,7 @@ def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_o
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
-    loans = Loans(
+    return Loans(
         account_id=account_id,
         key=hash_ids(account_id),
         segment=segment.astype(np.int16),
@@ -138,8 +158,15 @@ def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_o
         lgd=numbers["LGD"],
         ead=numbers["EAD"],
     )
-    rejects = sorted([*raw.rejects, *_rejects(raw, checks)], key=place)
-    return (loans.select(checks.fault == 0) if checks.fault.any() else loans), rejects
+
+
+def _joined(parts: Sequence[Loans]) -> Loans:
+    arrays = {
+        item.name: np.concatenate([getattr(part, item.name) for part in parts])
+        for item in fields(Loans)
+        if item.name != "account_id"
+    }
+    return Loans(pa.concat_arrays([part.account_id for part in parts]), **arrays)
 
 
 class _Columns:
@@ -163,12 +190,10 @@ class _Columns:
         return self._mapping.origin(column).format
 
 
-def _check_account(array: pa.Array, checks: _Checks) -> pa.Array:
-    if pa.types.is_floating(array.type):
-        raise InvalidPortfolio(
-            "AccountID is a floating-point column, which loses digits. Write it as text or whole number."
-        )
-    account_id = as_text(array)
+def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
+    account_id = pa.concat_arrays(
+        [as_text(chunk) for table in tables for chunk in table["AccountID"].chunks] or [_NONE]
+    )
     checks.reject(np.asarray(pc.is_null(account_id)), "AccountID", "is missing")
     # Codes are given out in order of first appearance, so one that is not above all before it was there already.
     code = np.asarray(account_id.dictionary_encode().indices.fill_null(-1))
@@ -178,12 +203,16 @@ def _check_account(array: pa.Array, checks: _Checks) -> pa.Array:
     return account_id.fill_null("")
 
 
+_NONE = pa.array([], pa.string())
+
+
 def _check_number(column: Column, array: pa.Array, scale: float, checks: _Checks) -> Floats:
     """Parse and check a number; NaN where there is none."""
     value = numbers(array)
     checks.reject(np.asarray(pc.is_valid(array)) & ~np.isfinite(value), column.name, "is not a finite number")
     if scale != 1:
-        value = value * scale
+        with np.errstate(over="ignore"):  # what is infinite then is above every limit
+            value = value * scale
     checks.reject(value < column.low, column.name, "must not be negative")
     if column.positive:
         checks.reject(value == 0, column.name, "must not be zero")
@@ -198,10 +227,8 @@ _NOT_A_DATE = np.datetime64("NaT", "D")
 
 def _check_age(array: pa.Array, format: str | None, as_of: date, checks: _Checks) -> Ints:
     """Whole months from origination to as_of; 0 where no date is given."""
-    if pa.types.is_timestamp(array.type):
-        array = pc.cast(pc.cast(array, pa.timestamp(array.type.unit)), pa.date32())  # the day in UTC
-    if pa.types.is_date(array.type):
-        origination = np.asarray(pc.cast(array, pa.date32())).astype("datetime64[D]")
+    if pa.types.is_temporal(array.type):
+        origination = days(array)
     else:
         origination = _per_distinct(as_text(array), lambda text: parse_date(text, format), _NOT_A_DATE)
         expected = f"in the format {format}" if format else "(YYYY-MM-DD or MM/DD/YYYY)"
@@ -248,16 +275,16 @@ def _per_distinct(text: pa.Array, function: Callable[[str], Any], missing: Any) 
 
 
 def _rejects(raw: RawRows, checks: _Checks) -> list[Reject]:
-    faulty = np.flatnonzero(checks.fault)
-    if not len(faulty):
-        return []
-    taken = raw.table.take(pa.array(faulty))
-    columns = {name: as_text(taken[name]).to_pylist() for name in taken.column_names}
-    rejects = []
-    for i, row in enumerate(faulty):
-        column, reason = checks.faults[checks.fault[row]]
-        value = (columns[column][i] if column in columns else None) or ""
-        rejects.append(Reject(raw.files[raw.file_index[row]], int(raw.row[row]), column, value[:MAX_VALUE], reason))
+    rejects, start = [], 0
+    for table in raw.tables:
+        faulty = np.flatnonzero(checks.fault[start : start + len(table)])
+        taken = table.take(pa.array(faulty, pa.int64()))
+        columns = {name: as_text(taken[name].combine_chunks()).to_pylist() for name in taken.column_names}
+        for i, row in enumerate(faulty + start):
+            column, reason = checks.faults[checks.fault[row]]
+            value = (columns[column][i] if column in columns else None) or ""
+            rejects.append(Reject(raw.files[raw.file_index[row]], int(raw.row[row]), column, value[:MAX_VALUE], reason))
+        start += len(table)
     return rejects
 
 

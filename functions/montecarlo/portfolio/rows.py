@@ -1,11 +1,13 @@
 """Rows of a portfolio's files under the portfolio's column names, with where each came from.
 
 `read_rows` takes them from a CSV or Parquet file (a `ColumnMapping` tells where a bank keeps the columns), `gather`
-joins the slices of a chunk. No row gets lost: one that cannot even be read becomes a reject.
+joins the slices of a chunk. No row gets lost: one that cannot even be read becomes a reject. What a cell means depends
+on its own file alone, never on the files beside it in a chunk.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.cells import as_text, is_utf8, plain, without_blanks
-from montecarlo.portfolio.columns import COLUMNS
-from montecarlo.portfolio.files import Format, Ints, column_names, open_parquet, read_csv, read_parquet
+from montecarlo.portfolio.columns import COLUMN, COLUMNS
+from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
 from montecarlo.portfolio.mapping import ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 
@@ -25,42 +27,16 @@ from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 class RawRows:
     """Rows as the files have them, under the portfolio's column names, with where each came from."""
 
-    table: pa.Table
-    """Texts are trimmed and null when empty; Parquet's own types are kept."""
+    tables: tuple[pa.Table, ...]
+    """The rows of files with the same columns of the same types, one table after the other. Texts are trimmed and null
+    when empty; Parquet's own types are kept, so that each is parsed as in its file alone."""
     files: tuple[str, ...]
     file_index: NDArray[np.int32]
     """(n,) index into `files`."""
     row: Ints
     """(n,) 1-based data row of the file."""
     rejects: tuple[Reject, ...] = ()
-    """Rows that could not even be read, hence not in the table."""
-
-
-def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[str, str]:
-    """Check that a file with these columns can be used. Raises InvalidPortfolio naming the file and what it lacks.
-
-    Returns the file's columns to read, each with the portfolio's column it serves.
-    """
-    has = f"It has: {', '.join(names)}."
-    for column, origin in mapping.origins.items():
-        for wanted in origin.columns:
-            if wanted not in names:
-                raise InvalidPortfolio(f"{file} has no column {wanted!r}, which the mapping names for {column}. {has}")
-    available = set(mapping.origins) | set(names)
-    missing = [
-        column.name
-        for column in COLUMNS
-        if column.name not in available and column.is_needed("PD" in available, "EAD" in available)
-    ]
-    if missing:
-        raise InvalidPortfolio(
-            f"{file} has no column {', '.join(missing)}. {has} Name the columns so, or say in a mapping where they are."
-        )
-    wanted_by = {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
-    for name in wanted_by:
-        if names.count(name) > 1:
-            raise InvalidPortfolio(f"{file} has the column {name!r} more than once. Rename or remove all but one.")
-    return wanted_by
+    """Rows that could not even be read, hence not in the tables."""
 
 
 def read_rows(
@@ -68,8 +44,9 @@ def read_rows(
     name: str,
     format: Format,
     mapping: ColumnMapping,
-    rows: tuple[int, int] | None = None,
+    rows: RowRange | None = None,
     rows_before: int = 0,
+    holds: int | None = None,
 ) -> RawRows:
     """Read rows ``[rows[0], rows[1])`` (0-based; None: all) of a seekable file.
 
@@ -78,53 +55,82 @@ def read_rows(
     fewer rows than asked for.
 
     rows_before: the rows cut off in front, if `file` is only a part of the file `name` (a CSV's header and a range of
-    its bytes); rows are numbered as in the whole file.
+    its bytes); rows are numbered as in the whole file. holds: how many rows `file` must have, where that is known.
     """
-    if format == "parquet":
-        parquet = open_parquet(file, name)
-        names = list(parquet.schema_arrow.names)
-        wanted_by = check_columns(names, name, mapping)
-        table, number = read_parquet(parquet, name, list(wanted_by), rows)
-        ragged: list[Reject] = []
-    else:
-        names = column_names(file, name, format)
-        wanted_by = check_columns(names, name, mapping)
-        table, number, ragged = read_csv(file, name, format, list(wanted_by), rows)
-    number += rows_before
-    ragged = [replace(reject, row=reject.row + rows_before) for reject in ragged]
-    table, number, undecodable = _decode(table, number, name, wanted_by)
+    opened = open_rows(file, name, format)
+    wanted_by = check_columns(opened.columns, name, mapping)
+    cells = opened.read(list(wanted_by), rows, holds)
+    ragged = [replace(reject, row=reject.row + rows_before) for reject in cells.ragged]
+    table, number, undecodable = _decode(cells.table, cells.number + rows_before, name, wanted_by)
     columns = {
-        column.name: _from_origin(mapping.origin(column.name), table, number)
+        column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name)
         for column in COLUMNS
-        if column.name in mapping.origins or column.name in names
+        if column.name in mapping.origins or column.name in opened.columns
     }
     rejects = tuple(sorted(ragged + undecodable, key=place))
-    return RawRows(pa.table(columns), (name,), np.zeros(len(number), np.int32), number, rejects)
+    return RawRows((pa.table(columns),), (name,), np.zeros(len(number), np.int32), number, rejects)
+
+
+def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[str, str]:
+    """Check that a file with these columns can be used. Raises InvalidPortfolio naming the file and what it lacks.
+
+    Returns the file's columns to read, each with the portfolio's column it serves.
+    """
+    for column, origin in mapping.origins.items():
+        for wanted in origin.columns:
+            if wanted not in names:
+                raise InvalidPortfolio(
+                    f"{file} has no column {wanted!r}, which the mapping names for {column}. {_known(names, mapping)}"
+                )
+    available = set(mapping.origins) | set(names)
+    missing = [
+        column.name
+        for column in COLUMNS
+        if column.name not in available and column.is_needed("PD" in available, "EAD" in available)
+    ]
+    if missing:
+        raise InvalidPortfolio(
+            f"{file} has no column {', '.join(missing)}. {_known(names, mapping)} Name the columns so, or say in a "
+            "mapping where they are."
+        )
+    wanted_by = {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
+    for name in wanted_by:
+        if names.count(name) > 1:
+            raise InvalidPortfolio(f"{file} has the column {name!r} more than once. Rename or remove all but one.")
+    return wanted_by
+
+
+def _known(names: list[str], mapping: ColumnMapping) -> str:
+    """What a file has of the names that are looked for, in words. Others are not told: they may be a row's cells."""
+    known = [*COLUMN, *(name for origin in mapping.origins.values() for name in origin.columns)]
+    same = {name.casefold() for name in names}
+    found = [name for name in dict.fromkeys(known) if name in names]
+    near = [name for name in dict.fromkeys(known) if name not in names and name.casefold() in same]
+    if not found and not near:
+        return f"None of its {len(names)} columns has a name that is known: is its first line a header?"
+    other = f" {', '.join(near)} {'is' if len(near) == 1 else 'are'} written otherwise there." if near else ""
+    return f"Of its {len(names)} columns these are known: {', '.join(found) or 'none'}.{other}"
 
 
 def gather(parts: Sequence[RawRows]) -> RawRows:
-    """Join the slices of a chunk, in their order. A column that only some files have is null in the others."""
+    """Join the slices of a chunk: those with the same columns of the same types become one table, in their order."""
     if len(parts) == 1:
         return parts[0]
+    alike: dict[pa.Schema, list[RawRows]] = {}
+    for part in parts:
+        (table,) = part.tables
+        alike.setdefault(table.schema, []).append(part)
+    ordered = [part for some in alike.values() for part in some]
     files = tuple(dict.fromkeys(name for part in parts for name in part.files))
     index = {name: position for position, name in enumerate(files)}
-    file_index = [np.array([index[name] for name in part.files], np.int32)[part.file_index] for part in parts]
+    file_index = [np.array([index[name] for name in part.files], np.int32)[part.file_index] for part in ordered]
     return RawRows(
-        _concatenate([part.table for part in parts]),
+        tuple(pa.concat_tables([part.tables[0] for part in some]).combine_chunks() for some in alike.values()),
         files,
-        np.concatenate(file_index) if parts else np.empty(0, np.int32),
-        np.concatenate([part.row for part in parts]) if parts else np.empty(0, np.int64),
+        np.concatenate([*file_index, np.empty(0, np.int32)]),
+        np.concatenate([*(part.row for part in ordered), np.empty(0, np.int64)]),
         tuple(reject for part in parts for reject in part.rejects),
     )
-
-
-def _concatenate(tables: list[pa.Table]) -> pa.Table:
-    try:
-        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    except pa.ArrowException:
-        # CSV beside Parquet: texts are the common ground, and a double's text gives the same double back.
-        texts = [pa.table({name: as_text(table[name]) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(texts, promote_options="permissive").combine_chunks()
 
 
 def _decode(table: pa.Table, number: Ints, file: str, wanted_by: dict[str, str]) -> tuple[pa.Table, Ints, list[Reject]]:
@@ -152,17 +158,31 @@ def _decode(table: pa.Table, number: Ints, file: str, wanted_by: dict[str, str])
     return decoded.filter(pa.array(good)), number[good], list(rejects.values())
 
 
-def _from_origin(origin: Origin, table: pa.Table, number: Ints) -> pa.Array:
+def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, file: str) -> pa.Array:
+    """A column of the portfolio, (n,), from the file's columns."""
     if origin.constant is not None:
         return pa.repeat(pa.scalar(origin.constant), len(number))
     if origin.row_prefix is not None:
-        return pc.binary_join_element_wise(origin.row_prefix, pc.cast(pa.array(number), pa.string()), "")
+        prefix = f"{origin.row_prefix}{PurePosixPath(file).name}:" if origin.file_name else origin.row_prefix
+        return pc.binary_join_element_wise(prefix, pc.cast(pa.array(number), pa.string()), "")
     choices = [table[name].combine_chunks() for name in origin.columns]
-    if len({choice.type for choice in choices}) > 1:
+    types = {choice.type for choice in choices}
+    if column == "AccountID" and any(map(pa.types.is_floating, types)):
+        raise InvalidPortfolio(
+            f"{file} has floating-point numbers as AccountID, which lose digits. Write them as text or whole numbers."
+        )
+    if origin.format and len(types) > 1 and any(map(pa.types.is_temporal, types)):
+        raise InvalidPortfolio(
+            f"{file} has different types in the columns {', '.join(origin.columns)}, which one format cannot read. "
+            "Write all of them as dates of one type."
+        )
+    if len(types) > 1 or origin.separator is not None:
         choices = [as_text(choice) for choice in choices]
+    if origin.separator is not None:
+        return pc.binary_join_element_wise(*choices, origin.separator)
     array = pc.coalesce(*choices) if len(choices) > 1 else choices[0]
     if origin.values:
         array = as_text(array)
-        place = pc.index_in(array, pa.array(origin.values.keys(), pa.string()))
-        array = pc.coalesce(pa.array(origin.values.values(), pa.string()).take(place), array)
+        translated = pc.index_in(array, pa.array(origin.values.keys(), pa.string()))
+        array = pc.coalesce(pa.array(origin.values.values(), pa.string()).take(translated), array)
     return array

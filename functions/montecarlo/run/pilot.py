@@ -17,7 +17,7 @@ from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables
 from montecarlo.model.tail_shift import Profile
 from montecarlo.portfolio.csv_rows import first_rows
-from montecarlo.portfolio.files import count_rows
+from montecarlo.portfolio.files import open_rows
 from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rows import RawRows, gather, read_rows
@@ -57,20 +57,21 @@ def profile(
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:
     try:
         if item.format == "parquet":
-            file = portfolio.open(item.key, item.size)
-            return read_rows(file, item.key, "parquet", columns, (0, min(ROWS, count_rows(file, item.key, "parquet"))))
-        head = portfolio.get_range(item.key, 0, min(item.size, _HEAD_BYTES))
+            file = portfolio.open(item.key, item.size, item.etag)
+            rows = open_rows(file, item.key, "parquet").count()
+            return read_rows(file, item.key, "parquet", columns, (0, min(ROWS, rows)))
+        head = portfolio.get_range(item.key, 0, min(item.size, _HEAD_BYTES), item.etag, item.size)
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} The portfolio's manifest names it.") from None
     if item.size <= _HEAD_BYTES:
         return read_rows(io.BytesIO(head), item.key, item.format, columns)
     if item.format == "csv.gz":
         head = _inflate(head, item.key)
-    return read_rows(io.BytesIO(first_rows(head, ROWS)), item.key, "csv", columns)
+    return read_rows(io.BytesIO(first_rows(head, ROWS, item.key)), item.key, "csv", columns)
 
 
 def _inflate(head: bytes, key: str) -> bytes:
     try:
         return zlib.decompressobj(wbits=31).decompress(head)
-    except zlib.error as error:
-        raise InvalidPortfolio(f"{key} cannot be read: {error}. Write the file again.") from None
+    except zlib.error:
+        raise InvalidPortfolio(f"{key} cannot be read: it is not compressed with gzip, or damaged.") from None

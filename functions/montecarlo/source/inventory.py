@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.limits import CHUNKS_PER_GROUP, OBJECTS_PER_GROUP
-from montecarlo.source.objects import Census, InputObject, is_passed_over
+from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
 
 SURVEYED_FILES = 32
@@ -64,16 +64,23 @@ class Inventory:
     @classmethod
     def parse(cls, document: Mapping[str, Any], where: str) -> Self:
         """Raises InvalidPortfolio naming what cannot be used."""
-        try:
-            inventory = cls(
-                bucket=document["sourceBucket"],
-                format=document["fileFormat"],
-                columns=tuple(name.strip() for name in document["fileSchema"].split(",")),
-                files=tuple(Share(entry["key"], int(entry["size"])) for entry in document["files"]),
-                digest=hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
+        texts = [document.get(name) for name in ("sourceBucket", "fileFormat", "fileSchema")]
+        files = document.get("files")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(files, list):
+            raise InvalidPortfolio(
+                f"{where} is no S3 Inventory manifest: it needs the texts sourceBucket, fileFormat and fileSchema, and "
+                "a list of files."
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidPortfolio(f"{where} is no S3 Inventory manifest: {error!r}.") from None
+        bucket, format, schema = map(str, texts)
+        inventory = cls(
+            bucket,
+            format,
+            columns=tuple(name.strip() for name in schema.split(",")),
+            files=tuple(_file(entry, where) for entry in files),
+            digest=hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
+        )
+        if len({file.key for file in inventory.files}) < len(files):
+            raise InvalidPortfolio(f"{where} names one of its files more than once. Take the manifest as S3 wrote it.")
         if inventory.format not in ("CSV", "Parquet"):
             raise InvalidPortfolio(f"{where}: the inventory is {inventory.format}; have S3 write it as CSV or Parquet.")
         if inventory.format == "CSV" and not {"Key", "Size"} <= set(inventory.columns):
@@ -91,13 +98,20 @@ class Inventory:
         return cls(**{**value, "columns": tuple(value["columns"]), "files": files})
 
 
+def _file(entry: Any, where: str) -> Share:
+    key, size = (entry.get("key"), entry.get("size")) if isinstance(entry, Mapping) else (None, None)
+    if not is_key(key) or type(size) is not int or size < 1:
+        raise InvalidPortfolio(f"{where} is no S3 Inventory manifest: each of its files needs a key and a size.")
+    return Share(str(key), size)
+
+
 def survey(inventory: Inventory, store: Store) -> Census:
     """A guess at the whole from the heads of up to 32 files: exact where every file is small, and there are few."""
     step = -(-len(inventory.files) // SURVEYED_FILES) or 1
     heads, seen = Census(), 0.0
     for file in inventory.files[::step]:
-        rows, share = _head(inventory, file, store)
-        for _ in heads.count(_objects(rows)):
+        found, share = _head(inventory, file, store)
+        for _ in heads.count(found):
             pass
         seen += share * file.size
     factor = sum(file.size for file in inventory.files) / seen if seen else 0.0
@@ -129,19 +143,35 @@ def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:
             yield from _objects(_rows(inventory, share, store))
         except NoSuchObject as error:
             raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
-        except (zlib.error, EOFError, gzip.BadGzipFile, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-            raise InvalidPortfolio(f"the inventory file {store.url(share.key)} cannot be read: {error}.") from error
+        except _UNREADABLE:
+            raise _unreadable(share.key, store) from None
 
 
 Row = Mapping[str, Any]
 
+_UNREADABLE = (zlib.error, EOFError, gzip.BadGzipFile, pa.ArrowException, ValueError, TypeError, csv.Error)
+"""What damaged files raise, and rows that are not as S3 writes them."""
+
+
+def _unreadable(key: str, store: Store) -> InvalidPortfolio:
+    return InvalidPortfolio(
+        f"the inventory file {store.url(key)} cannot be read: it is damaged, or not as S3 writes it. Have S3 write the "
+        "inventory again."
+    )
+
 
 def _objects(rows: Iterable[Row]) -> Iterator[InputObject]:
-    """Current objects with something in them; delete markers, older versions and bookkeeping are passed over."""
+    """Current objects with something in them; delete markers, older versions and bookkeeping are passed over.
+
+    Raises ValueError where a row has not what S3 writes.
+    """
     for row in rows:
+        key, size, etag = row["key"], int(row["size"] or 0), row.get("etag") or None
+        if not is_key(key) or not (etag is None or ETAG.fullmatch(etag)) or size < 0:
+            raise ValueError
         current = str(row.get("latest", True)).lower() != "false" and str(row.get("deleted")).lower() != "true"
-        if current and row["size"] and int(row["size"]) and not is_passed_over(row["key"]):
-            yield InputObject(row["key"], int(row["size"]), etag=row.get("etag") or None)
+        if current and size and not is_passed_over(key):
+            yield InputObject(key, size, etag=etag)
 
 
 def _rows(inventory: Inventory, share: Share, store: Store) -> Iterator[Row]:
@@ -164,6 +194,8 @@ def _rows(inventory: Inventory, share: Share, store: Store) -> Iterator[Row]:
 def _csv_rows(inventory: Inventory, lines: Iterable[str]) -> Iterator[Row]:
     places = {ours: inventory.columns.index(name) for ours, name in _CSV_NAMES.items() if name in inventory.columns}
     for cells in csv.reader(lines):
+        if len(cells) != len(inventory.columns):
+            raise ValueError
         row = {name: cells[place] for name, place in places.items()}
         yield {**row, "key": unquote_plus(row["key"])}
 
@@ -178,19 +210,20 @@ def _parquet(file: io.BufferedReader, key: str) -> tuple[pq.ParquetFile, dict[st
     return parquet, dict(sorted(names.items(), key=lambda pair: theirs.index(pair[1])))
 
 
-def _head(inventory: Inventory, file: Share, store: Store) -> tuple[list[Row], float]:
-    """Some rows from a file's beginning, and the share of the file that they are."""
+def _head(inventory: Inventory, file: Share, store: Store) -> tuple[list[InputObject], float]:
+    """The objects in some rows from a file's beginning, and the share of the file that these are."""
     try:
         if inventory.format == "Parquet":
             parquet, names = _parquet(store.open(file.key, file.size), file.key)
             batch = next(parquet.iter_batches(HEAD_ROWS, columns=list(names.values()), use_threads=False), None)
             rows = batch.rename_columns(list(names)).to_pylist() if batch else []
-            return rows, len(rows) / max(parquet.metadata.num_rows, 1)
-        data = store.get_range(file.key, 0, min(file.size, HEAD_BYTES))
+            return list(_objects(rows)), len(rows) / max(parquet.metadata.num_rows, 1)
+        data = store.get_range(file.key, 0, min(file.size, HEAD_BYTES), size=file.size)
         text = zlib.decompressobj(wbits=31).decompress(data)
+        whole = text if file.size <= HEAD_BYTES else text[: text.rfind(b"\n") + 1]
+        lines = io.StringIO(whole.decode(), newline="\n")
+        return list(_objects(_csv_rows(inventory, lines))), len(data) / file.size
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
-    except (zlib.error, pa.ArrowException) as error:
-        raise InvalidPortfolio(f"the inventory file {store.url(file.key)} cannot be read: {error}.") from error
-    whole = text if file.size <= HEAD_BYTES else text[: text.rfind(b"\n") + 1]
-    return list(_csv_rows(inventory, whole.decode().splitlines())), len(data) / max(file.size, 1)
+    except _UNREADABLE:
+        raise _unreadable(file.key, store) from None

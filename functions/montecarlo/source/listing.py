@@ -4,21 +4,25 @@ What is found is dealt out to groups as it goes by: a group's document names its
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
-from montecarlo.errors import InvalidPortfolio
+from montecarlo.errors import InvalidPortfolio, shown
 from montecarlo.limits import MOST_LISTED
 from montecarlo.portfolio.files import format_of
 from montecarlo.source import inventory
 from montecarlo.source.grouping import make_groups
 from montecarlo.source.inventory import Inventory
-from montecarlo.source.objects import Census, InputObject, is_passed_over
+from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
 
 MANIFEST_SCHEMA = 1
+
+MOST_STATED = 10**15
+"""Bytes or rows of one object; more is nonsense."""
 
 GroupDocument = dict[str, Any]
 
@@ -123,29 +127,65 @@ def manifest(objects: list[InputObject], as_of: str, **more: Any) -> dict[str, A
 
 
 def _from_manifest(store: Store, key: str) -> Listing:
+    where = store.url(key)
     try:
         document = json.loads(store.get(key))
-        if isinstance(document, Mapping) and "fileSchema" in document:
-            listed = Inventory.parse(document, store.url(key))
-            return Inventoried(listed, inventory.survey(listed, store))
-        if not isinstance(document, Mapping) or document.get("schema") != MANIFEST_SCHEMA:
-            raise InvalidPortfolio(
-                f'{store.url(key)} must be an object with "schema": {MANIFEST_SCHEMA}, or the manifest of an S3 '
-                "Inventory."
-            )
-        objects = [
-            InputObject(entry["key"], int(entry["size"]), entry.get("rows"), entry.get("etag"))
-            for entry in document["objects"]
-        ]
-        as_of = document.get("as_of")
-        return Objects(store.bucket, objects, date.fromisoformat(as_of) if as_of else None)
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} It was given as the portfolio's manifest.") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (ValueError, RecursionError):
+        raise InvalidPortfolio(f"{where} is no JSON, so it is no portfolio manifest. Write it again.") from None
+    if isinstance(document, Mapping) and "fileSchema" in document:
+        listed = Inventory.parse(document, where)
+        return Inventoried(listed, inventory.survey(listed, store))
+    if not isinstance(document, Mapping) or document.get("schema") != MANIFEST_SCHEMA:
         raise InvalidPortfolio(
-            f"{store.url(key)} is no portfolio manifest: {error!r}. "
-            'It must have "objects", a list of {"key": ..., "size": ..., "rows": ...}.'
-        ) from error
+            f'{where} must be an object with "schema": {MANIFEST_SCHEMA}, or the manifest of an S3 Inventory.'
+        )
+    return Objects(store.bucket, _stated_objects(document, where), _stated_date(document, where))
+
+
+def _stated_objects(manifest: Mapping[str, Any], where: str) -> list[InputObject]:
+    entries = manifest.get("objects")
+    if not isinstance(entries, list):
+        raise InvalidPortfolio(f'{where} must have in "objects" a list of {{"key": ..., "size": ..., "rows": ...}}.')
+    objects = [_stated_object(entry, f"{where}, object {number:,},") for number, entry in enumerate(entries, 1)]
+    keys = Counter(item.key for item in objects)
+    if len(keys) < len(objects):
+        twice = next(key for key, times in keys.items() if times > 1)
+        raise InvalidPortfolio(f"{where} names {shown(twice)} more than once. Name each object once.")
+    return objects
+
+
+def _stated_object(entry: Any, where: str) -> InputObject:
+    """One entry of a manifest, if its types are right; whether it is true is for those who read the object."""
+    if not isinstance(entry, Mapping):
+        raise InvalidPortfolio(f"{where} must be an object with key, size and perhaps rows and etag.")
+    key, etag = entry.get("key"), entry.get("etag")
+    if not is_key(key):
+        raise InvalidPortfolio(f"{where} must have as its key the name of an object, not {shown(key)}.")
+    size, rows = (_stated_number(entry, name, where) for name in ("size", "rows"))
+    if size is None:
+        raise InvalidPortfolio(f"{where} must have a size, in bytes.")
+    if etag is not None and (not isinstance(etag, str) or not ETAG.fullmatch(etag)):
+        raise InvalidPortfolio(f"{where} must have as its etag the object's ETag without quotes, not {shown(etag)}.")
+    return InputObject(str(key), size, rows, etag)
+
+
+def _stated_number(entry: Mapping[str, Any], name: str, where: str) -> int | None:
+    value = entry.get(name)
+    if value is None or (type(value) is int and 0 <= value <= MOST_STATED):
+        return value
+    raise InvalidPortfolio(f"{where} must have as its {name} a whole number from 0 up, not {shown(value)}.")
+
+
+def _stated_date(manifest: Mapping[str, Any], where: str) -> date | None:
+    as_of = manifest.get("as_of")
+    if as_of is None:
+        return None
+    try:
+        return date.fromisoformat(as_of)
+    except (TypeError, ValueError):
+        raise InvalidPortfolio(f"{where} must have as as_of a date such as 2026-01-31, not {shown(as_of)}.") from None
 
 
 def _single(store: Store, key: str) -> InputObject:

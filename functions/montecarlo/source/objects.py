@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +20,25 @@ TYPICAL_ROW_BYTES = {"csv": 80, "csv.gz": 30, "parquet": 45}
 """For guessing an object's rows before it is read; the balance of the groups and the estimated cost depend on it."""
 
 
+MAX_KEY_BYTES = 1024
+ETAG = re.compile(r"[!#-~]{1,128}")
+"""An ETag without its quotes."""
+
+
+def is_key(value: object) -> bool:
+    """Whether S3 could have an object of this name."""
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:  # JSON may hold half a character
+        return False
+
+
 @dataclass(frozen=True)
 class InputObject:
-    """One object of the portfolio; `rows` where a manifest tells, `etag` where the listing has it."""
+    """One object of the portfolio; `etag` where the listing has it.
+
+    `rows` is what a manifest states. It serves to estimate; what is read must then have as many.
+    """
 
     key: str
     size: int
@@ -87,7 +104,7 @@ class Slice:
 
     `rows`: first and one past the last, or None for the whole object. `bytes`: where those rows lie, for formats that
     can be cut there. `header`: the bytes of a CSV's header line. `size`: the object's, 0 where it is not known.
-    `etag`: what the object must still have when it is read.
+    `etag`: what the object must still have when it is read. `holds`: how many rows a manifest states of a whole object.
     """
 
     key: str
@@ -97,11 +114,13 @@ class Slice:
     bytes: tuple[int, int] | None = None
     header: tuple[int, int] | None = None
     etag: str | None = None
+    holds: int | None = None
 
     @property
     def estimated_rows(self) -> int:
-        """The number of rows, or a guess from the size."""
-        return self.rows[1] - self.rows[0] if self.rows else InputObject(self.key, self.size).estimated_rows
+        """The rows as far as they are known, else guessed from the size."""
+        known = self.rows[1] - self.rows[0] if self.rows else self.holds
+        return InputObject(self.key, self.size, known).estimated_rows
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are known."""
@@ -111,7 +130,14 @@ class Slice:
     def from_json(cls, value: dict[str, Any]) -> "Slice":
         """The slice of such fields."""
         pairs = {name: tuple(value[name]) for name in ("rows", "bytes", "header") if name in value}
-        return cls(value["key"], value.get("size", 0), value["format"], etag=value.get("etag"), **pairs)
+        return cls(
+            value["key"],
+            value.get("size", 0),
+            value["format"],
+            **pairs,
+            etag=value.get("etag"),
+            holds=value.get("holds"),
+        )
 
 
 def is_passed_over(path: str) -> bool:

@@ -31,15 +31,18 @@ def read_slice(piece: Slice, portfolio: Store, columns: ColumnMapping) -> RawRow
     """The rows of one slice, numbered as in their file."""
     try:
         if piece.bytes is None or piece.rows is None:
-            return read_rows(_open(piece, portfolio), piece.key, piece.format, columns, piece.rows)
-        header = portfolio.get_range(piece.key, *(piece.header or (0, 0)), piece.etag)
-        body = portfolio.get_range(piece.key, *piece.bytes, piece.etag)
+            file = _open(piece, portfolio)
+            return read_rows(file, piece.key, piece.format, columns, piece.rows, holds=piece.holds)
+        header = portfolio.get_range(piece.key, *(piece.header or (0, 0)), piece.etag, piece.size or None)
+        body = portfolio.get_range(piece.key, *piece.bytes, piece.etag, piece.size or None)
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} It was there when the run was planned.") from None
-    return read_rows(io.BytesIO(header + body), piece.key, piece.format, columns, rows_before=piece.rows[0])
+    first, last = piece.rows
+    cut_out = io.BytesIO(header + body)
+    return read_rows(cut_out, piece.key, piece.format, columns, rows_before=first, holds=last - first)
 
 
 def _open(piece: Slice, portfolio: Store) -> BinaryIO:
     if 0 < piece.size <= SMALL_BYTES:
-        return io.BytesIO(portfolio.get_range(piece.key, 0, piece.size, piece.etag))
+        return io.BytesIO(portfolio.get_range(piece.key, 0, piece.size, piece.etag, piece.size))
     return portfolio.open(piece.key, piece.size, piece.etag)

@@ -2,27 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
-from montecarlo.errors import IncompleteRun, InvalidPortfolio
-from montecarlo.portfolio.files import count_rows, row_group_ends
+from montecarlo.errors import IncompleteRun
 from montecarlo.run import groups
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan, read
-from montecarlo.source.cutting import check_divisible, csv_slices, row_slices, taken_whole
+from montecarlo.source.cutting import slices
 from montecarlo.source.grouping import pack
 from montecarlo.source.listing import group_objects
-from montecarlo.source.objects import InputObject, Slice
 from montecarlo.source.reading import READERS
 from montecarlo.steps.protocol import Event, Host, objects_store
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store
-
-OBJECTS_AT_ONCE = 1_000
-"""Objects that are cut before the next are looked at: bounds memory."""
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
@@ -79,29 +71,3 @@ def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: St
         rows.append(sum(stop - start for start, stop in known) if len(known) == len(pieces) else None)
     groups.write_chunks(plan, group, chunks, rows, store)
     return chunks
-
-
-def slices(objects: Iterator[InputObject], portfolio: Store, chunk_loans: int) -> Iterator[Slice]:
-    """The slices of all objects, in their order, none of more than chunk_loans rows."""
-    with ThreadPoolExecutor(READERS) as pool:
-        while some := list(islice(objects, OBJECTS_AT_ONCE)):
-            for pieces in pool.map(lambda item: _cut(item, portfolio, chunk_loans), some):
-                yield from pieces
-
-
-def _cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
-    """One object's slices."""
-    check_divisible(item)
-    try:
-        if taken_whole(item, chunk_loans):
-            return [Slice(item.key, item.size, item.format, etag=item.etag)]
-        if item.format == "csv":
-            return csv_slices(item, portfolio.stream(item.key, item.etag), chunk_loans)
-        if item.rows is not None:
-            return row_slices(item, [item.rows], chunk_loans)
-        file = portfolio.open(item.key, item.size, item.etag)
-        if item.format == "parquet":
-            return row_slices(item, row_group_ends(file, item.key), chunk_loans)
-        return row_slices(item, [count_rows(file, item.key, item.format)], chunk_loans)
-    except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was there when the portfolio was listed.") from None

@@ -84,12 +84,12 @@ class Store:
         """The object's bytes."""
         return self._get(key)
 
-    def get_range(self, key: str, start: int, stop: int, etag: str | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int, etag: str | None = None, size: int | None = None) -> bytes:
         """Bytes start up to, not including, stop; fewer where the object ends before.
 
-        Raises InvalidPortfolio if the object no longer has that ETag.
+        Raises InvalidPortfolio if the object no longer has that ETag or, where it is given, that size in bytes.
         """
-        return self._get(key, etag, Range=f"bytes={start}-{stop - 1}") if stop > start else b""
+        return self._get(key, etag, size, Range=f"bytes={start}-{stop - 1}") if stop > start else b""
 
     def stream(self, key: str, etag: str | None = None, block: int = 8 << 20) -> Iterator[bytes]:
         """The object's bytes in blocks of up to `block`. Raises as `get_range` does."""
@@ -145,11 +145,19 @@ class Store:
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate(error, key)
 
-    def _get(self, key: str, etag: str | None = None, **extra: Any) -> bytes:
+    def _get(self, key: str, etag: str | None = None, size: int | None = None, **extra: Any) -> bytes:
         try:
-            return self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)["Body"].read()
+            found = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)
+            data: bytes = found["Body"].read()
         except (ClientError, BotoCoreError, HTTPClientError) as error:
             self._translate_read(error, key)
+        there = found.get("ContentRange", "").rpartition("/")[2]  # bytes 0-99/4000
+        if size is not None and there.isdecimal() and int(there) != size:
+            raise InvalidPortfolio(
+                f"{self.url(key)} has {int(there):,} bytes where {size:,} are listed: it was written again, or its "
+                "manifest is wrong."
+            )
+        return data
 
     def _translate_read(self, error: Exception, key: str) -> NoReturn:
         """As `_translate`, but tell a missing object from a refused one.
@@ -216,7 +224,7 @@ class _RangeReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         stop = min(self._at + len(buffer), self._size)
-        data = self._store.get_range(self._key, self._at, stop, self._etag)
+        data = self._store.get_range(self._key, self._at, stop, self._etag, self._size)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
