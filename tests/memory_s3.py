@@ -66,7 +66,7 @@ def etag(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def memory_store() -> tuple[Store, MemoryS3]:
-    """A store on a new bucket, and the bucket."""
-    s3: Any = MemoryS3()
+def memory_store(bucket: MemoryS3 | None = None) -> tuple[Store, MemoryS3]:
+    """A store on a bucket, by default a new one, and the bucket."""
+    s3: Any = bucket or MemoryS3()
     return Store("bucket", s3), s3

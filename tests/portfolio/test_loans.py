@@ -145,7 +145,9 @@ class TestWhatALoanNeeds:
             self.columns("AccountID", "LGD", "EAD", LGD="0.4", EAD="5")
 
     def test_the_message_names_the_file_and_its_columns(self) -> None:
-        with pytest.raises(InvalidPortfolio, match=r"loans has no column Rate\. Of its 12 columns these are known: Acc.*mapping"):
+        with pytest.raises(
+            InvalidPortfolio, match=r"loans has no column Rate\. Of its 12 columns these are known: Acc.*mapping"
+        ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
 
 

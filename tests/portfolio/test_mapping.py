@@ -1,14 +1,17 @@
 """A mapping says where a bank keeps the columns, and is refused by the key that is wrong."""
 
+import io
 from datetime import date
 from typing import Any
 
 import pytest
 
 from montecarlo.errors import InvalidInput, InvalidPortfolio
+from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
-from tests.portfolio.helpers import GOOD, check, csv_of, read
+from montecarlo.portfolio.rows import gather, read_rows
+from tests.portfolio.helpers import AS_OF, GOOD, SEGMENTS, check, csv_of, read
 
 
 class TestMapping:
@@ -64,12 +67,36 @@ class TestMapping:
             ({"columns": {"Segment": {"from": "r", "scale": 2}}}, "Segment is a text"),
             ({"columns": {"Rate": {"row_number": True}}}, "for AccountID only"),
             ({"columns": {"Segment": {"constant": None}}}, "as its constant"),
+            ({"columns": {"Segment": {"join": ["a", "b"]}}}, "for AccountID only"),
+            ({"columns": {"AccountID": {"join": ["a"]}}}, "two columns or more"),
+            ({"columns": {"AccountID": {"join": ["a", "b"], "separator": ""}}}, "a separator that is not empty"),
+            ({"columns": {"AccountID": {"row_number": True, "file_name": 1}}}, "true or false"),
             ({"as_of": "30.06.2018"}, "as_of must be a date"),
         ],
     )
     def test_a_wrong_document_is_refused_by_key(self, document: Any, message: str) -> None:
         with pytest.raises(InvalidInput, match=message):
             ColumnMapping.parse(document)
+
+    def test_account_ids_of_several_columns(self) -> None:
+        mapping = ColumnMapping.parse({"columns": {"AccountID": {"join": ["branch", "number"], "separator": "/"}}})
+        loans, rejects = check(b"branch,number,PD,EAD\n1,12,0.1,5\n11,2,0.1,5\n1,,0.1,5\n,2,0.1,5\n", mapping=mapping)
+        assert loans.account_id.to_pylist() == ["1/12", "11/2"]
+        assert [(reject.row, reject.reason) for reject in rejects] == [
+            (3, "AccountID is missing"),
+            (4, "AccountID is missing"),
+        ]
+
+    def test_account_ids_of_file_name_and_row(self) -> None:
+        origin = {"row_number": True, "prefix": "B-", "file_name": True}
+        mapping = ColumnMapping.parse({"columns": {"AccountID": origin}})
+        assert not mapping.numbers_rows
+        parts = [
+            read_rows(io.BytesIO(b"PD,EAD\n0.1,5\n0.1,5\n"), f"loans/2026/{name}.csv", "csv", mapping) for name in "ab"
+        ]
+        loans, rejects = validate(gather(parts), mapping, SEGMENTS, AS_OF)
+        assert loans.account_id.to_pylist() == ["B-a.csv:1", "B-a.csv:2", "B-b.csv:1", "B-b.csv:2"]
+        assert rejects == []
 
     def test_no_document_is_the_empty_mapping(self) -> None:
         assert ColumnMapping.parse(None) == ColumnMapping.parse({}) == ColumnMapping()

@@ -90,7 +90,11 @@ class TestCsv:
                 "csv",
                 "quote in data row 2 that is never closed",
             ),
-            (b'AccountID,PD,EAD\n"A' + b"x" * 3_000_000, "csv", "data row 1 is longer .*, or a quote in it is never closed"),
+            (
+                b'AccountID,PD,EAD\n"A' + b"x" * 3_000_000,
+                "csv",
+                "data row 1 is longer .*, or a quote in it is never closed",
+            ),
             (b"AccountID,PD,EAD,PD\nA,0.1,1,0.2\n", "csv", "column 'PD' more than once"),
             (gzip.compress(b"AccountID,PD,EAD\n" + b"A,0.1,1\n" * 9999)[:-20], "csv.gz", "loans cannot be read"),
             (b"no gzip at all", "csv.gz", "loans cannot be read"),

@@ -69,7 +69,8 @@ def plain(column: pa.ChunkedArray, file: str, name: str) -> pa.Array:
         or pa.types.is_duration(kind)
         or pa.types.is_fixed_size_binary(kind)
     ):
-        raise InvalidPortfolio(f"{file} has in column {name!r} the type {kind}. Write it as text, number or date.")
+        outer = str(kind).partition("<")[0]  # a struct's fields have names of their own, which nobody knows
+        raise InvalidPortfolio(f"{file} has in column {name!r} the type {outer}. Write it as text, number or date.")
     return array
 
 

@@ -27,8 +27,8 @@ _TRANSIENT = {
     "500",
 }
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-_REPLACED = {"PreconditionFailed", "412"}
 _DENIED = {"AccessDenied", "403"}
+_REPLACED = {"PreconditionFailed", "412", "InvalidRange", "416"}
 _REFUSED = {
     *_DENIED,
     "AllAccessDisabled",
@@ -185,7 +185,8 @@ class Store:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _REPLACED:
             raise InvalidPortfolio(
-                f"{where} was written again since the run was planned or its manifest was made: start a new run."
+                f"{where} was written again since the run was planned or its manifest was made, or the manifest is "
+                "wrong: correct it if so, and start a new run."
             ) from error
         if code in _ABSENT:
             raise NoSuchObject(f"{where} does not exist.") from error
