@@ -7,17 +7,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cli import folder
 from cli.main import main
-from tests.deployed import Montecarlo
+from tests.deployed import Cloud, Montecarlo
 
 
-def test_it_ends_with_the_table_and_the_report(montecarlo: Montecarlo, tmp_path: Path) -> None:
-    status, out, err = montecarlo("run", "--loans", 5_000, "--scenarios", 200, "--seed", 7, "--out", tmp_path / "out")
+def test_it_ends_with_the_table_and_the_report(cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path) -> None:
+    status, out, err = montecarlo(
+        "run", "--name", "whole", "--loans", 5_000, "--scenarios", 200, "--seed", 7, "--out", tmp_path / "out"
+    )
     assert status == 0, err
     assert re.search(r"Value at risk \(VaR\), 99\.9 % +[\d.,]+ +[\d.,]+", out)
     assert f"Report:  {tmp_path / 'out' / 'report.html'}" in out
     assert (tmp_path / "out" / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 7
+    left = {key.removeprefix("runs/whole/") for key in cloud.keys("runs/whole/")}
+    brought = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert {name for name in left if not name.startswith("groups/")} - {"scenarios.npz"} == brought - {folder.LIST}
     assert pq.read_table(tmp_path / "out" / "losses.parquet").num_rows == 200
     assert pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum() == pytest.approx(1, abs=0.01)
 
