@@ -15,8 +15,8 @@ LOANS = 16_000
 REQUEST: dict[str, Any] = {
     "portfolio": "portfolios/commanded/",
     "scenarios": 4_000,
-    "chunk_loans": 1_000,
-    "max_concurrency": 4,
+    "chunk_loans": 500,
+    "max_concurrency": 1,  # one group, and a long way to go when it is cancelled
 }
 
 
