@@ -47,6 +47,7 @@ from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.simulation import kernel
+from montecarlo.source.objects import Slice
 from montecarlo.steps.plan import make
 from montecarlo.steps.plan_group import plan_chunks
 from montecarlo.steps.simulate_chunk import simulate
@@ -379,9 +380,15 @@ def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:
     seconds = 0.0
     for group in range(plan.groups):
         plan_chunks(plan, group, store, store, store)
-        for item in store.get_json(keys.group_chunks(plan.run, group)):
+        for item in store.get_json(keys.group_chunks(plan.run, group), list):
             started = time.process_time()
-            partial = simulate(Chunk.from_json(item), plan, table, store, store)
+            partial = simulate(
+                Chunk(item["run"], item["group"], item["chunk"], tuple(map(Slice.from_json, item["slices"]))),
+                plan,
+                table,
+                store,
+                store,
+            )
             seconds += time.process_time() - started - partial.kernel_seconds
     return seconds
 

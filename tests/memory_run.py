@@ -4,7 +4,7 @@ What Step Functions does between the steps (retries, Map Runs, the limit of 256 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -55,43 +55,50 @@ class MemoryHost:
     def today(self) -> date:
         return TODAY
 
+    def call(self, module: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """Run the step of a module."""
+        output: dict[str, Any] = module.step(event, self)
+        return output
+
     def json(self, key: str) -> Any:
         """A document of the bucket."""
         return json.loads(self.s3.objects[key])
 
 
-def generate(host: MemoryHost, **request: Any) -> str:
+Call = Callable[[Any, dict[str, Any]], dict[str, Any]]
+"""Calls a step, which is given by its module, with its event."""
+
+
+def generate(host: MemoryHost, call: Call | None = None, **request: Any) -> str:
     """The datagen state machine. Returns the key of the manifest."""
-    planned = plan_parts.step({"request": request, "execution": "generate"}, host)
+    call = call or host.call
+    planned = call(plan_parts, {"request": request, "execution": "generate"})
     for part in host.json(planned["parts_key"]):
-        generate_part.step(part, host)
-    written = write_manifest.step({"name": planned["name"], "parts_key": planned["parts_key"]}, host)
-    manifest: str = written["manifest"]
+        call(generate_part, part)
+    manifest: str = call(write_manifest, {name: planned[name] for name in ("name", "parts_key")})["manifest"]
     return manifest
 
 
 def simulate(host: MemoryHost, **request: Any) -> dict[str, Any]:
     """The dataproc state machine. Returns result.json."""
-    *_, last = dataproc(host, **request)
-    result: dict[str, Any] = host.json(last["result"])
+    result: dict[str, Any] = host.json(dataproc(host, **request)["result"])
     return result
 
 
-def dataproc(host: MemoryHost, execution: str = "execution", **request: Any) -> Iterator[dict[str, Any]]:
-    """The outputs of the dataproc state machine's steps, one after the other, to the end of the last wave."""
+def dataproc(host: MemoryHost, call: Call | None = None, **request: Any) -> dict[str, Any]:
+    """The dataproc state machine. Returns what its last step does."""
+    call = call or host.call
     wave, more = 0, True
     while more:
-        planned = plan.step({"request": request, "execution": execution, "wave": wave}, host)
-        yield planned
+        planned = call(plan, {"request": request, "execution": "execution", "wave": wave})
         for group in planned["groups"]:
-            grouped = plan_group.step(group, host)
-            yield grouped
+            grouped = call(plan_group, group)
             for chunk in host.json(grouped["chunks_key"]) if grouped["chunks"] else []:
-                yield simulate_chunk.step(chunk, host)
-            yield reduce_group.step({"run": grouped["run"], "group": grouped["group"]}, host)
-        aggregated = aggregate.step({"run": planned["run"], "wave": wave}, host)
-        yield aggregated
-        wave, more = aggregated["wave"], aggregated["more"]
+                call(simulate_chunk, chunk)
+            call(reduce_group, {name: grouped[name] for name in ("run", "plan", "group")})
+        done = call(aggregate, {name: planned[name] for name in ("run", "plan", "wave")})
+        wave, more = done["wave"], done["more"]
+    return done
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:

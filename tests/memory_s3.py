@@ -18,7 +18,21 @@ class MemoryS3:
         self.objects: dict[str, bytes] = {} if objects is None else objects
         self.reads: dict[str, int] = {}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> None:  # noqa: N803
+    def put_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        ContentType: str = "",  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+    ) -> None:
+        there = self.objects.get(Key)
+        if IfMatch is not None and there is None:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "PutObject")
+        if (IfNoneMatch == "*" and there is not None) or IfMatch not in (None, f'"{etag(there or b"")}"'):
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
         self.objects[Key] = bytes(Body)
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
@@ -41,7 +55,8 @@ class MemoryS3:
         part = data[int(first) : int(last) + 1 if last else None]
         if not part and data:
             raise ClientError({"Error": {"Code": "InvalidRange"}}, "GetObject")
-        return {"Body": io.BytesIO(part), "ContentRange": f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"}
+        place = f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"
+        return {"Body": io.BytesIO(part), "ContentRange": place, "ETag": f'"{etag(data)}"'}
 
     def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
         self.objects.pop(Key, None)

@@ -27,6 +27,10 @@ class InvalidResult(MonteCarloError):
     """A result.json is damaged or of another schema, so it cannot be shown. Never retried."""
 
 
+class RunTaken(MonteCarloError):
+    """Another execution has planned a run, or a portfolio, of this name otherwise. Never retried."""
+
+
 class SlowDown(MonteCarloError):
     """Storage asked for a pause or failed in passing. Retried with backoff."""
 

@@ -180,7 +180,7 @@ def test_the_console_form_is_described_in_full() -> None:
 def bucket() -> MemoryS3:
     """What a run leaves: the steps of both state machines, one after the other, on the sample events.
 
-    Row 3 of the portfolio cannot be used, and is rejected.
+    Row 3 of the portfolio cannot be used, and is rejected; row 5 has the AccountID of row 4.
     """
     host = MemoryHost()
     plan_parts.step(sample("plan_parts"), host)
@@ -188,9 +188,13 @@ def bucket() -> MemoryS3:
     part = keys.portfolio_part("sample", 0, "csv")
     lines = host.s3.objects[part].decode().split("\n")
     lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
+    lines[5] = lines[4]
     host.s3.objects[part] = "\n".join(lines).encode()
     request = sample("plan")["request"]
-    simulate(host, **{**request, "portfolio": part, "max_rejected_share": 0.5, "as_of": "2026-01-01"})
+    simulate(
+        host,
+        **{**request, "portfolio": part, "max_rejected_share": 0.5, "max_duplicate_share": 0.5, "as_of": "2026-01-01"},
+    )
     return host.s3
 
 
@@ -240,6 +244,7 @@ def test_every_key_of_the_result_is_described(bucket: MemoryS3) -> None:
     [
         ("`losses.parquet`, a row", keys.losses(RUN)),
         ("`segments.parquet`, a row", keys.segments(RUN)),
+        ("`duplicates.parquet`, a row", keys.duplicates(RUN)),
         ("`loans/<group>-<chunk>.parquet`, a row", keys.chunk_loans(RUN, 0, 0)),
         ("`rejects/<group>-<chunk>.parquet`, a row", keys.chunk_rejects(RUN, 0, 0)),
     ],

@@ -98,16 +98,12 @@ class TestValues:
         assert (loans.segment[0], loans.floating[0]) == (0, False)
         assert np.isnan(loans.balance[0])
 
-    def test_a_duplicate_is_rejected_and_the_first_row_stays(self) -> None:
+    def test_every_row_of_an_account_is_a_loan(self) -> None:
         rows = [GOOD | {"AccountID": name, "Rate": str(i)} for i, name in enumerate("ABABBC")]
         loans, rejects = check(csv_of(*rows))
-        assert loans.account_id.to_pylist() == ["A", "B", "C"]
-        assert loans.rate.tolist() == [0, 1, 5]
-        assert [(r.row, r.value, r.reason) for r in rejects] == [
-            (3, "A", "AccountID was there before"),
-            (4, "B", "AccountID was there before"),
-            (5, "B", "AccountID was there before"),
-        ]
+        assert rejects == []
+        assert loans.account_id.to_pylist() == list("ABABBC")
+        assert loans.rate.tolist() == [0, 1, 2, 3, 4, 5]
 
     def test_a_long_value_is_cut(self) -> None:
         assert check_one(Rate="x" * 500)[1][0].value == "x" * 80

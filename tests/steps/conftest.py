@@ -27,7 +27,14 @@ def _portfolio() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def _finished(_portfolio: dict[str, bytes]) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     host = MemoryHost(MemoryS3(dict(_portfolio)))
-    return host.s3.objects, list(dataproc(host, **REQUEST))
+    outputs: list[dict[str, Any]] = []
+
+    def call(module: Any, event: dict[str, Any]) -> dict[str, Any]:
+        outputs.append(module.step(event, host))
+        return outputs[-1]
+
+    dataproc(host, call, **REQUEST)
+    return host.s3.objects, outputs
 
 
 @pytest.fixture

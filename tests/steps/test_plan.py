@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from montecarlo.errors import InvalidInput, InvalidPortfolio
+from montecarlo.errors import InvalidPortfolio, RunTaken
+from montecarlo.run.plan import read
 from montecarlo.steps import plan
 from montecarlo.storage import keys
 from tests.memory_run import MemoryHost, simulate
@@ -17,9 +18,10 @@ def plan_run(host: MemoryHost, wave: int = 0, **changes: Any) -> dict[str, Any]:
 
 def test_it_returns_the_groups_and_their_pace(portfolio: MemoryHost) -> None:
     planned = plan_run(portfolio, max_concurrency=7)
+    plan = read(portfolio.store, "june").digest
     assert planned == {
-        "run": "june", "wave": 0, "max_groups": 1,
-        "groups": [{"run": "june", "group": 0, "max_concurrency": 7}],
+        "run": "june", "plan": plan, "wave": 0, "max_groups": 1,
+        "groups": [{"run": "june", "plan": plan, "group": 0, "max_concurrency": 7}],
     }  # fmt: skip
 
 
@@ -31,7 +33,7 @@ def test_a_second_wave_has_its_own_plan_and_scenarios_and_the_same_chunks(finish
     planned = plan_run(finished, wave=1)
     assert [group["run"] for group in planned["groups"]] == [keys.wave("june", 1)]
     first, second = (finished.json(keys.plan(keys.wave("june", wave))) for wave in (0, 1))
-    assert {name for name in first if first[name] != second[name]} == {"run", "wave", "scenarios_digest"}
+    assert {name for name in first if first[name] != second[name]} == {"run", "wave", "scenarios_digest", "sha256"}
     chunks = [finished.json(keys.group_chunks(keys.wave("june", wave), 0)) for wave in (0, 1)]
     assert [chunk["slices"] for chunk in chunks[0]] == [chunk["slices"] for chunk in chunks[1]]
 
@@ -46,7 +48,7 @@ def test_a_second_wave_has_its_own_plan_and_scenarios_and_the_same_chunks(finish
     ],
 )
 def test_another_run_of_the_same_name_is_refused(finished: MemoryHost, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidInput, match=f"run june exists already, with {message}"):
+    with pytest.raises(RunTaken, match=f"run june exists already, with {message}"):
         plan_run(finished, **change)
 
 

@@ -13,7 +13,7 @@ from tests.memory_run import MemoryHost
 def test_every_row_is_accounted_for(finished: MemoryHost) -> None:
     chunk = finished.json(keys.group_chunks("june", 0))[0]
     part = keys.portfolio_part("loans", 0, "parquet")
-    chunk["slices"] = [{"key": part, "format": "parquet", "rows": [0, 100]}]
+    chunk["slices"] = [{"key": part, "size": 0, "format": "parquet", "rows": [0, 100]}]
     assert simulate_chunk.step(chunk, finished) == {"group": 0, "chunk": 0, "loans": 100, "rejected": 0}
     partial = Partial.from_bytes(finished.s3.objects[keys.chunk_partial("june", 0, 0)])
     assert (partial.counts.read, partial.counts.simulated) == (100, 100)

@@ -144,7 +144,7 @@ class CostEstimate:
             "open Map Runs": self.pace.groups,
             "children of a Map Run at once": self.pace.chunks_each,
             "events in an execution's history": 30 + EVENTS_PER_GROUP * self.groups,
-            "bytes of a payload": 200 + 80 * self.groups,
+            "bytes of a payload": 200 + 160 * self.groups,
             "concurrent Lambda executions": self.pace.chunks,
             "seconds of a Lambda invocation": max(self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)),
             "MB of memory of a Lambda function": self.setup.memory_mb,
@@ -265,8 +265,8 @@ def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None)
         "lambda": 2 + 2 * groups + chunks,
         "children": chunks,
         "transitions": 3 + 4 * groups + (2 * chunks if setup.children == "STANDARD" else 0),
-        "s3_put": 2 * chunks + 7 * groups + 12 + work.objects // 1_000,
-        "s3_get": round(chunks * (_chunk_gets(work, chunks) + 1)) + environments + 6 * groups + 40,
+        "s3_put": 3 * chunks + 9 * groups + 12 + work.objects // 1_000,
+        "s3_get": round(chunks * (_chunk_gets(work, chunks) + 2)) + environments + 8 * groups + 40,
     }
     return CostEstimate(
         work,

@@ -1,8 +1,7 @@
 """Valid loans as arrays, or rejects that say which cell of which row is wrong.
 
 No row gets lost: ``len(loans) + len(rejects)`` is the number of rows asked for. Whether a row is valid never depends on
-the rows beside it, except for duplicates of an AccountID inside one chunk. Nothing here calls ``exp``, ``log`` or
-``power``, which differ between CPUs.
+the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which differ between CPUs.
 
 Imports numpy and pyarrow only.
 """
@@ -100,8 +99,7 @@ def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_o
     """Parse and check rows: the valid loans, and all rejects, those of reading included, by file and row.
 
     segments: the names known, in index order; how they are capitalised does not matter. as_of: the reporting date. A
-    row is rejected once, for its first faulty column in the order of COLUMNS; of an AccountID that comes more than once
-    the first row stays.
+    row is rejected once, for its first faulty column in the order of COLUMNS.
     """
     checks = _Checks(len(raw.row))
     account_id = _check_accounts(raw.tables, checks)
@@ -195,11 +193,6 @@ def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
         [as_text(chunk) for table in tables for chunk in table["AccountID"].chunks] or [_NONE]
     )
     checks.reject(np.asarray(pc.is_null(account_id)), "AccountID", "is missing")
-    # Codes are given out in order of first appearance, so one that is not above all before it was there already.
-    code = np.asarray(account_id.dictionary_encode().indices.fill_null(-1))
-    repeated = np.zeros(len(code), np.bool_)
-    repeated[1:] = code[1:] <= np.maximum.accumulate(code)[:-1]
-    checks.reject(repeated, "AccountID", "was there before")
     return account_id.fill_null("")
 
 

@@ -1,16 +1,18 @@
 """What one group of a run is made of: its chunks as they were cut, and the partials that they leave."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
+from montecarlo.run import records
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.storage import keys
-from montecarlo.storage.sealed import Damaged
-from montecarlo.storage.store import NoSuchObject, Store
+from montecarlo.storage.store import JSON, NoSuchObject, Store
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -22,6 +24,7 @@ class PlannedGroup:
 
     plan: str
     rows: list[int | None]
+    chunks_sha256: str
 
     @property
     def chunks(self) -> int:
@@ -34,9 +37,9 @@ class PlannedGroup:
 
 
 def read_plan(plan: Plan, group: int, store: Store) -> PlannedGroup:
-    """The group as it was cut for this plan. Raises NoSuchObject if it was not."""
+    """The group as it was cut for this plan. Raises NoSuchObject if it was not, Damaged."""
     key = keys.group_plan(plan.run, group)
-    planned = PlannedGroup(**store.get_json(key))
+    planned = records.read_sealed(store, key, PlannedGroup)
     if planned.plan != plan.digest:
         raise NoSuchObject(f"{store.url(key)} is of another plan.")
     return planned
@@ -47,19 +50,27 @@ def planned_group(plan: Plan, group: int, store: Store) -> PlannedGroup:
     try:
         return read_plan(plan, group, store)
     except NoSuchObject as error:
-        raise IncompleteRun(f"{error} Group {group} was never planned.") from None
+        raise IncompleteRun(f"{error} Group {group} was never planned: start the run again under its name.") from None
+    except Damaged as error:
+        raise records.incomplete(error) from None
 
 
-def read_chunks(plan: Plan, group: int, store: Store) -> list[str]:
-    """The group's chunks as JSON, one text each."""
-    lines = store.get(keys.group_chunks(plan.run, group)).decode().split("\n")[1:-1]
-    return [line.removesuffix(",") for line in lines]
+def read_chunks(plan: Plan, group: int, store: Store) -> tuple[list[str], PlannedGroup]:
+    """The group's chunks as JSON, one text each, as they were cut for this plan. Raises NoSuchObject, Damaged."""
+    planned = read_plan(plan, group, store)
+    key = keys.group_chunks(plan.run, group)
+    data = store.get(key)
+    if hashlib.sha256(data).hexdigest() != planned.chunks_sha256:
+        raise Damaged(f"{store.url(key)} is damaged: it is not what group.json says.")
+    return [line.removesuffix(",") for line in data.decode().split("\n")[1:-1]], planned
 
 
 def write_chunks(plan: Plan, group: int, chunks: Sequence[str], rows: list[int | None], store: Store) -> None:
     """Write chunks.json, and group.json with the rows of each chunk last, as it says that chunks.json is whole."""
-    store.put(keys.group_chunks(plan.run, group), json_lines(chunks), "application/json")
-    store.put_json(keys.group_plan(plan.run, group), asdict(PlannedGroup(plan.digest, rows)))
+    data = json_lines(chunks)
+    store.put(keys.group_chunks(plan.run, group), data, JSON)
+    planned = PlannedGroup(plan.digest, rows, hashlib.sha256(data).hexdigest())
+    records.write_sealed(store, keys.group_plan(plan.run, group), asdict(planned))
 
 
 def json_lines(lines: Sequence[str]) -> bytes:
@@ -84,8 +95,10 @@ def read_partial(plan: Plan, key: str, store: Store) -> Partial:
     try:
         partial = Partial.from_bytes(store.get(key))
     except NoSuchObject as error:
-        raise IncompleteRun(f"{error} Its chunk did not finish; nothing was published.") from None
-    except Damaged as error:
+        raise IncompleteRun(
+            f"{error} Its chunk did not finish; nothing was published. Start the run again under its name."
+        ) from None
+    except (Damaged, KeyError, TypeError, ValueError) as error:  # sealed, but by another version of this project
         raise IncompleteRun(
             f"{store.url(key)} is damaged: {error}. Start the run again under its name to have it made anew."
         ) from None

@@ -62,7 +62,7 @@ def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> 
             return read_rows(file, item.key, "parquet", columns, (0, min(ROWS, rows)))
         head = portfolio.get_range(item.key, 0, min(item.size, _HEAD_BYTES), item.etag, item.size)
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} The portfolio's manifest names it.") from None
+        raise InvalidPortfolio(f"{error} The portfolio's listing names it: start a new run.") from None
     if item.size <= _HEAD_BYTES:
         return read_rows(io.BytesIO(head), item.key, item.format, columns)
     if item.format == "csv.gz":

@@ -8,20 +8,26 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Self
 
-from montecarlo import MODEL_VERSION, __version__
-from montecarlo.errors import IncompleteRun
+from montecarlo import MODEL_VERSION, __version__, documents
+from montecarlo.documents import Damaged
+from montecarlo.errors import IncompleteRun, InvalidInput, RunTaken
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design
 from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.run import records
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.storage import keys
+from montecarlo.storage.sealed import seal_document, unseal_document
 from montecarlo.storage.store import NoSuchObject, Store
 
 SCHEMA = 1
 
-PUBLISHING_FIELDS = {"max_rejected_share", "target_error", "target_measure", "max_scenarios"}
+PUBLISHING_FIELDS = {"max_rejected_share", "max_duplicate_share", "target_error", "target_measure", "max_scenarios"}
 """Fields of a plan that a resumed run may change: they decide whether a result is published, not what a wave gives."""
+
+OF_A_WAVE = {"run", "wave", "scenarios_digest"}
+"""Fields in which the plan of a further wave differs from the first's."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ class Plan:
     chunk_loans: int
     sample: int
     max_rejected_share: float
+    max_duplicate_share: float
+    count_one_in: int
+    count_ranges: int
     mapping: Mapping[str, Any] | None
     parameters: Parameters
     cases: tuple[Case, ...]
@@ -66,39 +75,85 @@ class Plan:
         return {"schema": SCHEMA, **plan, "as_of": self.as_of.isoformat(), "parameters": self.parameters.to_json()}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """The plan that plan.json has."""
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reverse of `to_json`. Raises Damaged."""
         known = {name: item for name, item in value.items() if name != "schema"}
-        known["as_of"] = date.fromisoformat(value["as_of"])
-        known["parameters"] = load(value["parameters"])
-        known["cases"] = tuple(Case(**case) for case in value["cases"])
-        known["design"] = Design.from_json(value["design"])
-        return cls(**known)
+        return documents.decode(cls, {**known, "parameters": load(known.get("parameters"))})
+
+    def to_bytes(self) -> bytes:
+        """plan.json."""
+        return seal_document(self.to_json())
 
     @property
     def columns(self) -> ColumnMapping:
         """The mapping of columns, parsed."""
         return ColumnMapping.parse(self.mapping)
 
+    def check(self, digest: str | None) -> None:
+        """Raise RunTaken unless the digest is this plan's. An event that was written by hand may have none."""
+        if digest not in (None, self.digest):
+            raise RunTaken(
+                f"run {self.run} was planned anew, otherwise, while this execution was at work on it: nothing of it is "
+                "published. Start it again under a name of its own."
+            )
 
-def read(store: Store, run: str) -> Plan:
-    """The plan of a run. Raises IncompleteRun if there is none."""
+
+def find(store: Store, run: str) -> tuple[dict[str, Any], str] | None:
+    """plan.json and its ETag, where there is one. Raises IncompleteRun if it is damaged."""
+    key = keys.plan(run)
     try:
-        return Plan.from_json(store.get_json(keys.plan(run)))
-    except NoSuchObject as error:
-        raise IncompleteRun(f"{error} Run {run} was never planned.") from None
+        data, etag = store.read(key)
+        return unseal_document(data), etag
+    except NoSuchObject:
+        return None
+    except Damaged as error:
+        raise IncompleteRun(
+            f"{store.url(key)} is damaged: {error}. Choose another name for this run, or delete the object and what "
+            "lies beside it."
+        ) from None
+
+
+def read(store: Store, run: str, digest: str | None = None) -> Plan:
+    """The plan of a run.
+
+    digest: of the plan that the step was begun for. Raises RunTaken if it is another one's by now, IncompleteRun if
+    there is none or it is damaged.
+    """
+    found = find(store, run)
+    if found is None:
+        raise IncompleteRun(f"{store.url(keys.plan(run))} does not exist: start the run from its beginning.")
+    try:
+        plan = Plan.from_json(found[0])
+    except (Damaged, InvalidInput) as error:
+        raise IncompleteRun(f"{store.url(keys.plan(run))} is of another version of this project: {error}") from None
+    plan.check(digest)
+    return plan
+
+
+def read_waves(store: Store, run: str, waves: int, digest: str | None = None) -> list[Plan]:
+    """The plans of the run's first so many waves of scenarios, the last of which has the digest."""
+    plans = [read(store, keys.wave(run, wave), digest if wave == waves - 1 else None) for wave in range(waves)]
+    first, *others = [_without(plan.decisive(), OF_A_WAVE) for plan in plans]
+    if any(other != first for other in others):
+        raise RunTaken(f"the waves of run {run} are of different plans: start it again under a name of its own.")
+    return plans
+
+
+def _without(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def read_scenarios(store: Store, plan: Plan) -> ScenarioFile:
-    """The plan's scenarios. Raises IncompleteRun if they are not those that were planned."""
-    drawn = ScenarioFile.from_bytes(store.get(keys.scenarios(plan.run)))
+    """The plan's scenarios. Raises IncompleteRun if they are missing, or not those that were planned."""
+    key = keys.scenarios(plan.run)
+    try:
+        drawn = ScenarioFile.from_bytes(store.get(key))
+    except NoSuchObject as error:
+        raise records.incomplete(error) from None
+    except Damaged as error:
+        raise records.incomplete(Damaged(f"{store.url(key)} is damaged: {error}.")) from None
     if drawn.digest() != plan.scenarios_digest:
         raise IncompleteRun(
-            f"{keys.scenarios(plan.run)} was changed since the plan was made; start the run under a new name."
+            f"{store.url(key)} was changed since the plan was made; start the run again under its name."
         )
     return drawn
-
-
-def read_waves(store: Store, run: str, waves: int) -> list[Plan]:
-    """The plans of the run's first so many waves of scenarios."""
-    return [read(store, keys.wave(run, wave)) for wave in range(waves)]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from montecarlo.errors import InvalidInput
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
@@ -15,6 +15,7 @@ MAX_CASES = 16
 TARGET_MEASURES = ("el", "ul", "var_95", "var_99", "var_99.9", "es_97.5", "es_99", "es_99.9")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+RUN = re.compile(rf"{NAME.pattern}(/waves/\d{{3,}})?")
 
 # Allowed range of each number, ends included, and whether it must be whole.
 _NUMBERS: dict[str, tuple[float, float, bool]] = {
@@ -31,6 +32,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "max_cost_usd": (0, 1e9, False),
     "sample": (1, 1_000_000, True),
     "max_rejected_share": (0, 1, False),
+    "max_duplicate_share": (0, 1, False),
     "loans": (1, 10_000_000_000, True),
     "part_loans": (1, 10_000_000, True),
 }
@@ -45,6 +47,8 @@ class RunRequest:
     `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
     With a `target_error`, waves of `scenarios` are added until the relative standard error of `target_measure` is no
     larger in any case, or `max_scenarios` are reached.
+    The run fails where more than `max_rejected_share` of the rows are rejected, or more than `max_duplicate_share` have
+    an AccountID that another has; `exact_duplicates` counts these among any number of loans.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
     """
@@ -66,6 +70,8 @@ class RunRequest:
     max_group_concurrency: int = MAP_RUN_CHILDREN
     max_cost_usd: float | None = None
     max_rejected_share: float = 0.001
+    max_duplicate_share: float = 0.001
+    exact_duplicates: bool = False
     mapping: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
     as_of: str | None = None
@@ -73,15 +79,19 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class DatagenRequest:
-    """One portfolio to generate: `loans` loans as of the date `as_of`, in files of `part_loans`."""
+    """One portfolio to generate: `loans` loans as of the date `as_of`, in files of `part_loans`.
+
+    `replace`: whether another generated portfolio of this name gives way; files that were not generated never do.
+    """
 
     name: str = "default"
     loans: int = 500_000
     seed: int = 42
-    format: str = "parquet"
+    format: Literal["parquet", "csv"] = "parquet"
     part_loans: int = 50_000
     max_concurrency: int = 40
     as_of: str = "2026-01-01"
+    replace: bool = False
 
 
 def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunRequest:
@@ -90,7 +100,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     Raises InvalidInput that names the field, its value and what is allowed.
     """
     values = _complete(given, defaults, RunRequest)
-    _check_name("run", values["run"])
+    check_name("run", values["run"])
     _check_text("portfolio", values["portfolio"])
     for name in ("mapping", "parameters"):
         if values[name] is not None and not isinstance(values[name], Mapping):
@@ -101,8 +111,8 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
         raise InvalidInput(
             f"target_measure must be one of {', '.join(TARGET_MEASURES)}, not {values['target_measure']!r}."
         )
-    if not isinstance(values["tail_sampling"], bool):
-        raise InvalidInput(f"tail_sampling must be true or false, not {values['tail_sampling']!r}.")
+    for name in ("tail_sampling", "exact_duplicates"):
+        _check_flag(name, values[name])
     return RunRequest(**values)
 
 
@@ -117,7 +127,7 @@ def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> 
 
 def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
     where = f"cases.{name}"
-    _check_name("the name of a case", name)
+    check_name("the name of a case", name)
     if name == base.name:
         raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
     if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift"}:
@@ -137,10 +147,11 @@ def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Da
     Raises InvalidInput that names the field, its value and what is allowed.
     """
     values = _complete(given, defaults, DatagenRequest)
-    _check_name("name", values["name"])
+    check_name("name", values["name"])
     if values["format"] not in ("parquet", "csv"):
         raise InvalidInput(f"format must be parquet or csv, not {values['format']!r}.")
     _check_date("as_of", values["as_of"])
+    _check_flag("replace", values["replace"])
     return DatagenRequest(**values)
 
 
@@ -175,11 +186,29 @@ def _number(name: str, value: Any, where: str = "") -> float | int:
     return int(value) if whole else float(value)
 
 
-def _check_name(field: str, value: Any) -> None:
+def check_name(field: str, value: Any) -> None:
+    """Raise InvalidInput unless the value may be the name of a run, a portfolio, a case or an execution."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise InvalidInput(
-            f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not {value!r}."
+            f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not "
+            f"{_brief(value)}."
         )
+
+
+def check_run(field: str, value: Any) -> None:
+    """As `check_name`, for the name of a run or of one of its waves (see `keys.wave`)."""
+    if not isinstance(value, str) or not RUN.fullmatch(value):
+        check_name(field, value)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _check_flag(field: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{field} must be true or false, not {_brief(value)}.")
 
 
 def _check_text(field: str, value: Any) -> None:

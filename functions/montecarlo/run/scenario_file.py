@@ -9,10 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from montecarlo import arrays
+from montecarlo.documents import Damaged
 from montecarlo.model.capital import CapitalTable
 from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.severity import SeverityTable
 from montecarlo.model.tables import ModelTables
+from montecarlo.storage.sealed import load
 
 _NESTED: dict[str, Any] = {"severity": SeverityTable, "capital": CapitalTable}
 
@@ -39,16 +41,18 @@ class ScenarioFile:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Reverse of `to_bytes`."""
+        """Reverse of `to_bytes`. Raises Damaged; whether the content is what was written, its digest tells."""
         nested: dict[str, dict[str, Any]] = {name: {} for name in _NESTED}
         own: dict[str, Any] = {}
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            for name in file.files:
+        try:
+            for name, array in load(data).items():
                 outer, _, inner = name.rpartition(".")
-                (nested[outer] if outer else own)[inner] = file[name]
-        drawn = {field.name: own.pop(field.name) for field in fields(Scenarios)}
-        look_ups = {name: kind(**nested[name]) for name, kind in _NESTED.items()}
-        return cls(ModelTables(**own, **look_ups), Scenarios(**drawn))
+                (nested[outer] if outer else own)[inner] = array
+            drawn = {field.name: own.pop(field.name) for field in fields(Scenarios)}
+            look_ups = {name: kind(**nested[name]) for name, kind in _NESTED.items()}
+            return cls(ModelTables(**own, **look_ups), Scenarios(**drawn))
+        except (KeyError, TypeError):
+            raise Damaged("it holds other arrays than scenarios") from None
 
     def _arrays(self) -> dict[str, Any]:
         own = {**vars(self.scenarios), **vars(self.tables)}

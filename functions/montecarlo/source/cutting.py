@@ -54,7 +54,7 @@ def cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
             ends = rows.row_group_ends if isinstance(rows, ParquetRows) else [rows.count()]
             pieces = row_slices(item, ends, chunk_loans)
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was there when the portfolio was listed.") from None
+        raise InvalidPortfolio(f"{error} It was there when the portfolio was listed: start a new run.") from None
     there = pieces[-1].rows[1] if pieces and pieces[-1].rows else 0
     if item.rows is not None and item.rows != there:
         raise InvalidPortfolio(f"{item.key} has {there:,} rows, but its manifest states {item.rows:,}. Correct that.")

@@ -142,7 +142,9 @@ def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:
         try:
             yield from _objects(_rows(inventory, share, store))
         except NoSuchObject as error:
-            raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
+            raise InvalidPortfolio(
+                f"{error} The inventory's manifest names it: check it, or take a newer one."
+            ) from None
         except _UNREADABLE:
             raise _unreadable(share.key, store) from None
 
@@ -224,6 +226,6 @@ def _head(inventory: Inventory, file: Share, store: Store) -> tuple[list[InputOb
         lines = io.StringIO(whole.decode(), newline="\n")
         return list(_objects(_csv_rows(inventory, lines))), len(data) / file.size
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} The inventory's manifest names it.") from None
+        raise InvalidPortfolio(f"{error} The inventory's manifest names it: check it, or take a newer one.") from None
     except _UNREADABLE:
         raise _unreadable(file.key, store) from None

@@ -131,7 +131,7 @@ def _from_manifest(store: Store, key: str) -> Listing:
     try:
         document = json.loads(store.get(key))
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was given as the portfolio's manifest.") from None
+        raise InvalidPortfolio(f"{error} It was given as the portfolio's manifest: check its name.") from None
     except (ValueError, RecursionError):
         raise InvalidPortfolio(f"{where} is no JSON, so it is no portfolio manifest. Write it again.") from None
     if isinstance(document, Mapping) and "fileSchema" in document:
@@ -192,7 +192,7 @@ def _single(store: Store, key: str) -> InputObject:
     try:
         found = store.head(key)
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was given as the portfolio.") from None
+        raise InvalidPortfolio(f"{error} It was given as the portfolio: check its name.") from None
     return InputObject(key, found.size, etag=found.etag)
 
 

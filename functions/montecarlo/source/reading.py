@@ -36,7 +36,7 @@ def read_slice(piece: Slice, portfolio: Store, columns: ColumnMapping) -> RawRow
         header = portfolio.get_range(piece.key, *(piece.header or (0, 0)), piece.etag, piece.size or None)
         body = portfolio.get_range(piece.key, *piece.bytes, piece.etag, piece.size or None)
     except NoSuchObject as error:
-        raise InvalidPortfolio(f"{error} It was there when the run was planned.") from None
+        raise InvalidPortfolio(f"{error} It was there when the run was planned: start a new run.") from None
     first, last = piece.rows
     cut_out = io.BytesIO(header + body)
     return read_rows(cut_out, piece.key, piece.format, columns, rows_before=first, holds=last - first)

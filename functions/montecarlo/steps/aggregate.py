@@ -3,37 +3,48 @@
 Nothing is published unless every planned chunk is there exactly once and every row is accounted for.
 """
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from montecarlo.cost import estimate as cost
+from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.report.charts.losses import Distribution
 from montecarlo.report.page import render
-from montecarlo.run import groups
+from montecarlo.run import duplicates, groups, records
+from montecarlo.run.duplicates import Duplicates
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read_scenarios, read_waves
 from montecarlo.run.result import build, losses_table, segments_table
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
-from montecarlo.storage.store import Store
+from montecarlo.storage.store import JSON, NoSuchObject, Store, to_json
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "wave"} -> {"run", "wave", "more", "result", "report"}.
+    """{"run", "plan", "wave"} -> {"run", "wave", "more", "result", "report"}.
 
     "more": whether another wave of scenarios is wanted, whose number "wave" then is; nothing is published before the
     last.
     """
-    run, wave = event["run"], event.get("wave", 0)
-    more = aggregate(read_waves(host.store, run, wave + 1), host.store)
-    places = {"result": keys.result(run), "report": keys.report(run)}
-    return {"run": run, "wave": wave + more, "more": more, **places}
+    given = read_event(AggregateEvent, event)
+    more = aggregate(read_waves(host.store, given.run, given.wave + 1, given.plan), host.store)
+    places = {"result": keys.result(given.run), "report": keys.report(given.run)}
+    return {"run": given.run, "wave": given.wave + more, "more": more, **places}
+
+
+@dataclass(frozen=True)
+class AggregateEvent:
+    """A run whose groups are done, up to a wave of scenarios."""
+
+    run: str
+    wave: int = 0
+    plan: str | None = None
 
 
 def aggregate(plans: Sequence[Plan], store: Store) -> bool:
@@ -53,9 +64,11 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     if not total.counts.balanced():
         raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
+    repeated = _check_duplicates(plan, total.counts.simulated, store)
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = build(plan, total, weights, len(plans), versions)
+    result["duplicates"] = repeated.to_json()
     if plan.target_error:
         errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]
         known = [error for error in errors if error is not None]
@@ -71,7 +84,7 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return True
     chunks = len(total.chunks) * len(plans)
-    result["cost"] = cost.actual(store.get_json(keys.estimate(plan.run)), chunks, total.seconds)
+    result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)
     losses = total.segments.losses.sum(axis=1) * plan.sample
 
     distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
@@ -81,8 +94,8 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     # Last, as its presence says that the run is complete.
     store.put(
         keys.result(plan.run),
-        json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode(),
-        "application/json",
+        to_json(result, indent=1),
+        JSON,
     )
     return False
 
@@ -133,3 +146,27 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
         raise InvalidPortfolio(
             f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
         )
+
+
+def _estimate(plan: Plan, store: Store) -> dict[str, Any]:
+    try:
+        return records.read_sealed(store, keys.estimate(plan.run), dict)
+    except (NoSuchObject, Damaged) as error:
+        raise records.incomplete(error) from None
+
+
+def _check_duplicates(plan: Plan, simulated: int, store: Store) -> Duplicates:
+    """What the run's loans have of duplicates, written too. Raises InvalidPortfolio where they are too many."""
+    found, table = duplicates.find(plan, simulated, store)
+    where = keys.duplicates(plan.run)
+    if len(table):
+        store.put(where, to_parquet(table))
+    if found.share > plan.max_duplicate_share:
+        about = "" if found.one_in == 1 else "about "
+        raise InvalidPortfolio(
+            f"{about}{found.rows:,} rows, {found.share:.3%} of all, have an AccountID that another row has, more than "
+            f"max_duplicate_share {plan.max_duplicate_share:.3%} allows. The AccountIDs are in {store.url(where)}. If "
+            "each row is a loan of its own, give each its own AccountID; if several rows shall have one AccountID, and "
+            "so share their random numbers, raise max_duplicate_share."
+        )
+    return found

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from montecarlo.portfolio import synthetic
 from montecarlo.run.parts import Part
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage.parquet import to_parquet
 from montecarlo.storage.store import Store
 
@@ -16,7 +16,7 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     """{"name", "part", "first", "count", "seed", "format", "as_of"}, an item of parts.json -> {"part", "key",
     "loans"}.
     """
-    part = Part(**event)
+    part = read_event(Part, event)
     return {"part": part.part, "key": generate_part(part, host.store), "loans": part.count}
 
 

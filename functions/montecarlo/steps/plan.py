@@ -6,87 +6,123 @@ earlier waves computed stays and is added up with it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 from montecarlo import MODEL_VERSION, __version__
 from montecarlo.cost import estimate as cost
-from montecarlo.cost.estimate import Setup
-from montecarlo.errors import InvalidInput, InvalidPortfolio
+from montecarlo.cost.estimate import CostEstimate, Setup
+from montecarlo.documents import Damaged
+from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design, draw
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.mapping import ColumnMapping
-from montecarlo.run import groups, pilot
-from montecarlo.run.plan import Plan, read
+from montecarlo.run import duplicates, groups, pilot, records
+from montecarlo.run.plan import Plan, find, read
 from montecarlo.run.request import RunRequest, run_request, stress_cases
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.source.grouping import check_groups
 from montecarlo.source.listing import GroupDocument, Listing, find_objects
 from montecarlo.source.objects import Census
 from montecarlo.source.reading import READERS
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
-from montecarlo.storage.store import NoSuchObject, Store
+from montecarlo.storage.sealed import seal_document
+from montecarlo.storage.store import JSON, NoSuchObject, Overtaken, Store, to_json
 
 SMALLEST_AIMED = 100
 """Scenarios from which tail sampling pays; fewer are plain Monte Carlo."""
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"request": the execution's input, "execution": its name, "wave": 0} -> {"run", "wave", "max_groups", "groups"}.
+    """{"request": the execution's input, "execution": its name, "wave": 0} -> {"run", "plan", "wave", "max_groups",
+    "groups"}.
 
-    "groups" is a list of {"run", "group", "max_concurrency"}. With a wave above 0, more scenarios are planned for the
-    run.
+    "groups" is a list of {"run", "plan", "group", "max_concurrency"}; "plan" is the plan's digest. With a wave above 0,
+    more scenarios are planned for the run.
     """
-    request = run_request(event["request"], {**host.defaults(RunRequest), "run": event["execution"]})
-    wave = event.get("wave", 0)
-    plan = make_wave(request.run, wave, host.store) if wave else make(request, host)
+    given = read_event(PlanEvent, event)
+    request = run_request(given.request, {**host.defaults(RunRequest), "run": given.execution})
+    plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host)
     pace = host.setup(request).pace(plan.groups)
-    each = [{"run": plan.run, "group": group, "max_concurrency": pace.chunks_each} for group in range(plan.groups)]
-    return {"run": request.run, "wave": wave, "max_groups": pace.groups, "groups": each}
+    each = {"run": plan.run, "plan": plan.digest, "max_concurrency": pace.chunks_each}
+    return {
+        "run": request.run,
+        "plan": plan.digest,
+        "wave": given.wave,
+        "max_groups": pace.groups,
+        "groups": [{**each, "group": group} for group in range(plan.groups)],
+    }
+
+
+@dataclass(frozen=True)
+class PlanEvent:
+    """The input of an execution, which is checked by `run_request`, and the execution's name."""
+
+    request: Any
+    execution: str
+    wave: int = 0
 
 
 def make(request: RunRequest, host: Host) -> Plan:
-    """Check the request, deal the portfolio out to groups, draw the scenarios, and write all three. Returns the plan.
+    """Plan the run: check the request, deal the portfolio out to groups, draw the scenarios. Returns the plan.
+
+    The plan is written first, unless there is one: of several executions of one run that plan at once, one gets its
+    plan there, and the others must have the same. Only then come the files that the plan speaks of, so that nobody
+    writes under a name that is another's. Where an attempt ends in between, the next writes them.
 
     The reporting date is the request's, the mapping's, the manifest's, that of an earlier execution of the run, or
-    today, in this order. Raises InvalidInput where a run of this name was planned differently or would cost too much,
-    InvalidPortfolio where the portfolio is not there or lacks a column.
+    today, in this order. Raises RunTaken where a run of this name was planned differently, InvalidInput where it would
+    cost too much, InvalidPortfolio where the portfolio is not there or lacks a column.
     """
+    while True:
+        try:
+            return _make(request, host)
+        except Overtaken:  # by another execution; its plan is there now
+            continue
+
+
+def _make(request: RunRequest, host: Host) -> Plan:
     store = host.store
-    earlier = _earlier(store, request.run)
+    earlier, etag = find(store, request.run) or (None, None)
     parameters = load(request.parameters)
     columns = ColumnMapping.parse(request.mapping)
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
     place, source = host.find_store(request.portfolio)
     listing = find_objects(place, source)
-    dealt = _write_groups(request, listing, store, resumed=earlier is not None)
+    dealt = _deal(request, listing)
     if not listing.census.objects:
         raise InvalidPortfolio(f"{place.url(source)} names no object with anything in it.")
     if columns.numbers_rows and listing.census.objects > 1:
         raise InvalidInput(
             "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
         )
+    if earlier:
+        _refuse_another_portfolio(store, request.run, dealt)
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
-    check_budget(request, listing.census, len(cases), dealt, host.setup(request), store)
+    estimate = _estimate(request, listing.census, len(cases), len(dealt), host.setup(request))
+    _check_budget(request, estimate, store)
 
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
-    as_of = (
-        date.fromisoformat(request.as_of) if request.as_of else columns.as_of or listing.as_of or before or host.today()
-    )
+    asked = date.fromisoformat(request.as_of) if request.as_of else None
+    as_of = asked or columns.as_of or listing.as_of or before or host.today()
     tables = model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
     profile = pilot.profile(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
     design = Design(find_shift(profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
     drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
+    simulated = listing.census.rows // request.sample
+    one_in = duplicates.slice_of(simulated, request.exact_duplicates)
     plan = Plan(
         run=request.run,
         portfolio=request.portfolio,
@@ -97,11 +133,14 @@ def make(request: RunRequest, host: Host) -> Plan:
         chunk_loans=request.chunk_loans,
         sample=request.sample,
         max_rejected_share=request.max_rejected_share,
+        max_duplicate_share=request.max_duplicate_share,
+        count_one_in=one_in,
+        count_ranges=duplicates.ranges_of(simulated, one_in),
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,
         design=design,
-        groups=dealt,
+        groups=len(dealt),
         objects_digest=listing.digest,
         scenarios_digest=drawn.digest(),
         target_error=request.target_error,
@@ -109,9 +148,13 @@ def make(request: RunRequest, host: Host) -> Plan:
         max_scenarios=request.max_scenarios,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
+    if earlier != as_json(plan.to_json()):
+        store.put_new(keys.plan(plan.run), plan.to_bytes(), JSON, instead_of=etag)
+    records.write_sealed(store, keys.estimate(plan.run), estimate.to_json())
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(lambda group: _write_group(plan, group, dealt[group], store), range(plan.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put_json(keys.request(plan.run), _resumable(request, as_of), indent=1)
-    store.put_json(keys.plan(plan.run), plan.to_json(), indent=1)
     return plan
 
 
@@ -127,22 +170,33 @@ def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
     return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}
 
 
-def _write_groups(request: RunRequest, listing: Listing, store: Store, *, resumed: bool) -> int:
-    """Write what each group is to read, or check that it is what it was. Returns the number of groups."""
-    number = 0
+def _deal(request: RunRequest, listing: Listing) -> list[bytes]:
+    """What each group is to read: compressed, as there may be five million objects."""
+    dealt = []
     for document in listing.groups(request.chunk_loans):
-        key = keys.group_objects(request.run, number)
-        there = _get_json(store, key) if resumed else None
-        if there is None:
-            store.put_json(key, document)
-        elif there != document:
-            raise InvalidInput(
-                f"run {request.run} exists already, with another portfolio: {_changed_object(there, document)}. Choose "
-                "another name for this run."
+        dealt.append(zlib.compress(to_json(document), 1))
+        check_groups(len(dealt) * most_waves(request))
+    return dealt
+
+
+def _write_group(plan: Plan, group: int, document: bytes, store: Store) -> None:
+    dealt = json.loads(zlib.decompress(document))
+    records.write_sealed(store, keys.group_objects(plan.run, group), {"plan": plan.digest, **dealt})
+
+
+def _refuse_another_portfolio(store: Store, run: str, dealt: Sequence[bytes]) -> None:
+    """Raise RunTaken naming the object that is not what it was, where a group's document is there and differs."""
+    for group, document in enumerate(dealt):
+        try:
+            there = records.read_sealed(store, keys.group_objects(run, group), dict)
+        except (NoSuchObject, Damaged):
+            continue
+        here = json.loads(zlib.decompress(document))
+        if {name: there.get(name) for name in here} != here:
+            raise RunTaken(
+                f"run {run} exists already, with another portfolio: {_changed_object(there, here)}. Choose another "
+                "name for this run."
             )
-        number += 1
-        check_groups(number * most_waves(request))
-    return number
 
 
 def _changed_object(there: GroupDocument, here: GroupDocument) -> str:
@@ -156,8 +210,8 @@ def _changed_object(there: GroupDocument, here: GroupDocument) -> str:
     return "the order of its objects"
 
 
-def check_budget(request: RunRequest, census: Census, cases: int, groups: int, setup: Setup, store: Store) -> None:
-    """Write the estimate of the run's cost. Raises InvalidInput if it is above the request's max_cost_usd."""
+def _estimate(request: RunRequest, census: Census, cases: int, groups: int, setup: Setup) -> CostEstimate:
+    """What the run takes, with all waves of scenarios that it may have."""
     work = cost.Work(
         loans=census.rows,
         objects=census.objects,
@@ -167,13 +221,19 @@ def check_budget(request: RunRequest, census: Census, cases: int, groups: int, s
         chunk_loans=request.chunk_loans,
         sample=request.sample,
     )
-    estimate = cost.estimate(work, replace(setup, groups=groups))
-    store.put_json(keys.estimate(request.run), estimate.to_json(), indent=1)
-    if request.max_cost_usd is not None and estimate.usd > request.max_cost_usd:
-        raise InvalidInput(
-            f"the run would cost about ${estimate.usd:,.2f}, more than max_cost_usd ${request.max_cost_usd:,.2f} "
-            f"allows: {estimate.explain()}. Nothing was simulated."
-        )
+    return cost.estimate(work, replace(setup, groups=groups))
+
+
+def _check_budget(request: RunRequest, estimate: CostEstimate, store: Store) -> None:
+    """Raise InvalidInput if the run would cost more than max_cost_usd. The estimate is written then, too."""
+    if request.max_cost_usd is None or estimate.usd <= request.max_cost_usd:
+        return
+    with suppress(Overtaken):  # of a run of this name that was planned, which needs its own
+        store.put_new(keys.estimate(request.run), seal_document(estimate.to_json()), JSON)
+    raise InvalidInput(
+        f"the run would cost about ${estimate.usd:,.2f}, more than max_cost_usd ${request.max_cost_usd:,.2f} "
+        f"allows: {estimate.explain()}. Nothing was simulated."
+    )
 
 
 def _resumable(request: RunRequest, as_of: date) -> dict[str, Any]:
@@ -182,29 +242,22 @@ def _resumable(request: RunRequest, as_of: date) -> dict[str, Any]:
     return {**given, "as_of": as_of.isoformat()}
 
 
-def _get_json(store: Store, key: str) -> dict[str, Any] | None:
-    try:
-        value: dict[str, Any] = store.get_json(key)
-    except NoSuchObject:
-        return None
-    return value
-
-
-def _earlier(store: Store, run: str) -> dict[str, Any] | None:
-    """The plan that an earlier execution of the run, or a first attempt of this one, has left."""
-    return _get_json(store, keys.plan(run))
-
-
 def _refuse_another(store: Store, run: str, earlier: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> None:
-    """Another plan's chunks must not be mixed with this one's. Raises InvalidInput naming what differs, and how."""
+    """Another plan's chunks must not be mixed with this one's. Raises RunTaken naming what differs, and how."""
     if earlier is None:
         return
-    different = list(_differences(earlier, json.loads(json.dumps(asked))))
+    different = list(_differences(earlier, as_json(asked)))
     if different:
-        raise InvalidInput(
+        raise RunTaken(
             f"run {run} exists already, with another {', '.join(different[:5])}: choose another name for this run, or "
             f"delete {store.url(keys.plan(run))} and what lies beside it."
         )
+
+
+def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as it comes back when it is stored and read."""
+    back: dict[str, Any] = json.loads(json.dumps(value))
+    return back
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -235,10 +288,15 @@ def make_wave(run: str, wave: int, store: Store) -> Plan:
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
-    store.put_json(keys.plan(plan.run), plan.to_json(), indent=1)
+    store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
     return plan
 
 
 def _copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
-    chunks = [json.dumps({**json.loads(line), "run": plan.run}) for line in groups.read_chunks(first, group, store)]
-    groups.write_chunks(plan, group, chunks, groups.read_plan(first, group, store).rows, store)
+    try:
+        lines, planned = groups.read_chunks(first, group, store)
+    except (NoSuchObject, Damaged) as error:
+        raise records.incomplete(error) from None
+    own = {"run": plan.run, "plan": plan.digest}
+    chunks = [json.dumps({**json.loads(line), **own}, ensure_ascii=False) for line in lines]
+    groups.write_chunks(plan, group, chunks, planned.rows, store)

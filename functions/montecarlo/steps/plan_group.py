@@ -2,29 +2,46 @@
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
+from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
-from montecarlo.run import groups
+from montecarlo.run import duplicates, groups, records
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan, read
 from montecarlo.source.cutting import slices
 from montecarlo.source.grouping import pack
-from montecarlo.source.listing import group_objects
+from montecarlo.source.listing import GroupDocument, group_objects
 from montecarlo.source.reading import READERS
-from montecarlo.steps.protocol import Event, Host, objects_store
+from montecarlo.steps.protocol import Event, Host, objects_store, read_event
 from montecarlo.storage import keys
-from montecarlo.storage.store import NoSuchObject, Store
+from montecarlo.storage.store import JSON, NoSuchObject, Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "group", "max_concurrency"} -> the same with "chunks" (their number), "chunks_key" and "map_prefix"."""
-    run, group = event["run"], event["group"]
-    plan = read(host.store, run)
+    """{"run", "plan", "group", "max_concurrency"} -> the same with "chunks" (their number), "chunks_key" and
+    "map_prefix".
+    """
+    given = read_event(GroupEvent, event)
+    plan = read(host.store, given.run, given.plan)
     lists, _ = host.find_store(plan.portfolio)
-    chunks = plan_chunks(plan, group, lists, objects_store(plan, host), host.store)
-    places = {"chunks_key": keys.group_todo(run, group), "map_prefix": keys.map_results(run, group)}
+    chunks = plan_chunks(plan, given.group, lists, objects_store(plan, host), host.store)
+    places = {
+        "chunks_key": keys.group_todo(given.run, given.group),
+        "map_prefix": keys.map_results(given.run, given.group),
+    }
     return {**event, "chunks": chunks, **places}
+
+
+@dataclass(frozen=True)
+class GroupEvent:
+    """An item of Plan's output."""
+
+    run: str
+    group: int
+    max_concurrency: int
+    plan: str | None = None
 
 
 def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> int:
@@ -35,23 +52,24 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
     object.
     """
     try:
-        groups.read_plan(plan, group, store)
-        chunks = groups.read_chunks(plan, group, store)
-    except NoSuchObject:
+        chunks, _ = groups.read_chunks(plan, group, store)
+    except (NoSuchObject, Damaged):
         chunks = _cut_group(plan, group, lists, portfolio, store)
     done = find_done(plan, group, store)
     todo = [line for number, line in enumerate(chunks) if number not in done]
-    store.put(keys.group_todo(plan.run, group), groups.json_lines(todo), "application/json")
+    store.put(keys.group_todo(plan.run, group), groups.json_lines(todo), JSON)
     return len(todo)
 
 
 def find_done(plan: Plan, group: int, store: Store) -> set[int]:
-    """The chunks of the group whose partial is there, of this plan, and intact."""
+    """The chunks of the group whose partial and tally are there, of this plan, and intact."""
     prefix = keys.chunk_partials(plan.run, group)
     numbers = [int(found[1]) for item in store.list(prefix) if (found := re.search(r"-(\d+)\.npz$", item.key))]
 
     def is_done(number: int) -> bool:
         try:
+            if not plan.wave:  # further waves leave no tally
+                duplicates.read_chunk(plan, group, number, store)
             return groups.chunk_partial(plan, group, number, store).counts.balanced()
         except IncompleteRun:
             return False
@@ -61,13 +79,25 @@ def find_done(plan: Plan, group: int, store: Store) -> set[int]:
 
 def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> list[str]:
     """Write chunks.json and group.json. Returns the chunks as JSON."""
-    objects = group_objects(store.get_json(keys.group_objects(plan.run, group)), lists)
+    objects = group_objects(_read_objects(plan, group, store), lists)
     chunks: list[str] = []
     rows: list[int | None] = []
     for number, pieces in enumerate(pack(slices(objects, portfolio, plan.chunk_loans), plan.chunk_loans)):
-        chunk = Chunk(plan.run, group, number, tuple(pieces))
+        chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest)
         chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
         known = [piece.rows for piece in pieces if piece.rows]
         rows.append(sum(stop - start for start, stop in known) if len(known) == len(pieces) else None)
     groups.write_chunks(plan, group, chunks, rows, store)
     return chunks
+
+
+def _read_objects(plan: Plan, group: int, store: Store) -> GroupDocument:
+    """What Plan dealt out to the group. Raises IncompleteRun."""
+    key = keys.group_objects(plan.run, group)
+    try:
+        document = records.read_sealed(store, key, dict)
+    except (NoSuchObject, Damaged) as error:
+        raise records.incomplete(error) from None
+    if document.pop("plan", None) != plan.digest:
+        raise records.incomplete(Damaged(f"{store.url(key)} is of another plan."))
+    return document

@@ -1,39 +1,112 @@
 """PlanParts: deal a portfolio to be generated out to files."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from montecarlo.run.parts import Part
+from montecarlo import documents
+from montecarlo.documents import Damaged
+from montecarlo.errors import InvalidInput, RunTaken
+from montecarlo.run.parts import Part, deal
 from montecarlo.run.request import DatagenRequest, datagen_request
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
-from montecarlo.storage.store import Store
+from montecarlo.storage.store import JSON, NoSuchObject, Overtaken, Store, to_json
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
     """{"request": the execution's input, "execution": its name} -> {"name", "max_concurrency", "parts_key"}."""
-    request = datagen_request(event["request"], host.defaults(DatagenRequest))
+    given = read_event(PartsEvent, event)
+    request = datagen_request(given.request, host.defaults(DatagenRequest))
     parts_key = plan_parts(request, host.store)
     return {"name": request.name, "max_concurrency": request.max_concurrency, "parts_key": parts_key}
 
 
+@dataclass(frozen=True)
+class PartsEvent:
+    """The input of an execution, which is checked by `datagen_request`, and the execution's name."""
+
+    request: Any
+    execution: str
+
+
 def plan_parts(request: DatagenRequest, store: Store) -> str:
-    """Write the parts as JSON and return their key. What a portfolio of the same name had is removed first."""
-    for item in list(store.list(keys.portfolio(request.name))):
-        store.delete(item.key)
-    starts = range(0, request.loans, request.part_loans)
-    parts = [
-        Part(
-            name=request.name,
-            part=number,
-            first=first,
-            count=min(request.part_loans, request.loans - first),
-            seed=request.seed,
-            format=request.format,
-            as_of=request.as_of,
-        )
-        for number, first in enumerate(starts)
-    ]
+    """Write parts.json, the parts as JSON, and return its key.
+
+    A portfolio of the same name is left alone: the same is generated again to the same files; another is refused with
+    RunTaken, or gives way if the request says `replace`. Only files that datagen made are ever removed or written
+    over. Raises InvalidInput where there are others under the name.
+    """
+    while True:
+        try:
+            return _plan_parts(request, store)
+        except Overtaken:  # by another execution; its parts.json is there now
+            continue
+
+
+def _plan_parts(request: DatagenRequest, store: Store) -> str:
     key = keys.portfolio_parts(request.name)
-    store.put_json(key, [asdict(part) for part in parts])
+    whole = Part(request.name, 0, 0, request.part_loans, request.seed, request.format, request.as_of)
+    parts = deal(request.name, whole, request.loans)
+    earlier, etag = _earlier(request.name, store)
+    found = {item.key: item.etag for item in store.list(keys.portfolio(request.name))}
+    made = _made_by_datagen(request.name, earlier, found, store)
+    if foreign := sorted(found.keys() - made):
+        if _earlier(request.name, store)[1] != etag:
+            raise Overtaken("the list of files and parts.json are of different moments.")
+        raise InvalidInput(
+            f"{store.url(keys.portfolio(request.name))} holds {len(foreign):,} files that datagen did not make, the "
+            f"first {foreign[0]}: choose another name for the portfolio."
+        )
+    if earlier == parts:
+        return key
+    if earlier and not request.replace:
+        raise RunTaken(
+            f"portfolio {request.name} exists already, with {_difference(earlier, parts)}: choose another name, or set "
+            "replace to true."
+        )
+    # The manifest first: without it, and until the new one is written, nobody takes the files for a whole portfolio.
+    for old in (keys.portfolio_manifest(request.name), *sorted(made - {key} - {part.key for part in parts})):
+        if old in found:
+            store.delete(old)
+    store.put_new(key, to_json([asdict(part) for part in parts]), JSON, instead_of=etag)
     return key
+
+
+def _earlier(name: str, store: Store) -> tuple[list[Part], str | None]:
+    """The parts of the portfolio of this name, none where there is none, and the ETag of parts.json."""
+    key = keys.portfolio_parts(name)
+    try:
+        data, etag = store.read(key)
+        return documents.decode(list[Part], documents.parse(data)), etag
+    except NoSuchObject:
+        return [], None
+    except Damaged:
+        raise InvalidInput(f"{store.url(key)} is none of datagen's: choose another name for the portfolio.") from None
+
+
+def _made_by_datagen(name: str, earlier: Sequence[Part], found: dict[str, str], store: Store) -> set[str]:
+    """The keys that parts.json names, less those whose object is not the one that the manifest names."""
+    if not earlier:
+        return set()
+    made = {keys.portfolio_parts(name), *(part.key for part in earlier)}
+    manifest_key = keys.portfolio_manifest(name)
+    if manifest_key not in found:
+        return made
+    try:
+        listed = store.get_json(manifest_key, dict)["objects"]
+        replaced = {item["key"] for item in listed if item["etag"] != found.get(item["key"])}
+    except NoSuchObject:  # another execution has just removed it
+        replaced = set()
+    except (Damaged, KeyError, TypeError):  # it is none of datagen's
+        return made
+    return {*made, manifest_key} - replaced
+
+
+def _difference(there: Sequence[Part], here: Sequence[Part]) -> str:
+    """In which respect two portfolios differ, in words."""
+    for name in ("seed", "format", "as_of"):
+        before, now = (getattr(parts[0], name) for parts in (there, here))
+        if before != now:
+            return f"another {name} ({before}, not {now})"
+    return "other numbers of loans"

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from montecarlo import documents
 from montecarlo.cost.estimate import Setup
+from montecarlo.documents import Damaged
+from montecarlo.errors import InvalidInput
 from montecarlo.run.plan import Plan
-from montecarlo.run.request import RunRequest
+from montecarlo.run.request import RunRequest, check_name, check_run
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.storage.store import Store
 
@@ -45,3 +48,27 @@ Step = Callable[[Event, Host], dict[str, Any]]
 def objects_store(plan: Plan, host: Host) -> Store:
     """The store that holds the portfolio's objects; an inventory of them may lie in another."""
     return host.find_store(f"s3://{plan.bucket}/")[0]
+
+
+T = TypeVar("T")
+
+_NAMES = {"run": check_run, "name": check_name}
+"""Fields of events from which keys are made, with what they must pass."""
+
+
+def read_event(kind: type[T], event: Event) -> T:
+    """The event as one of `kind`, a dataclass. Raises InvalidInput that names the field that is wrong.
+
+    Every step begins with it, so that no name that could point elsewhere in the bucket comes any further.
+    """
+    try:
+        given = documents.decode(kind, event, "the event")
+    except Damaged as error:
+        raise InvalidInput(f"{error}.") from None
+    for name, check in _NAMES.items():
+        if name in vars(given):
+            check(name, getattr(given, name))
+    for name in ("group", "chunk", "wave", "part"):
+        if vars(given).get(name, 0) < 0:
+            raise InvalidInput(f"the event.{name} must not be negative.")
+    return given

@@ -6,12 +6,14 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from montecarlo.errors import message_of_cause
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.run.request import NAME
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
-from montecarlo.storage.store import Store
+from montecarlo.storage.store import NoSuchObject, Store
 
 MAX_CAUSE = 8_000
 """Characters of a cause that are kept; Step Functions allows 32,768 bytes."""
@@ -22,27 +24,44 @@ _OBJECT = re.compile(r"[\[,\s]*\{")
 _BLOCK = 1 << 20
 """Bytes of a FAILED file that are read at once: more than a child, which has at most twice 256 KiB of texts."""
 
+_IN_A_CHILD = "States.ExceedToleratedFailureThreshold"
+
 
 def step(event: Event, host: Host) -> dict[str, Any]:
     """{"request", "execution", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the execution to fail
     with.
     """
-    request = event["request"] if isinstance(event["request"], dict) else {}
-    run = request.get("run") or event["execution"]
-    return record(host.store, run, event["failure"])
+    given = read_event(FailureEvent, event)
+    request = given.request if isinstance(given.request, Mapping) else {}
+    return record(host.store, request.get("run") or given.execution, given.failure)
 
 
-def record(store: Store, run: str, failure: Mapping[str, Any]) -> dict[str, str]:
+@dataclass(frozen=True)
+class FailureEvent:
+    """The input of an execution, of any type, its name, and what a Catch has put there."""
+
+    request: Any
+    execution: str
+    failure: Mapping[str, Any]
+
+
+def record(store: Store, run: Any, failure: Mapping[str, Any]) -> dict[str, str]:
     """Write failure.json and return {"run", "error", "cause"} of the first failed chunk, or else of the failure
-    itself.
+    itself. Nothing is written, nor looked for, under what is no name of a run: Plan has refused it.
     """
+    is_name = isinstance(run, str) and NAME.fullmatch(run) is not None
     error, cause = str(failure.get("Error", "Unknown")), str(failure.get("Cause", ""))
     where = ""
-    if child := _first_failed_child(store, run) if error == "States.ExceedToleratedFailureThreshold" else None:
+    if child := _first_failed_child(store, run) if is_name and error == _IN_A_CHILD else None:
         error, cause = str(child.get("Error", error)), str(child.get("Cause", cause))
         where = _place(child.get("Input"))
-    described = {"run": run, "error": error, "cause": f"{where}{message_of_cause(cause)}"[:MAX_CAUSE]}
-    store.put_json(keys.failure(run), described, indent=1)
+    described = {
+        "run": run if is_name else "",
+        "error": error,
+        "cause": f"{where}{message_of_cause(cause)}"[:MAX_CAUSE],
+    }
+    if is_name:
+        store.put_json(keys.failure(run), described, indent=1)
     return described
 
 
@@ -60,11 +79,14 @@ def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:
     ]
     for item in sorted(written, key=lambda item: item.modified, reverse=True):
         timed_out = None
-        for child in _elements(store.stream(item.key, block=_BLOCK)):
-            if child.get("Status") == "FAILED":
-                return child
-            if child.get("Status") == "TIMED_OUT" and timed_out is None:
-                timed_out = child
+        try:
+            for child in _elements(store.stream(item.key, block=_BLOCK)):
+                if child.get("Status") == "FAILED":
+                    return child
+                if child.get("Status") == "TIMED_OUT" and timed_out is None:
+                    timed_out = child
+        except (NoSuchObject, UnicodeDecodeError, RecursionError):  # there may be another file that can be read
+            continue
         if timed_out is not None:
             return timed_out
     return None

@@ -1,21 +1,32 @@
 """ReduceGroup: add up one group's chunks."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from montecarlo.errors import IncompleteRun
-from montecarlo.run import groups
+from montecarlo.run import duplicates, groups
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "group"} -> {"group", "chunks", "loans"}."""
-    total = reduce(read(host.store, event["run"]), event["group"], host.store)
+    """{"run", "plan", "group"} -> {"group", "chunks", "loans"}."""
+    given = read_event(ReduceEvent, event)
+    total = reduce(read(host.store, given.run, given.plan), given.group, host.store)
     chunks, loans = (len(total.chunks), total.counts.simulated) if total else (0, 0)
-    return {"group": event["group"], "chunks": chunks, "loans": loans}
+    return {"group": given.group, "chunks": chunks, "loans": loans}
+
+
+@dataclass(frozen=True)
+class ReduceEvent:
+    """A group whose chunks are done."""
+
+    run: str
+    group: int
+    plan: str | None = None
 
 
 def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
@@ -35,6 +46,8 @@ def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
         return partial
 
     total = groups.total(groups.ahead(checked, range(planned.chunks)))
+    if not plan.wave:
+        duplicates.reduce(plan, group, planned.chunks, store)
     if total is not None:
         store.put(keys.group_partial(plan.run, group), total.to_bytes())
     return total

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,39 @@ from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
+from montecarlo.run import duplicates
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation import kernel
 from montecarlo.simulation.trials import WEIGHT_BITS, mix64
+from montecarlo.source.objects import Slice
 from montecarlo.source.reading import read_slices
-from montecarlo.steps.protocol import Event, Host, objects_store
+from montecarlo.steps.protocol import Event, Host, objects_store, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
 from montecarlo.storage.store import Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}."""
-    chunk = Chunk.from_json(event)
-    plan = read(host.store, chunk.run)
+    """{"run", "plan", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}."""
+    given = read_event(ChunkEvent, event)
+    chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan)
+    plan = read(host.store, chunk.run, chunk.plan)
     counts = simulate(chunk, plan, host.scenarios(plan), objects_store(plan, host), host.store).counts
     return {"group": chunk.group, "chunk": chunk.number, "loans": counts.simulated, "rejected": counts.rejected}
+
+
+@dataclass(frozen=True)
+class ChunkEvent:
+    """A chunk as `Chunk.to_json` has it."""
+
+    run: str
+    group: int
+    chunk: int
+    slices: tuple[Slice, ...]
+    plan: str | None = None
 
 
 def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, store: Store) -> Partial:
@@ -71,6 +86,7 @@ def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, st
     if rejects and not plan.wave:  # later waves would say the same again
         store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
     if not plan.wave:
+        duplicates.write_chunk(plan, chunk.group, chunk.number, loans, store)
         loan_results = to_parquet(loans_table(loans, risks, valuation, simulation, plan))
         store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun

@@ -1,29 +1,45 @@
 """WriteManifest: check that every file of a generated portfolio is there, and list them."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
-from montecarlo.run.parts import Part
+from montecarlo.run import records
+from montecarlo.run.parts import Part, deal
 from montecarlo.source.listing import manifest
 from montecarlo.source.objects import InputObject
-from montecarlo.steps.protocol import Event, Host
+from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
     """{"name", "parts_key"} -> {"manifest": its key, "loans"}."""
-    key, loans = write_manifest(event["name"], event["parts_key"], host.store)
+    given = read_event(ManifestEvent, event)
+    key, loans = write_manifest(given.name, host.store)
     return {"manifest": key, "loans": loans}
 
 
-def write_manifest(name: str, parts_key: str, store: Store) -> tuple[str, int]:
+@dataclass(frozen=True)
+class ManifestEvent:
+    """A portfolio whose parts are written. `parts_key` follows from the name and is not used."""
+
+    name: str
+    parts_key: str | None = None
+
+
+def write_manifest(name: str, store: Store) -> tuple[str, int]:
     """Write the manifest; returns its key and the number of loans. Raises IncompleteRun if a part is missing."""
-    parts = [Part(**entry) for entry in store.get_json(parts_key)]
+    parts_key = keys.portfolio_parts(name)
+    parts = records.read(store, parts_key, list[Part])
+    if not parts or parts != deal(name, parts[0], sum(part.count for part in parts)):
+        raise records.incomplete(Damaged(f"{store.url(parts_key)} is damaged: its parts are not those of {name}."))
     written = {item.key: item for item in store.list(keys.portfolio(name))}
     if missing := [part.key for part in parts if part.key not in written]:
         raise IncompleteRun(
-            f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}."
+            f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}: start "
+            "datagen again with the same input."
         )
     objects = [InputObject(part.key, written[part.key].size, part.count, written[part.key].etag) for part in parts]
     key = keys.portfolio_manifest(name)

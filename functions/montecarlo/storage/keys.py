@@ -35,6 +35,7 @@ result = _in_run("result.json")
 report = _in_run("report.html")
 losses = _in_run("losses.parquet")
 segments = _in_run("segments.parquet")
+duplicates = _in_run("duplicates.parquet")
 rejects = _in_run("rejects/")
 loans = _in_run("loans/")
 failure = _in_run("failure.json")
@@ -90,6 +91,21 @@ def chunk_partials(run: str, number: int) -> str:
 def chunk_partial(run: str, number: int, chunk: int) -> str:
     """The sums of a chunk."""
     return f"{chunk_partials(run, number)}{chunk:06d}.npz"
+
+
+def chunk_tally(run: str, number: int, chunk: int) -> str:
+    """How often each key of an AccountID occurs in the chunk."""
+    return f"{chunk_partials(run, number)}{chunk:06d}.keys.npz"
+
+
+def group_tally(run: str, number: int, batch: int, part: int) -> str:
+    """The same of a batch of the group's chunks, for one range of keys."""
+    return f"{group(run, number)}keys-{batch:03d}-{part:05d}.npz"
+
+
+def group_tallies(run: str, number: int) -> str:
+    """How many batches there are."""
+    return f"{group(run, number)}keys.json"
 
 
 def chunk_rejects(run: str, number: int, chunk: int) -> str:

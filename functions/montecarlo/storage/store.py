@@ -5,37 +5,51 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    UnknownEndpointError,
+)
+from urllib3.exceptions import HTTPError as URLLib3Error
 
+from montecarlo import documents
 from montecarlo.errors import InvalidInput, InvalidPortfolio, MonteCarloError, SlowDown
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_TRANSIENT = {
-    "SlowDown",
-    "InternalError",
-    "ServiceUnavailable",
-    "RequestTimeout",
-    "Throttling",
-    "RequestTimeTooSkewed",
-    "503",
-    "500",
-}
-_ABSENT = {"NoSuchKey", "404", "NotFound"}
-_DENIED = {"AccessDenied", "403"}
-_REPLACED = {"PreconditionFailed", "412", "InvalidRange", "416"}
-_REFUSED = {
-    *_DENIED,
-    "AllAccessDisabled",
-    "NoSuchBucket",
-    "PermanentRedirect",
-    "KMS.AccessDeniedException",
-}
+T = TypeVar("T")
+
+# What S3 answers, by its code or, where the answer has no body, by its status. A code that is not here ends in an error
+# of ours, too: in passing if the status is 429 or 5xx, for good otherwise.
+_IN_PASSING = {
+    "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "RequestLimitExceeded",
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException",
+    "BandwidthLimitExceeded", "KMS.ThrottlingException", "KMS.InternalException", "KMS.DependencyTimeoutException",
+    "OperationAborted", "ConditionalRequestConflict",  # another request is at work on the same key
+    "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired",  # the next attempt has a new one
+    "429", "500", "502", "503", "504",
+}  # fmt: skip
+_ABSENT = {"NoSuchKey", "404", "NotFound", "NoSuchVersion"}
+_CHANGED = {"PreconditionFailed", "412"}
+_SHORTER = {"InvalidRange", "416"}
+_ARCHIVED = {"InvalidObjectState"}
+_DENIED = {"AccessDenied", "403", "Forbidden"}
+
+_NO_ANSWER = (BotoCoreError, URLLib3Error, OSError)
+"""Connections that broke, time-outs, bodies that ended early."""
+
+_OUR_FAULT = (NoCredentialsError, PartialCredentialsError, ParamValidationError, NoRegionError, UnknownEndpointError)
+"""What no retry cures, though S3 was not even asked."""
+
 _READ_AHEAD = 1 << 20
 
 
@@ -53,6 +67,10 @@ class NoSuchObject(MonteCarloError):
     """There is no object under the key. Callers turn it into an error that says what was wanted."""
 
 
+class Overtaken(MonteCarloError):
+    """The object that was to be made or replaced was made or replaced by somebody else. Callers look again."""
+
+
 def client() -> "S3Client":
     """An S3 client with the retries and connections that a function needs."""
     return boto3.client(
@@ -61,7 +79,9 @@ def client() -> "S3Client":
 
 
 class Store:
-    """One bucket. Raises SlowDown where a retry may help, InvalidInput where access is refused, NoSuchObject."""
+    """One bucket. Every failure is an error of ours: SlowDown where a retry may help, NoSuchObject, InvalidPortfolio
+    where an object of the portfolio is not what it was, InvalidInput where S3 refuses.
+    """
 
     def __init__(self, bucket: str, s3: "S3Client | None" = None) -> None:
         self.bucket = bucket
@@ -77,7 +97,7 @@ class Store:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"].strip('"'))
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, *_NO_ANSWER) as error:
             self._translate(error, prefix)
 
     def get(self, key: str) -> bytes:
@@ -97,14 +117,14 @@ class Store:
             body = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag))["Body"]
             while data := body.read(block):
                 yield data
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, *_NO_ANSWER) as error:
             self._translate_read(error, key)
 
     def head(self, key: str) -> StoredObject:
         """What a listing would say of the object."""
         try:
             found = self._s3.head_object(Bucket=self.bucket, Key=key)
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, *_NO_ANSWER) as error:
             self._translate_read(error, key)
         return StoredObject(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
 
@@ -124,32 +144,57 @@ class Store:
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         """Write an object; one that is there is replaced."""
+        self._put(key, data, content_type)
+
+    def put_new(self, key: str, data: bytes, content_type: str, *, instead_of: str | None = None) -> None:
+        """Make the object, or replace the one with the ETag `instead_of`: of several who try at once, one succeeds.
+
+        Raises Overtaken where the object is there already, or is not the one that was to be replaced.
+        """
+        condition = {"IfMatch": f'"{instead_of}"'} if instead_of else {"IfNoneMatch": "*"}
+        self._put(key, data, content_type, **condition)
+
+    def _put(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, **condition)  # type: ignore[arg-type]
+        except ClientError as error:
+            if condition and _code(error) in _CHANGED | _ABSENT:
+                raise Overtaken(f"{self.url(key)} was written by somebody else.") from error
+            self._translate(error, key)
+        except _NO_ANSWER as error:
             self._translate(error, key)
 
-    def get_json(self, key: str) -> Any:
-        """The object's JSON, parsed."""
-        return json.loads(self.get(key))
+    def read(self, key: str) -> tuple[bytes, str]:
+        """The object and its ETag, by which `put_new` replaces it."""
+        try:
+            found = self._s3.get_object(Bucket=self.bucket, Key=key)
+            return found["Body"].read(), found["ETag"].strip('"')
+        except (ClientError, *_NO_ANSWER) as error:
+            self._translate_read(error, key)
+
+    def get_json(self, key: str, kind: type[T]) -> T:
+        """The document under the key, as one of `kind`: see `documents.decode`. Raises Damaged where it is none."""
+        try:
+            return documents.decode(kind, documents.parse(self.get(key)))
+        except documents.Damaged as error:
+            raise documents.Damaged(f"{self.url(key)} is damaged: {error}.") from None
 
     def put_json(self, key: str, value: Any, indent: int | None = None) -> None:
         """Write a value as JSON. Raises ValueError for NaN and infinity."""
-        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-        self.put(key, text.encode(), "application/json")
+        self.put(key, to_json(value, indent), JSON)
 
     def delete(self, key: str) -> None:
         """Delete the object; one that is not there is no error."""
         try:
             self._s3.delete_object(Bucket=self.bucket, Key=key)
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, *_NO_ANSWER) as error:
             self._translate(error, key)
 
     def _get(self, key: str, etag: str | None = None, size: int | None = None, **extra: Any) -> bytes:
         try:
             found = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)
             data: bytes = found["Body"].read()
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, *_NO_ANSWER) as error:
             self._translate_read(error, key)
         there = found.get("ContentRange", "").rpartition("/")[2]  # bytes 0-99/4000
         if size is not None and there.isdecimal() and int(there) != size:
@@ -165,9 +210,11 @@ class Store:
         S3 answers 403 for a missing object to whoever may not list the whole bucket, and a role may list below some
         prefixes only. The listing below the key itself, which such a role may ask for, knows.
         """
-        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in _DENIED:
+        if isinstance(error, ClientError) and _code(error) in _ABSENT:
+            raise NoSuchObject(f"{self.url(key)} does not exist.") from error
+        if isinstance(error, ClientError) and _code(error) in _DENIED:
             try:
-                first = next(self.list(key), None)  # the object itself: longer keys come after it
+                first = next(self.list(key), None)  # the object itself, as no key that begins with its comes before
             except InvalidInput:
                 raise InvalidInput(
                     f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's "
@@ -179,25 +226,47 @@ class Store:
         self._translate(error, key)
 
     def _translate(self, error: Exception, key: str) -> NoReturn:
+        """Raise what the error means for the step. Texts of S3 and of libraries are not passed on: only their codes."""
         where = self.url(key)
-        if not isinstance(error, ClientError):  # connections that broke, time-outs
-            raise SlowDown(f"{where}: {error}") from error
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in _REPLACED:
+        if isinstance(error, _OUR_FAULT):
+            raise InvalidInput(
+                f"{where} cannot be reached ({type(error).__name__}): check the key, the Region and the credentials."
+            ) from error
+        if not isinstance(error, ClientError):
+            raise SlowDown(f"{where}: S3 did not answer ({type(error).__name__}). Start the run again.") from error
+        code, status = _code(error), str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+        if code in _CHANGED:
             raise InvalidPortfolio(
                 f"{where} was written again since the run was planned or its manifest was made, or the manifest is "
                 "wrong: correct it if so, and start a new run."
             ) from error
-        if code in _ABSENT:
-            raise NoSuchObject(f"{where} does not exist.") from error
-        if code in _REFUSED:
-            raise InvalidInput(
-                f"{where} cannot be reached: {error}. Check the bucket's name, its policy and the PortfolioBucketName "
-                f"parameter."
+        if code in _SHORTER:
+            raise InvalidPortfolio(f"{where} is shorter than its listing or manifest says: start a new run.") from error
+        if code in _ARCHIVED:
+            raise InvalidPortfolio(
+                f"{where} is archived (S3 Glacier) and cannot be read: restore it, and start the run again."
             ) from error
-        if code in _TRANSIENT:
-            raise SlowDown(f"{where}: {error}") from error
-        raise error
+        if {code, status} & _IN_PASSING:
+            raise SlowDown(
+                f"{where}: S3 asked for a pause or failed in passing ({code or status}). Start the run again; lower "
+                "max_concurrency if it comes again."
+            ) from error
+        raise InvalidInput(
+            f"{where} cannot be reached: S3 answered {error.operation_name} with {code or status}. Check the bucket's "
+            "name, its policy, its encryption key and the PortfolioBucketName parameter."
+        ) from error
+
+
+JSON = "application/json"
+
+
+def to_json(value: Any, indent: int | None = None) -> bytes:
+    """A document as it is stored. NaN and infinity are no JSON: raises ValueError."""
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _if_match(etag: str | None) -> dict[str, Any]:

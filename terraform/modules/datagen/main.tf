@@ -11,8 +11,9 @@ locals {
       memory_size = 512
       allow = [
         local.list,
-        # A portfolio generated anew replaces the one of its name: its old parts go, or they would be read too.
-        { actions = ["s3:DeleteObject"], resources = [local.portfolios] },
+        # What an earlier execution has generated under the name, and only that, gives way where the request says so.
+        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json", "${local.portfolios}/manifest.json"] },
+        { actions = ["s3:DeleteObject"], resources = ["${local.portfolios}/part-*", "${local.portfolios}/manifest.json"] },
         { actions = ["s3:PutObject"], resources = ["${local.portfolios}/parts.json"] },
       ]
     }

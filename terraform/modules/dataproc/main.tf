@@ -8,7 +8,7 @@ locals {
   # In keys, `*` stands for slashes too, so that the keys of a wave of scenarios (runs/<run>/waves/<number>/...) are
   # meant as well.
   read_runs = [
-    # Loans, rejects and what is published are not in it: no step reads them.
+    # Loans, rejects and what is published are not in it.
     {
       actions   = ["s3:GetObject"]
       resources = [for key in ["plan.json", "scenarios.npz", "estimate.json", "groups/*"] : "${local.runs}/${key}"]
@@ -53,12 +53,13 @@ locals {
     ReduceGroup = {
       description = "Adds the chunks of one group up"
       policies    = ["ReadRuns"]
-      writes      = ["groups/*/partial.npz"]
+      writes      = ["groups/*/partial.npz", "groups/*/keys-*.npz", "groups/*/keys.json"]
     }
     Aggregate = {
       description = "Writes the loss distribution, the measures and the report"
       policies    = ["ReadRuns"]
-      writes      = ["losses.parquet", "segments.parquet", "report.html", "result.json"]
+      reads       = ["loans/*"] # AccountIDs that occur more than once, to compare them
+      writes      = ["duplicates.parquet", "losses.parquet", "segments.parquet", "report.html", "result.json"]
     }
     RecordFailure = {
       description = "Finds the chunk behind a failure and writes failure.json"
@@ -92,6 +93,7 @@ module "function" {
   memory_size = try(each.value.memory_size, 1769)
   allow = concat(
     [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }],
+    [for key in try(each.value.reads, []) : { actions = ["s3:GetObject"], resources = ["${local.runs}/${key}"] }],
     try(each.value.more, []),
   )
   policies = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
