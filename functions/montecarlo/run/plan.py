@@ -20,8 +20,17 @@ from montecarlo.storage.store import NoSuchObject, Store
 
 SCHEMA = 1
 
-PUBLISHING_FIELDS = {"max_rejected_share", "target_error", "target_measure", "max_scenarios"}
-"""Fields of a plan that a resumed run may change: they decide whether a result is published, not what a wave gives."""
+PUBLISHING_FIELDS = {
+    "max_rejected_share",
+    "target_error",
+    "target_measure",
+    "max_scenarios",
+    "levels",
+    "contribution_level",
+}
+"""Fields of a plan that a resumed run may change: they decide whether and how a result is published, not what a wave
+gives.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Plan:
     target_error: float | None
     target_measure: str
     max_scenarios: int
+    levels: tuple[float, ...]
+    contribution_level: float
     wave: int = 0
     version: str = __version__
     model: str = MODEL_VERSION
@@ -73,6 +84,7 @@ class Plan:
         known["parameters"] = load(value["parameters"])
         known["cases"] = tuple(Case(**case) for case in value["cases"])
         known["design"] = Design.from_json(value["design"])
+        known["levels"] = tuple(value["levels"])
         return cls(**known)
 
     @property

@@ -107,6 +107,8 @@ def make(request: RunRequest, host: Host) -> Plan:
         target_error=request.target_error,
         target_measure=request.target_measure,
         max_scenarios=request.max_scenarios,
+        levels=request.levels or (),
+        contribution_level=request.contribution_level,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
