@@ -64,7 +64,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("Balance", "number", "currency", "never", "principal outstanding; by amortisation when not given"),
     Column("RateType", "text", "fixed | floating", "never", "whether the rate moves; fixed when not given"),
     Column("Segment", "text", "a segment of the parameters", "never", "the loan's segment; personal when not given"),
-    Column("PD", "number", "probability", "never", "probability of default in a year; by scorecard when not given", high=1),
+    Column("PD", "number", "probability", "never", "of default in a year; by scorecard when not given", high=1),
     Column("LGD", "number", "share of EAD", "never", "loss given default; the segment's when not given", high=1),
     Column("EAD", "number", "currency", "never", "exposure at default; from the balance when not given"),
 )  # fmt: skip
