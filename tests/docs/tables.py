@@ -70,10 +70,10 @@ def _columns(written: Written) -> str:
         "never": "",
     }
     body = [
-        (f"`{column.name}`", column.unit or column.kind, needed[column.needed], column.description)
+        (f"`{column.name}`", column.unit or column.kind, column.range, needed[column.needed], column.description)
         for column in COLUMNS
     ]
-    return _table(("column", "unit", "needed", "meaning"), body)
+    return _table(("column", "unit", "from, to", "needed", "meaning"), body)
 
 
 def _request(kind: type) -> Callable[[Written], str]:

@@ -136,14 +136,14 @@ def test_json_examples_are_accepted() -> None:
             parameters.load(example)
 
 
-def test_every_source_of_a_mapping_is_accepted() -> None:
+def test_every_origin_of_a_mapping_is_accepted() -> None:
     document = text_of("docs/run-your-portfolio.md")
-    sources = re.findall(r'^\| `(\{"(?:from|constant|row_number)".*?\})` \|', document, re.MULTILINE)
-    assert len(sources) == 6
-    for source in map(json.loads, sources):
-        column = "AccountID" if "row_number" in source else "OriginationDate" if "format" in source else "Segment"
-        column = "Rate" if "scale" in source else column
-        ColumnMapping.parse({"columns": {column: source}})
+    origins = re.findall(r'^\| `(\{"(?:from|constant|join|row_number)".*?\})` \|', document, re.MULTILINE)
+    assert len(origins) == 8
+    columns = {"join": "AccountID", "row_number": "AccountID", "format": "OriginationDate", "scale": "Rate"}
+    for origin in map(json.loads, origins):
+        column = next((columns[key] for key in columns if key in origin), "Segment")
+        ColumnMapping.parse({"columns": {column: origin}})
 
 
 def test_every_error_is_explained() -> None:

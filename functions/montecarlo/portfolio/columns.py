@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+MOST_MONEY = 1e12
+"""Of one amount, in the portfolio's currency: 10**14 cents, which the shares of a random LGD need to be below 2**50."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -19,9 +22,18 @@ class Column:
     needed: Literal["always", "unless PD", "unless PD and EAD", "never"]
     description: str
     low: float = 0.0
-    high: float = 1e12
+    high: float = MOST_MONEY
     positive: bool = False
     whole: bool = False
+
+    @property
+    def range(self) -> str:
+        """The numbers allowed, in words; empty for texts and dates."""
+        if self.kind != "number":
+            return ""
+        low = f"above {self.low:g}, up" if self.positive else f"{self.low:g}"
+        high = "10^12" if self.high == MOST_MONEY else f"{self.high:,g}"
+        return f"{low} to {high}{', whole' if self.whole else ''}"
 
     def is_needed(self, has_pd: Any, has_ead: Any) -> Any:
         """Whether a loan needs this column, given what it brings; works on one flag and on arrays of flags."""
@@ -36,7 +48,6 @@ class Column:
 # its own PD. Amortisation wants amount, rate, term and origination, unless the loan brings its own EAD. A homogeneous
 # pool therefore gets by with AccountID, PD and EAD (and LGD, if the segment's default will not do). "Needed" counts
 # twice: a file without the column is refused as a whole, and a row without the value is rejected.
-# The upper bound on money keeps a loan's cents, and the sum over a chunk, inside int64.
 COLUMNS: tuple[Column, ...] = (
     Column("AccountID", "text", "", "always", "identifies the loan, unique in the portfolio; names its random numbers"),
     Column("ZipCode", "text", "", "unless PD and EAD",
@@ -53,8 +64,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("Balance", "number", "currency", "never", "principal outstanding; by amortisation when not given"),
     Column("RateType", "text", "fixed | floating", "never", "whether the rate moves; fixed when not given"),
     Column("Segment", "text", "a segment of the parameters", "never", "the loan's segment; personal when not given"),
-    Column("PD", "number", "0 to 1", "never", "probability of default in a year; by scorecard when not given", high=1),
-    Column("LGD", "number", "0 to 1", "never", "loss given default; the segment's when not given", high=1),
+    Column("PD", "number", "probability", "never", "of default in a year; by scorecard when not given", high=1),
+    Column("LGD", "number", "share of EAD", "never", "loss given default; the segment's when not given", high=1),
     Column("EAD", "number", "currency", "never", "exposure at default; from the balance when not given"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
