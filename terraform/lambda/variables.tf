@@ -189,7 +189,7 @@ variable "stack_name" {
 }
 
 variable "log_level" {
-  description = "What the functions log. DEBUG adds what every call returned: keys, and numbers of loans and chunks."
+  description = "What the functions log. DEBUG adds what every call returned, keys and numbers of loans."
   type        = string
   default     = "INFO"
   nullable    = false
