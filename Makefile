@@ -4,10 +4,11 @@ VENV := .venv
 SAM_VENV := .venv-sam
 CHECKOV_VENV := .venv-checkov
 AUDIT_VENV := .venv-audit
+LAMBDA_VENV := .venv-lambda
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console layers kernel setup tools lock licences audit clean
+.PHONY: help run test lint console layers kernel setup tools lock licences audit test-lambda-runtime clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
@@ -17,8 +18,18 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 	  $(if $(LOANS),--loans $(LOANS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(PORTFOLIO),--portfolio "$(PORTFOLIO)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(OUT),--out "$(OUT)")
 
-test: setup $(VENV)/.test tools lint  ## everything that CI checks
+test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI checks
 	$(BIN)/pytest
+
+# Lambda's Python, where this computer has it.
+LAMBDA_PYTHON ?= $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
+  "$$each" -c '' 2> /dev/null && echo "$$each" && break; done)
+
+test-lambda-runtime:  ## the tests of the steps and their rooms with Lambda's Python and its layer's libraries
+	@if [ -n "$(LAMBDA_PYTHON)" ]; then $(MAKE) --no-print-directory $(LAMBDA_VENV)/.lambda && \
+	  PYTHONPATH=functions $(LAMBDA_VENV)/bin/python -m pytest -p no:tests.deployed -p tests.lambda_runtime.layer \
+	    $(foreach room,lambda_runtime steps run storage portfolio simulation,tests/$(room)); \
+	  else echo "There is no Python 3.13 here: the tests with Lambda's Python and libraries are SKIPPED."; fi
 
 lint: $(VENV)/.test  ## style, types, and who may import whom
 	$(BIN)/ruff check .
@@ -71,6 +82,11 @@ $(SAM_VENV)/.sam $(CHECKOV_VENV)/.checkov $(AUDIT_VENV)/.audit: $(VENV)/.setup
 	$(call install,$(@D),$(filter requirements/%,$^))
 	@touch $@
 
+$(LAMBDA_VENV)/.lambda: requirements/lambda.txt $(VENV)/.setup
+	@$(LAMBDA_PYTHON) -m venv --without-pip --clear $(LAMBDA_VENV)
+	$(call install,$(LAMBDA_VENV),$<)
+	@touch $@
+
 $(SAM_VENV)/.sam: requirements/sam.txt
 $(CHECKOV_VENV)/.checkov: requirements/checkov.txt
 $(AUDIT_VENV)/.audit: requirements/audit.txt
@@ -91,15 +107,16 @@ lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is neede
 	$(LOCK) pyproject.toml --extra local --extra test --extra bench --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --extra local --constraint requirements/test.txt --output-file requirements/local.txt
 	for name in setup sam checkov audit; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
+	$(LOCK:3.11=3.13) requirements/lambda.in --output-file requirements/lambda.txt
 	npm install --prefix requirements --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund
 
 licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit  ## write docs/licences.md anew, the licence of every package
 	$(BIN)/python -m tests.docs.licences
 
 audit: $(AUDIT_VENV)/.audit  ## ask a service on the network for known weaknesses of all packages
-	for name in test sam checkov setup; do \
+	for name in test sam checkov setup lambda; do \
 	  $(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
 	npm audit --prefix requirements
 
 clean:  ## remove every environment and what runs left
-	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) $(NODE) .montecarlo build
+	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) $(LAMBDA_VENV) $(NODE) .montecarlo build

@@ -21,6 +21,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "sam": (".venv-sam", "the SAM CLI"),
     "checkov": (".venv-checkov", "checkov"),
     "audit": (".venv-audit", "`make audit`"),
+    "lambda": (".venv-lambda", "tests with Lambda's libraries"),
 }
 """By file of requirements/: the environment that it is installed in, and what for. A package is listed where it first
 occurs.
