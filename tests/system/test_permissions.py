@@ -39,7 +39,7 @@ class Role:
     calls: list[Call]
 
     def refuses(self, without: tuple[str, int] | None = None) -> bool:
-        """Whether one of the calls would be refused without one statement: a policy's name and the statement's place."""
+        """Whether one of the calls would be refused without one statement, told by policy and place."""
         documents = [
             {"Statement": [each for place, each in enumerate(statements) if (name, place) != without]}
             for name, statements in self.policies.items()
@@ -81,8 +81,10 @@ def policies(iam: Any, role: str) -> dict[str, list[Statement]]:
         version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)
         documents[policy["PolicyArn"]] = found["PolicyVersion"]["Document"]
-    found = {name: json.loads(each) if isinstance(each, str) else each for name, each in documents.items()}
-    return {name: listed(document["Statement"]) for name, document in found.items()}
+    return {
+        name: listed((json.loads(document) if isinstance(document, str) else document)["Statement"])
+        for name, document in documents.items()
+    }
 
 
 def listed(value: Any) -> list[Any]:
