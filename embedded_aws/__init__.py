@@ -11,6 +11,7 @@ behaviour of AWS it restores:
     step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
     distributed_map    Map Runs and their ResultWriter
     cloudformation     SAM in nested stacks, updates of nested stacks
+    cloudwatch         alarms in the protocol that Terraform speaks
     persistence        stacks that survive a SIGKILL
 
 MiniStack is pinned exactly because the patches reach into its private functions; it carries no types, so that what

@@ -15,7 +15,16 @@ import threading
 
 from ministack import app
 
-from embedded_aws import cloudformation, gate, lambda_functions, permissions, persistence, profile, step_functions
+from embedded_aws import (
+    cloudformation,
+    cloudwatch,
+    gate,
+    lambda_functions,
+    permissions,
+    persistence,
+    profile,
+    step_functions,
+)
 
 
 def end_with_parent() -> None:
@@ -40,6 +49,7 @@ if __name__ == "__main__":
     lambda_functions.patch(enforced)
     step_functions.patch(enforced)
     cloudformation.patch()
+    cloudwatch.patch()
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":
         end_with_parent()

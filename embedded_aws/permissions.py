@@ -19,8 +19,8 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import iam, sts
 from ministack.services import stepfunctions as engine
-from ministack.services import sts
 
 from embedded_aws.profile import Profile
 
@@ -38,8 +38,12 @@ LOG_DELIVERY = (
 
 TRACES = (
     "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+    "xray:GetSamplingStatisticSummaries",
 )  # fmt: skip
 """What a state machine does in its role when it is traced; a function does the first two."""
+
+TRACES_POLICY = "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
+"""AWS's own policy for just that, which SAM gives to what is traced and which MiniStack does not know."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ class Call:
 
 
 def patch(profile: Profile) -> None:
-    """Install the replacements, if the profile enforces permissions."""
+    """Install the replacements; those that refuse, if the profile enforces permissions."""
+    iam._aws_managed_policies[TRACES_POLICY] = iam._make_aws_managed_record(
+        TRACES_POLICY.rpartition("/")[2],
+        json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": TRACES, "Resource": "*"}]}),
+        "Write access to X-Ray",
+    )
     if not profile.permissions:
         return
     global _enforced
@@ -115,6 +124,8 @@ def enforce(
     """MiniStack's judgement of a request; recorded when the caller acts in a role."""
     denied = _enforce(access_key, action, service, region, resource_arn, service_context)
     session = sts._sessions.get(access_key or "")
+    if session is not None and denied is None and action.endswith(UNKNOWN):
+        denied = iam_evaluator.EvalResult("ImplicitDeny", session["Arn"])
     if session is not None and not isinstance(denied, iam_evaluator.AuthError):
         role = iam_evaluator._role_name_from_assumed_arn(session["Arn"])
         context = {key: value for key, value in (service_context or {}).items() if value}
@@ -123,9 +134,12 @@ def enforce(
 
 
 def extract_iam_action(service: str, *request: Any) -> str:
-    """The action of a request. One that MiniStack does not know has a name that no policy has but `*`."""
+    """The action of a request. One that MiniStack does not know gets a name, so that it is judged: no role has it."""
     action: str | None = _extract_iam_action(service, *request)
-    return action or f"{service}:UnknownAction"
+    return action or service + UNKNOWN
+
+
+UNKNOWN = ":UnknownAction"
 
 
 def hide_missing_objects(handler: Any) -> Any:

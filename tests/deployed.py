@@ -14,6 +14,7 @@ from cli import embedded, main
 from cli.deployment import Stack, deploy
 from cli.execution import Execution
 from embedded_aws import server
+from embedded_aws.profile import STRICT
 from montecarlo.storage.parquet import to_parquet
 
 Montecarlo = Callable[..., tuple[int, str, str]]
@@ -74,7 +75,7 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
-    running = server.start(tmp_path_factory.mktemp("state") / "up")
+    running = server.start(tmp_path_factory.mktemp("state") / "up", profile=STRICT)
     yield running
     running.stop()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from embedded_aws import server
 
@@ -23,13 +24,14 @@ class Aws:
     server: server.Server
 
     def client(self, service: str) -> Any:
-        """A boto3 client for it."""
+        """A boto3 client for it, which asks once: what is refused is refused."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # the stubs want a literal
             endpoint_url=self.server.endpoint,
             region_name=self.server.region,
             aws_access_key_id=self.server.access_key,
             aws_secret_access_key=self.server.secret_key,
+            config=Config(retries={"max_attempts": 0}),
         )
 
 

@@ -2,9 +2,9 @@
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def handler(event, context):
     assert json.load(strict.client("lambda").invoke(FunctionName="curious")["Payload"]) == 403
 
 
-TASK = {"Type": "Task", "Resource": function_arn("s3"), "Parameters": {"call": "list_buckets", "arguments": {}}}
+TASK = {"Type": "Task", "Resource": function_arn("s3"), "Parameters": {"call": "list_objects_v2", "arguments": {}}}
 READER = {
     "Resource": "arn:aws:states:::s3:getObject",
     "ReaderConfig": {"InputType": "JSON"},
@@ -195,7 +195,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     create_function(
         aws, "sleep", "import time\ndef handler(event, context):\n    time.sleep(event)\n    return event\n"
     )
-    create_function(aws, "take", "def handler(event, context):\n    return len(bytes(event << 20))\n", MemorySize=256)
+    create_function(aws, "take", "def handler(event, context):\n    return len(b'x' * (event << 20))\n", MemorySize=256)
     yield aws
     running.stop()
 
@@ -231,17 +231,21 @@ def test_more_invocations_than_the_account_may_have_are_throttled(limited: Aws) 
 
 
 def test_the_api_throttles_too(limited: Aws) -> None:
-    threads = [threading.Thread(target=invoke, args=(limited, "sleep", 2)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.5)
-    with pytest.raises(ClientError) as refused:
-        invoke(limited, "sleep", 0)
-    for thread in threads:
-        thread.join()
+    client = limited.client("lambda")
+    with ThreadPoolExecutor() as pool:
+        for _ in range(5):
+            pool.submit(client.invoke, FunctionName="sleep", Payload="2")
+        with pytest.raises(ClientError) as refused:
+            ask_until_refused(limited)
     answer: Any = refused.value.response
     assert answer["Error"]["Code"] == "TooManyRequestsException"
     assert answer["Reason"] == "ConcurrentInvocationLimitExceeded"
+
+
+def ask_until_refused(aws: Aws) -> None:
+    """Invoke a function whose own workers are free."""
+    for _ in range(100):
+        invoke(aws, "take", 1)
 
 
 def children(aws: Aws, execution: dict[str, Any], status: str) -> list[dict[str, Any]]:
@@ -252,9 +256,7 @@ def children(aws: Aws, execution: dict[str, Any], status: str) -> list[dict[str,
 
 
 def invoke(aws: Aws, function: str, event: Any) -> dict[str, Any]:
-    client = aws.client("lambda")
-    client.meta.config.retries = {"max_attempts": 0}
-    answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+    answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     return {"error": answer.get("FunctionError"), "payload": json.load(answer["Payload"])}
 
 
