@@ -21,11 +21,11 @@ EVENTS_PER_GROUP = 18
 MAX_GROUPS = 1_000
 """Of a run with all its waves. Their events leave a quarter of the history for retries and what else is there."""
 
-CHUNKS_PER_GROUP = 250
-"""The first 40 groups get about so many chunks each, the next 40 twice, and so on: see `source.grouping`."""
-
 OBJECTS_PER_GROUP = 100_000
-"""Likewise of objects: PlanGroup names every one of them in its list of chunks."""
+"""PlanGroup looks at every one of them and names it in its list of chunks."""
+
+OBJECTS_PER_CHUNK = 2_000
+"""About so many of their names fit into CHUNK_BYTES."""
 
 CHUNK_BYTES = 200 * 1024
 """Of a chunk's slices as JSON, so that they fit into a child's input with what the state machine adds."""

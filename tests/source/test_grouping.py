@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidInput
-from montecarlo.limits import CHUNK_BYTES, MAX_GROUPS, OBJECTS_PER_GROUP
-from montecarlo.source.grouping import make_groups, pack
+from montecarlo.limits import CHUNK_BYTES, MAX_GROUPS
+from montecarlo.source.grouping import BLOCK_OBJECTS, check_groups, deal, pack
 from montecarlo.source.objects import InputObject, Slice
 
 objects = st.lists(
@@ -23,28 +25,42 @@ objects = st.lists(
 )
 
 
-@given(objects, st.integers(1, 10**6))
-def test_every_object_is_in_one_group_in_order(items: list[InputObject], chunk_loans: int) -> None:
-    groups = list(make_groups(items, chunk_loans))
-    assert [item for group in groups for item in group] == items
+@given(objects, st.integers(1, 10**6), st.integers(1, 40))
+def test_every_object_is_in_one_group_in_order(items: list[InputObject], chunk_loans: int, number: int) -> None:
+    groups = list(deal(items, chunk_loans, lambda chunks: number))
+    assert [item for group in groups for item in group] == [item.to_json() for item in items]
     assert all(groups)
+    assert len(groups) <= number
 
 
-def test_the_first_groups_are_equal_and_all_run_at_once_and_later_ones_grow() -> None:
-    objects = [InputObject(f"{i}.csv", 60_000, 1_000) for i in range(1_500)]
-    sizes = [len(group) for group in make_groups(objects, 100)]
-    assert sizes == [25] * 40 + [50] * 10
+def test_objects_beyond_a_block_are_dealt_like_the_first() -> None:
+    items = [InputObject(f"{i}.csv", 60_000, 1_000, etag=f"{i:032x}") for i in range(2 * BLOCK_OBJECTS + 7)]
+    groups = list(deal(iter(items), 100, lambda chunks: 3))
+    assert [len(group) for group in groups] == [669, 669, 669]
+    assert [entry["key"] for group in groups for entry in group] == [item.key for item in items]
 
 
-def test_groups_of_many_small_objects_are_bounded_by_their_number() -> None:
-    sizes = [len(group) for group in make_groups((InputObject("a.csv", 60, 1) for _ in range(250_000)), 50_000)]
-    assert sizes == [OBJECTS_PER_GROUP, OBJECTS_PER_GROUP, 50_000]
+def test_the_choice_sees_the_work_in_every_object() -> None:
+    """In chunks: by rows, and by names where objects are so small that their names fill a chunk first."""
+    seen: list[list[float]] = []
+
+    def choose(chunks: npt.NDArray[np.float64]) -> int:
+        seen.append(chunks.tolist())
+        return 1
+
+    tiny = InputObject("a" * 200 + ".csv", 60, 1)
+    list(deal([InputObject("a.csv", 10**6, 150_000), tiny], 50_000, choose))
+    assert seen == [[3.0, pytest.approx(len(json.dumps(tiny.to_json())) / CHUNK_BYTES)]]
+
+
+def test_no_objects_make_no_group() -> None:
+    assert list(deal([], 100, lambda chunks: 40)) == []
 
 
 def test_more_groups_than_an_execution_can_record_are_refused() -> None:
-    objects = (InputObject("a.csv", 10**9, 10**9) for _ in range(MAX_GROUPS + 1))
+    check_groups(MAX_GROUPS)
     with pytest.raises(InvalidInput, match="choose a larger chunk_loans"):
-        list(make_groups(objects, 1))
+        check_groups(MAX_GROUPS + 1)
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(50, 120))

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.limits import MAX_GROUPS, OBJECTS_PER_GROUP
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.source import cutting, inventory, listing
 from montecarlo.source.cutting import slices
@@ -94,7 +93,7 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
 def listed(store: Store, source: str, chunk_loans: int = 50_000) -> list[InputObject]:
     """Every object, through the groups' documents and back, as the functions do it."""
     found = find_objects(store, source)
-    documents = [json.loads(json.dumps(document)) for document in found.groups(chunk_loans)]
+    documents = [json.loads(json.dumps(document)) for document in found.groups(chunk_loans, lambda chunks: 3)]
     return [item for document in documents for item in group_objects(document, store)]
 
 
@@ -147,15 +146,16 @@ def test_shares_of_a_file_hold_each_row_once(format: str, rows: int, of: int, bl
     objects=st.integers(1, 10**10),
     loans=st.integers(1, 10**10),
     chunk_loans=st.integers(1, 10**6),
+    number=st.integers(1, 1_000),
 )
 def test_every_share_of_every_file_is_dealt_to_one_group(
-    sizes: list[int], objects: int, loans: int, chunk_loans: int
+    sizes: list[int], objects: int, loans: int, chunk_loans: int, number: int
 ) -> None:
     files = tuple(inventory.Share(str(i), size) for i, size in enumerate(sizes))
     whole = inventory.Inventory("bucket", "CSV", ("Key", "Size"), files, "")
-    groups = list(inventory.deal(whole, Census(objects, 0, loans), chunk_loans))
+    groups = list(inventory.deal(whole, Census(objects, 0, loans), chunk_loans, lambda chunks: number))
     assert all(groups)
-    assert len(groups) <= MAX_GROUPS
+    assert len(groups) <= number
     for file in files:
         shares = [share for group in groups for share in group if share.key == file.key]
         assert sorted(share.number for share in shares) == list(range(len(shares)))
@@ -169,10 +169,11 @@ def test_a_large_inventory_is_split_into_groups_that_each_read_a_share() -> None
     assert found.census.objects == pytest.approx(250_000, rel=0.1)
     assert found.census.rows == pytest.approx(250_000, rel=0.1)
     assert SAMPLED_OBJECTS // 2 <= len(found.census.sample) <= SAMPLED_OBJECTS
-    documents = list(found.groups(50_000))
+    documents = list(found.groups(50_000, lambda chunks: 7))
     sizes = [sum(1 for _ in group_objects(document, store)) for document in documents]
     assert sum(sizes) == 250_000
-    assert max(sizes) <= 1.1 * OBJECTS_PER_GROUP
+    assert len(sizes) == 7
+    assert max(sizes) <= 1.5 * 250_000 / 7
 
 
 def test_what_is_wrong_with_an_inventory_is_said() -> None:
@@ -293,7 +294,7 @@ def chunks_of(store: Store, source: str, chunk_loans: int) -> list[tuple[Slice, 
         patch.setattr(cutting, "SMALLEST_ROW_BYTES", {"csv": 1, "csv.gz": 1, "parquet": 1})
         return [
             tuple(pieces)
-            for document in find_objects(store, source).groups(chunk_loans)
+            for document in find_objects(store, source).groups(chunk_loans, lambda chunks: 2)
             for pieces in pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
         ]
 

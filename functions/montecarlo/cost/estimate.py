@@ -2,21 +2,39 @@
 
 The model is a sum of simple parts, all of them in `estimate`: nothing is spent to find out. It leaves out what a run
 does not cause by itself: storage of the portfolio and the results, data transfer out of the Region, X-Ray traces, free
-tiers, retries. Imports the standard library and `limits` only.
+tiers, retries. Imports NumPy, `limits` and `schedule` only.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
-from math import ceil
+from itertools import pairwise
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
-from montecarlo.limits import CHUNKS_PER_GROUP, EVENTS_PER_GROUP, INLINE_ITERATIONS, MAP_RUN_CHILDREN, MOST_LISTED
+import numpy as np
+import numpy.typing as npt
 
-OBJECTS_PER_CHUNK = 2_000
-"""About so many names fit into the input of a child."""
+from montecarlo.cost import schedule
+from montecarlo.cost.schedule import TRANSITIONS_PER_CHILD, Rates
+from montecarlo.limits import (
+    EVENTS_PER_GROUP,
+    INLINE_ITERATIONS,
+    MAP_RUN_CHILDREN,
+    MOST_LISTED,
+    OBJECTS_PER_CHUNK,
+    OBJECTS_PER_GROUP,
+)
+
+Floats = npt.NDArray[np.float64]
+
+REDUCE_SECONDS = 300
+"""Of ReduceGroup's 900, so that a slow S3 breaks no run."""
+
+MOST_DEALT = 100_000
+"""Objects that an estimate without a portfolio deals out; more of them change nothing."""
 
 SEGMENTS_AND_REGIONS = 6 + 11
 """Rows of int64 that a partial has for each case and scenario."""
@@ -45,20 +63,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Pace:
-    """How many groups run at once, and how many chunks of each."""
+    """How many groups run at once, and how many chunks of each group."""
 
     groups: int
-    chunks_each: int
+    shares: tuple[int, ...]
 
     @property
     def chunks(self) -> int:
-        """How many chunks run at once."""
-        return self.groups * self.chunks_each
+        """Chunks at once, at most."""
+        return sum(sorted(self.shares)[-self.groups :])
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How the stack is set up. `groups`: their number, where it is known; `children`: STANDARD or EXPRESS."""
+    """How the stack is set up. children: STANDARD or EXPRESS. kernel: compiled or numpy. region: decides the quotas."""
 
     memory_mb: int = 1769
     architecture: str = "arm64"
@@ -66,25 +84,47 @@ class Setup:
     max_concurrency: int = 500
     max_groups: int = INLINE_ITERATIONS
     max_group_concurrency: int = MAP_RUN_CHILDREN
-    groups: int | None = None
+    kernel: str = "compiled"
+    region: str = "us-east-1"
 
-    def pace(self, groups: int) -> Pace:
-        """The three limits applied to so many groups: none is exceeded at any moment."""
-        at_once = max(1, min(groups, self.max_groups, self.max_concurrency))
-        return Pace(at_once, max(1, min(self.max_group_concurrency, self.max_concurrency // at_once)))
+    def pace(self, chunks: Sequence[int]) -> Pace:
+        """The three limits applied to groups of so many chunks: none is exceeded at any moment.
+
+        Groups that all run at once share the places so that they end together. Of more groups, each gets an equal part,
+        as any of them may be running beside any other.
+        """
+        together = max(1, min(len(chunks), self.max_groups, self.max_concurrency))
+        if len(chunks) <= together:
+            return Pace(together, tuple(schedule.shares(chunks, self.max_concurrency, self.max_group_concurrency)))
+        equal = min(self.max_group_concurrency, self.max_concurrency // together)
+        return Pace(together, (equal,) * len(chunks))
+
+    @property
+    def rates(self) -> Rates:
+        """How soon chunks may start."""
+        quotas = prices()["quotas"]
+        map_run = quotas[f"{self.children.capitalize()} children of a Map Run started a second"]
+        return Rates(map_run, inf if self.children == "EXPRESS" else self.transitions / TRANSITIONS_PER_CHILD)
+
+    @property
+    def transitions(self) -> float:
+        """The account's quota of state transitions a second, unless it is new or was raised."""
+        by_region: dict[str, float] = prices()["state_transitions_per_second"]
+        return by_region.get(self.region, by_region["elsewhere"])
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a function of 1,769 MB, one vCPU, is. `python benchmarks/scale.py speed` measures the first four anew.
+    """How fast a function of 1,769 MB, one vCPU, is.
 
-    The kernel's times are NumPy's; the compiled kernel needs a third of them. Of what a loan takes, 5 us are assumed
-    for S3; so are the start of a function and the rates at which S3 delivers, which no laptop can measure.
+    The kernels and loan_us were measured on a laptop (`python benchmarks/scale.py speed`), where 5 us a loan are
+    assumed for S3; how soon a function starts and how fast S3 delivers are assumptions. Nothing was measured on AWS.
     """
 
-    first_case_ns: float = 3.5
-    further_case_ns: float = 1.3
-    """Of a loan in a scenario."""
+    kernel_ns: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: {"compiled": (0.9, 0.4), "numpy": (3.5, 1.3)}
+    )
+    """Of a loan in a scenario: its first case, and each further one."""
     loan_us: float = 8.0
     """To read, check, value and write a loan."""
     object_ms: float = 6.0
@@ -97,7 +137,14 @@ class Speed:
     s3_mb_per_second: float = 60.0
     reduce_mb_per_second: float = 60.0
     """Of partials, read and added."""
+    group_seconds: float = 2.0
+    """For a group to begin, and again to end, beside what its bytes take."""
     aggregate_seconds: float = 10.0
+
+    def trial_ns(self, kernel: str, cases: int) -> float:
+        """Of a loan in a scenario and all its cases."""
+        first, further = self.kernel_ns[kernel]
+        return first + further * (cases - 1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +154,8 @@ class CostEstimate:
     work: Work
     setup: Setup
     chunks: int
-    groups: int
+    groups: tuple[int, ...]
+    """Chunks of each."""
     pace: Pace
     chunk_seconds: float
     seconds: Mapping[str, float]
@@ -136,24 +184,29 @@ class CostEstimate:
 
     def quotas(self) -> dict[str, tuple[float, float]]:
         """What the run uses of each quota that it might meet: (used, quota)."""
-        rate = self.pace.chunks / self.chunk_seconds
-        standard = self.setup.children == "STANDARD"
-        started = min(rate, _dispatch(self.setup))
-        used = {
+        setup, rates = self.setup, self.setup.rates
+        standard = setup.children == "STANDARD"
+        share = max(self.pace.shares)
+        per_map_run = min(share / self.chunk_seconds, rates.map_run)
+        started = min(self.pace.chunks / self.chunk_seconds, rates.map_run * self.pace.groups, rates.account)
+        kind = setup.children.capitalize()
+        limits: dict[str, float] = {**prices()["quotas"], "state transitions a second": setup.transitions}
+        used: dict[str, float] = {
             "Inline Map iterations at once": self.pace.groups,
             "open Map Runs": self.pace.groups,
-            "children of a Map Run at once": self.pace.chunks_each,
-            "events in an execution's history": 30 + EVENTS_PER_GROUP * self.groups,
-            "bytes of a payload": 200 + 160 * self.groups,
-            "concurrent Lambda executions": self.pace.chunks,
+            "children of a Map Run at once": share,
+            "events in an execution's history": 30 + EVENTS_PER_GROUP * len(self.groups),
+            "bytes of a payload": 200 + 160 * len(self.groups),
+            "concurrent Lambda executions": min(self.chunks, self.pace.chunks),
             "seconds of a Lambda invocation": max(self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)),
-            "MB of memory of a Lambda function": self.setup.memory_mb,
+            "MB of memory of a Lambda function": setup.memory_mb,
             **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
-            f"{self.setup.children.capitalize()} children started a second": started,
+            f"{kind} children of a Map Run started a second": per_map_run,
+            **({"state transitions a second": TRANSITIONS_PER_CHILD * started} if standard else {}),
             "S3 writes a second to a prefix": 2 * started,
             "S3 reads a second of a prefix": started * _chunk_gets(self.work, self.chunks),
         }
-        return {name: (value, prices()["quotas"][name]) for name, value in used.items()}
+        return {name: (value, limits[name]) for name, value in used.items()}
 
     def format(self) -> str:
         """The estimate as a text with every step of the arithmetic."""
@@ -162,9 +215,10 @@ class CostEstimate:
         lines = [
             f"{work.loans:,} loans x {work.scenarios:,} scenarios x {work.cases} cases = {trials:.3g} trials"
             + (f", one loan in {work.sample:,} simulated" if work.sample > 1 else ""),
-            f"{self.chunks:,} chunks of {work.chunk_loans:,} loans in {self.groups:,} groups; "
-            f"{self.pace.groups} groups x {self.pace.chunks_each:,} chunks = {self.pace.chunks:,} at once",
-            f"a chunk takes {self.chunk_seconds:.1f} s on {setup.memory_mb:,} MB of {setup.architecture}",
+            f"{self.chunks:,} chunks of {work.chunk_loans:,} loans in {len(self.groups):,} groups; "
+            f"{self.pace.groups:,} groups and {min(self.chunks, self.pace.chunks):,} chunks at once",
+            f"a chunk takes {self.chunk_seconds:.1f} s on {setup.memory_mb:,} MB of {setup.architecture}, "
+            f"kernel {setup.kernel}",
             "",
             *(f"{name:<16}{seconds:>9,.0f} s" for name, seconds in self.seconds.items()),
             f"{'duration':<16}{self.duration:>9,.0f} s",
@@ -180,6 +234,7 @@ class CostEstimate:
             *(f"{name:<34}{used:>12,.0f}{quota:>12,.0f}" for name, (used, quota) in self.quotas().items()),
             "",
             f"Prices of {prices()['date']}, {prices()['region']}. {prices()['source']}.",
+            f"Rates of {setup.region}. {prices()['quotas_source']}.",
         ]
         return "\n".join(lines)
 
@@ -210,7 +265,8 @@ class CostEstimate:
             "work": asdict(self.work),
             "setup": asdict(self.setup),
             "chunks": self.chunks,
-            "groups": self.groups,
+            "groups": len(self.groups),
+            "chunks_of_groups": list(self.groups),
             "chunks_at_once": self.pace.chunks,
             "chunk_seconds": round(self.chunk_seconds, 2),
             "gb_seconds": round(self.gb_seconds, 1),
@@ -221,74 +277,120 @@ class CostEstimate:
         }
 
 
-_ONE_FUNCTION = ("Plan", "Aggregate")
+_ONE_FUNCTION = ("Plan", "PlanGroup", "ReduceGroup", "Aggregate")
+"""Stages that last as long as one invocation of their function, as far as groups run at once."""
 
 
-def estimate(work: Work, setup: Setup | None = None, speed: Speed | None = None) -> CostEstimate:
-    """Estimate a run."""
-    setup, speed = setup or Setup(), speed or Speed()
-    simulated = work.loans / work.sample
-    chunks = max(1, ceil(work.loans / work.chunk_loans), ceil(work.objects / OBJECTS_PER_CHUNK))
-    groups = setup.groups or typical_groups(chunks)
-    pace = setup.pace(groups)
-    partial_mb = 8e-6 * SEGMENTS_AND_REGIONS * work.cases * work.scenarios
-
-    trial_ns = speed.first_case_ns + speed.further_case_ns * (work.cases - 1)
-    kernel = simulated * work.scenarios * trial_ns * 1e-9
+def chunk_seconds(work: Work, chunks: int, setup: Setup, speed: Speed) -> float:
+    """Of a function on an average chunk, without its start."""
+    kernel = work.loans / work.sample * work.scenarios * speed.trial_ns(setup.kernel, work.cases) * 1e-9
     reading = work.loans * speed.loan_us * 1e-6 + work.objects * speed.object_ms * 1e-3
-    workers = kernel + reading + chunks * speed.chunk_seconds
-    chunk_seconds = workers / chunks
-    cut = (work.to_scan / groups) / (speed.s3_mb_per_second * 1e6) + 2
-    added = chunks / groups * partial_mb / speed.reduce_mb_per_second + 2
+    return (kernel + reading) / chunks + speed.chunk_seconds
+
+
+def partial_mb(work: Work) -> float:
+    """Size of the sums of a chunk, a group or the run."""
+    return 8e-6 * SEGMENTS_AND_REGIONS * work.cases * work.scenarios
+
+
+def estimate(
+    work: Work, setup: Setup | None = None, speed: Speed | None = None, groups: Sequence[int] = ()
+) -> CostEstimate:
+    """Estimate a run. groups: the chunks of each group as planned; by default those of objects that are all alike."""
+    setup, speed = setup or Setup(), speed or Speed()
+    if not groups:
+        groups = typical_groups(work, setup, speed)
+    chunks = sum(groups)
+    pace = setup.pace(groups)
+    each = chunk_seconds(work, chunks, setup, speed)
+    mb = partial_mb(work)
+    cut = work.to_scan / len(groups) / (speed.s3_mb_per_second * 1e6) + speed.group_seconds
+    added = [number * mb / speed.reduce_mb_per_second + speed.group_seconds for number in groups]
     listed = work.objects if work.objects <= MOST_LISTED else 0  # beyond that by an inventory
-    waves = ceil(groups / pace.groups)
+    rounds = [slice(first, first + pace.groups) for first in range(0, len(groups), pace.groups)]
     environments = min(chunks, pace.chunks)
     seconds = {
-        "Plan": speed.plan_seconds + listed / speed.listed_per_second + groups * 0.05,
-        "PlanGroup": cut * waves,
-        "SimulateChunk": max(
-            chunks / _dispatch(setup), ceil(chunks / pace.chunks) * chunk_seconds
-        ) + min(chunk_seconds, workers) + speed.cold_start_seconds,
-        "ReduceGroup": added * waves,
-        "Aggregate": speed.aggregate_seconds + groups * partial_mb / speed.reduce_mb_per_second,
+        "Plan": speed.plan_seconds + listed / speed.listed_per_second + len(groups) * 0.05,
+        "PlanGroup": cut * len(rounds),
+        "SimulateChunk": sum(
+            schedule.duration(groups[some], pace.shares[some], each, setup.rates, speed.cold_start_seconds)
+            for some in rounds
+        ),
+        "ReduceGroup": sum(max(added[some]) for some in rounds),
+        "Aggregate": speed.aggregate_seconds + len(groups) * mb / speed.reduce_mb_per_second,
     }  # fmt: skip
     functions = {
         "Plan": seconds["Plan"],
-        "PlanGroup": cut * groups,
-        "SimulateChunk": workers + environments * speed.cold_start_seconds,
-        "ReduceGroup": added * groups,
+        "PlanGroup": cut * len(groups),
+        "SimulateChunk": chunks * each + environments * speed.cold_start_seconds,
+        "ReduceGroup": sum(added),
         "Aggregate": seconds["Aggregate"],
     }
     other_mb = Setup.memory_mb
     gb_seconds = sum(s * (setup.memory_mb if name == "SimulateChunk" else other_mb) for name, s in functions.items())
+    standard = setup.children == "STANDARD"
     requests = {
-        "lambda": 2 + 2 * groups + chunks,
+        "lambda": 2 + 2 * len(groups) + chunks,
         "children": chunks,
-        "transitions": 3 + 4 * groups + (2 * chunks if setup.children == "STANDARD" else 0),
-        "s3_put": 3 * chunks + 9 * groups + 12 + work.objects // 1_000,
-        "s3_get": round(chunks * (_chunk_gets(work, chunks) + 2)) + environments + 8 * groups + 40,
+        "transitions": 3 + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
+        "s3_put": 3 * chunks + 9 * len(groups) + 12 + work.objects // 1_000,
+        "s3_get": round(chunks * (_chunk_gets(work, chunks) + 2)) + environments + 8 * len(groups) + 40,
     }
     return CostEstimate(
         work,
         setup,
         chunks,
-        groups,
+        tuple(groups),
         pace,
-        chunk_seconds,
+        each,
         seconds,
         gb_seconds / 1024,
         requests,
-        _dollars(requests, gb_seconds / 1024, chunks * chunk_seconds, setup),
+        _dollars(requests, gb_seconds / 1024, chunks * each, setup),
     )
 
 
-def typical_groups(chunks: int) -> int:
-    """How many groups a portfolio of many objects gets: as source.grouping deals them out."""
-    groups = dealt = 0
-    while dealt < chunks:
-        dealt += CHUNKS_PER_GROUP * (1 + groups // INLINE_ITERATIONS)
-        groups += 1
-    return groups
+def typical_groups(work: Work, setup: Setup, speed: Speed) -> list[int]:
+    """The chunks of each group, for a portfolio of many objects that are all alike."""
+    chunks = max(1, ceil(work.loans / work.chunk_loans), ceil(work.objects / OBJECTS_PER_CHUNK))
+    objects = min(max(work.objects, chunks), MOST_DEALT)
+    each = np.full(objects, chunks / objects)
+    ends = [round(cut * chunks / objects) for cut in schedule.deal(each, best_groups(each, work, setup, speed))]
+    return [stop - start for start, stop in pairwise([0, *ends])]
+
+
+def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, speed: Speed | None = None) -> int:
+    """Into how many groups `schedule.deal` should cut a portfolio.
+
+    chunks: float (N,), the chunks' worth of work in each of its objects, or in equal parts of it. Of the groups that
+    run at once, as many as make the run shortest; a few less where they hardly make it longer. More only where a group
+    would otherwise have more chunks than ReduceGroup adds up in REDUCE_SECONDS, or more objects than PlanGroup looks
+    at.
+    """
+    speed = speed or Speed()
+    amounts = np.asarray(chunks, dtype=np.float64)
+    before = np.concatenate([[0.0], np.cumsum(amounts)])
+    total = float(before[-1])
+    each = chunk_seconds(work, max(1, ceil(total)), setup, speed)
+    reduce_seconds = partial_mb(work) / speed.reduce_mb_per_second
+    most_chunks = max(1.0, REDUCE_SECONDS / reduce_seconds)
+
+    def seconds(number: int) -> float:
+        """Of a run with so many groups; infinite where a group would be too large."""
+        cuts = [0, *schedule.deal(amounts, number)]
+        groups = [max(1, ceil(size)) for size in np.diff(before[cuts]).round(6)]
+        if max(groups) > most_chunks or np.diff(cuts).max() * work.objects / len(amounts) > OBJECTS_PER_GROUP:
+            return inf
+        shares = setup.pace(groups).shares
+        length = schedule.duration(groups, shares, each, setup.rates, speed.cold_start_seconds)
+        return length + max(groups) * reduce_seconds
+
+    together = max(1, min(setup.max_groups, setup.max_concurrency, len(amounts)))
+    lengths = [seconds(number) for number in range(1, together + 1)]
+    if min(lengths) < inf:
+        return next(number for number, length in enumerate(lengths, 1) if length <= 1.02 * min(lengths))
+    needed = max(ceil(total / most_chunks), ceil(work.objects / OBJECTS_PER_GROUP))
+    return together * -(-needed // together)
 
 
 def actual(estimated: Mapping[str, Any], chunks: int, worker_seconds: float) -> dict[str, Any]:
@@ -298,7 +400,7 @@ def actual(estimated: Mapping[str, Any], chunks: int, worker_seconds: float) -> 
     measured, which is nearly all of it; requests follow from the number of chunks, the rest is as estimated.
     """
     setup, work = Setup(**estimated["setup"]), Work(**estimated["work"])
-    planned = estimate(work, setup)
+    planned = estimate(work, setup, groups=estimated["chunks_of_groups"])
     requests = dict(planned.requests)
     for name, each in (("lambda", 1), ("children", 1), ("transitions", 2 if setup.children == "STANDARD" else 0)):
         requests[name] += each * (chunks - planned.chunks)
@@ -320,11 +422,6 @@ def one_object_per_loan(loans: int) -> float:
     """Dollars for writing and reading one S3 object for each loan, once, without any computing."""
     usd = prices()["usd"]
     return float(loans * (usd["s3_put"] + usd["s3_get"]))
-
-
-def _dispatch(setup: Setup) -> float:
-    """Children that are started a second."""
-    return float(prices()["quotas"][f"{setup.children.capitalize()} children started a second"])
 
 
 def _chunk_gets(work: Work, chunks: int) -> float:

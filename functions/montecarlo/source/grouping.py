@@ -1,38 +1,59 @@
 """How a portfolio's objects become groups, and their slices chunks. Pure: no AWS, no files.
 
-A chunk is a list of slices, small enough for one worker. Everything here takes objects one after the other, so that
-memory does not grow with the portfolio.
+A chunk is a list of slices, small enough for one worker. Everything here takes objects one after the other, and keeps
+next to nothing of each.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, pairwise
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from montecarlo.cost import schedule
 from montecarlo.errors import InvalidInput
-from montecarlo.limits import CHUNK_BYTES, CHUNKS_PER_GROUP, INLINE_ITERATIONS, MAX_GROUPS, OBJECTS_PER_GROUP
+from montecarlo.limits import CHUNK_BYTES, MAX_GROUPS
 from montecarlo.source.objects import InputObject, Slice
 
+ChooseGroups = Callable[[npt.NDArray[np.float64]], int]
+"""How many groups to make of objects with so many chunks' worth of work each, float (N,)."""
 
-def group_limit(number: int) -> int:
-    """How many times CHUNKS_PER_GROUP and OBJECTS_PER_GROUP group `number` may hold.
 
-    Groups grow, so that small portfolios get groups that all run at once, and 1,000 groups hold 3 million chunks.
+BLOCK_OBJECTS = 1_000
+"""Objects that are kept together, compressed, until all have gone by."""
+
+
+def deal(objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups) -> Iterator[list[dict[str, Any]]]:
+    """Split the objects, in their order, into groups of about equal work. Yields the objects of each as JSON.
+
+    choose: how many groups, from the chunks' worth of work in each object, float (N,). How much a group gets is known
+    only when all objects have gone by; until then they are kept compressed, in about 50 bytes each.
     """
-    return 1 + number // INLINE_ITERATIONS
-
-
-def make_groups(objects: Iterable[InputObject], chunk_loans: int) -> Iterator[list[InputObject]]:
-    """Split the objects, in their order, into groups. Raises InvalidInput where they would be too many."""
-    number, group, rows = 0, list[InputObject](), 0
+    blocks: list[bytes] = []
+    block: list[dict[str, Any]] = []
+    chunks = array("d")
     for item in objects:
-        full = rows + item.estimated_rows > group_limit(number) * CHUNKS_PER_GROUP * chunk_loans
-        if group and (full or len(group) >= group_limit(number) * OBJECTS_PER_GROUP):
-            yield group
-            number, group, rows = number + 1, [], 0
-            check_groups(number + 1)
-        group.append(item)
-        rows += item.estimated_rows
-    if group:
-        yield group
+        entry = item.to_json()
+        block.append(entry)
+        chunks.append(max(item.estimated_rows / chunk_loans, len(json.dumps(entry)) / CHUNK_BYTES))
+        if len(block) == BLOCK_OBJECTS:
+            blocks.append(_packed(block))
+            block = []
+    if not chunks:
+        return
+    blocks.append(_packed(block))
+    amounts = np.frombuffer(chunks, dtype=np.float64)
+    kept = chain.from_iterable(json.loads(zlib.decompress(packed)) for packed in blocks)
+    for start, stop in pairwise([0, *schedule.deal(amounts, choose(amounts))]):
+        yield list(islice(kept, stop - start))
+
+
+def _packed(entries: list[dict[str, Any]]) -> bytes:
+    return zlib.compress(json.dumps(entries).encode(), 1)
 
 
 def check_groups(groups: int) -> None:

@@ -12,15 +12,18 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Self
 from urllib.parse import unquote_plus
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from montecarlo.cost import schedule
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.limits import CHUNKS_PER_GROUP, OBJECTS_PER_GROUP
+from montecarlo.limits import MAX_GROUPS, OBJECTS_PER_CHUNK
+from montecarlo.source.grouping import ChooseGroups
 from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
 
@@ -118,22 +121,21 @@ def survey(inventory: Inventory, store: Store) -> Census:
     return Census(round(heads.objects * factor), round(heads.size * factor), round(heads.rows * factor), heads.sample)
 
 
-def deal(inventory: Inventory, census: Census, chunk_loans: int) -> Iterator[list[Share]]:
-    """Shares of the inventory's files for each group, about as much for one as for another."""
-    load = max(census.rows / (CHUNKS_PER_GROUP * chunk_loans), census.objects / OBJECTS_PER_GROUP)
-    bytes_each = sum(file.size for file in inventory.files) / min(max(load, 1), MOST_GROUPS)
-    group: list[Share] = []
+def deal(inventory: Inventory, census: Census, chunk_loans: int, choose: ChooseGroups) -> Iterator[list[Share]]:
+    """Shares of the inventory's files for each group, about as much for one as for another.
+
+    choose: how many groups, from the chunks' worth of work in each of MAX_GROUPS equal parts of the inventory.
+    """
+    chunks = max(census.rows / chunk_loans, census.objects / OBJECTS_PER_CHUNK)
+    number = min(choose(np.full(MAX_GROUPS, chunks / MAX_GROUPS)), MOST_GROUPS)
+    bytes_each = sum(file.size for file in inventory.files) / number
+    shares: list[Share] = []
     for file in inventory.files:
-        of = round(file.size / bytes_each)
-        if of > 1:
-            yield from ([Share(file.key, file.size, number, of)] for number in range(of))
-            continue
-        if group and sum(share.size for share in group) + file.size > 1.01 * bytes_each:
-            yield group
-            group = []
-        group.append(file)
-    if group:
-        yield group
+        of = max(1, round(file.size / bytes_each))
+        shares += [Share(file.key, file.size, number, of) for number in range(of)]
+    sizes = np.array([share.size / share.of for share in shares])
+    for start, stop in pairwise([0, *schedule.deal(sizes, number)]):
+        yield shares[start:stop]
 
 
 def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:

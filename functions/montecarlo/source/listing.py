@@ -1,6 +1,6 @@
 """Which objects a portfolio consists of: a single object, a manifest, an S3 Inventory, or everything under a prefix.
 
-What is found is dealt out to groups as it goes by: a group's document names its objects, or its shares of an inventory.
+What is found is dealt out to groups: a group's document names its objects, or its shares of an inventory.
 """
 
 import json
@@ -14,7 +14,7 @@ from montecarlo.errors import InvalidPortfolio, shown
 from montecarlo.limits import MOST_LISTED
 from montecarlo.portfolio.files import format_of
 from montecarlo.source import inventory
-from montecarlo.source.grouping import make_groups
+from montecarlo.source.grouping import ChooseGroups, deal
 from montecarlo.source.inventory import Inventory
 from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
@@ -44,8 +44,8 @@ class Listing(Protocol):
     def digest(self) -> str:
         """SHA-256 of the names, sizes and, where they are known, ETags of all objects."""
 
-    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
-        """What each group is to read, as JSON; to be taken once."""
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
+        """What each group is to read, as JSON; to be taken once. When `choose` is called, the census is complete."""
 
 
 @dataclass
@@ -62,10 +62,10 @@ class Objects:
         """See `Listing`."""
         return self.census.digest
 
-    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
         """See `Listing`."""
-        for group in make_groups(self.census.count(self.objects), chunk_loans):
-            yield {"objects": [item.to_json() for item in group]}
+        for group in deal(self.census.count(self.objects), chunk_loans, choose):
+            yield {"objects": group}
 
 
 @dataclass
@@ -86,9 +86,9 @@ class Inventoried:
         """See `Listing`."""
         return self.inventory.digest
 
-    def groups(self, chunk_loans: int) -> Iterator[GroupDocument]:
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
         """See `Listing`."""
-        for shares in inventory.deal(self.inventory, self.census, chunk_loans):
+        for shares in inventory.deal(self.inventory, self.census, chunk_loans, choose):
             yield {"inventory": self.inventory.to_json(shares)}
 
 
