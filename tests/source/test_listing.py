@@ -158,8 +158,8 @@ def test_every_share_of_every_file_is_dealt_to_one_group(
     assert len(groups) <= number
     for file in files:
         shares = [share for group in groups for share in group if share.key == file.key]
-        assert sorted(share.number for share in shares) == list(range(len(shares)))
-        assert {share.of for share in shares} == {len(shares)}
+        held = [block for share in shares for block in range(share.of) if share.holds(block)]
+        assert sorted(held) == list(range(shares[0].of))
 
 
 def test_a_large_inventory_is_split_into_groups_that_each_read_a_share() -> None:
@@ -173,7 +173,7 @@ def test_a_large_inventory_is_split_into_groups_that_each_read_a_share() -> None
     sizes = [sum(1 for _ in group_objects(document, store)) for document in documents]
     assert sum(sizes) == 250_000
     assert len(sizes) == 7
-    assert max(sizes) <= 1.5 * 250_000 / 7
+    assert max(sizes) <= 1.1 * 250_000 / 7
 
 
 def test_what_is_wrong_with_an_inventory_is_said() -> None:

@@ -11,8 +11,8 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from itertools import islice, pairwise
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice, pairwise
 from typing import Any, Self
 from urllib.parse import unquote_plus
 
@@ -37,6 +37,8 @@ BLOCK_ROWS = 1_000
 
 READ_AHEAD = 8 << 20
 MOST_GROUPS = 400
+PIECES_PER_GROUP = 4
+"""As many pieces are dealt out for each group, so that none has much more than another."""
 
 # Our names of the columns, theirs in CSV and in Parquet files.
 _CSV_NAMES = {"key": "Key", "size": "Size", "etag": "ETag", "latest": "IsLatest", "deleted": "IsDeleteMarker"}
@@ -45,12 +47,17 @@ _PARQUET_NAMES = {"key": "key", "size": "size", "etag": "e_tag", "latest": "is_l
 
 @dataclass(frozen=True)
 class Share:
-    """Blocks `number`, `number + of`, `number + 2 * of`, ... of the rows of one inventory file."""
+    """Some of the rows of one inventory file: of every `of` blocks, those from `number` on, `blocks` of them."""
 
     key: str
     size: int
     number: int = 0
     of: int = 1
+    blocks: int = 1
+
+    def holds(self, block: int) -> bool:
+        """Whether a block of the file, by its number from 0, belongs to the share."""
+        return self.number <= block % self.of < self.number + self.blocks
 
 
 @dataclass(frozen=True)
@@ -129,13 +136,17 @@ def deal(inventory: Inventory, census: Census, chunk_loans: int, choose: ChooseG
     chunks = max(census.rows / chunk_loans, census.objects / OBJECTS_PER_CHUNK)
     number = min(choose(np.full(MAX_GROUPS, chunks / MAX_GROUPS)), MOST_GROUPS)
     bytes_each = sum(file.size for file in inventory.files) / number
-    shares: list[Share] = []
-    for file in inventory.files:
-        of = max(1, round(file.size / bytes_each))
-        shares += [Share(file.key, file.size, number, of) for number in range(of)]
-    sizes = np.array([share.size / share.of for share in shares])
+    pieces = [
+        Share(file.key, file.size, piece, of)
+        for file in inventory.files
+        for of in [max(1, round(PIECES_PER_GROUP * file.size / bytes_each))]
+        for piece in range(of)
+    ]
+    sizes = np.array([piece.size / piece.of for piece in pieces])
     for start, stop in pairwise([0, *schedule.deal(sizes, number)]):
-        yield shares[start:stop]
+        # A file is read once for all its pieces.
+        of_files = (list(some) for _, some in groupby(pieces[start:stop], key=lambda piece: piece.key))
+        yield [replace(some[0], blocks=len(some)) for some in of_files]
 
 
 def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:
@@ -184,14 +195,14 @@ def _rows(inventory: Inventory, share: Share, store: Store) -> Iterator[Row]:
         parquet, names = _parquet(file, share.key)
         batches = parquet.iter_batches(BLOCK_ROWS, columns=list(names.values()), use_threads=False)
         for number, batch in enumerate(batches):
-            if number % share.of == share.number:
+            if share.holds(number):
                 yield from batch.rename_columns(list(names)).to_pylist()
         return
     # A key's line breaks are encoded like its other special characters, so that a line is a row.
     lines = io.TextIOWrapper(gzip.GzipFile(fileobj=file), encoding="utf-8", newline="\n")
     blocks = iter(lambda: list(islice(lines, BLOCK_ROWS)), [])
     for number, block in enumerate(blocks):
-        if number % share.of == share.number:
+        if share.holds(number):
             yield from _csv_rows(inventory, block)
 
 
