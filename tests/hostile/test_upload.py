@@ -44,7 +44,11 @@ def simulated(bucket: Bucket, manifest: str) -> dict[str, bytes]:
     """The objects that a run on this manifest reads."""
     session: Any = bucket
     listing = find_objects(Store("bucket", session), manifest)
-    return {item["key"]: bucket.objects[item["key"]] for group in listing.groups(50_000) for item in group["objects"]}
+    return {
+        item["key"]: bucket.objects[item["key"]]
+        for group, _ in listing.groups(50_000, lambda chunks: 1)
+        for item in group["objects"]
+    }
 
 
 @pytest.fixture

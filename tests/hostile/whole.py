@@ -45,7 +45,9 @@ class Outcome:
 def plan(s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000) -> list[list[Slice]]:
     """The chunks of a portfolio, through JSON as the functions hand them on."""
     store, _ = memory_store(s3)
-    documents = [json.loads(json.dumps(group)) for group in find_objects(store, source).groups(chunk_loans)]
+    documents = [
+        json.loads(json.dumps(group)) for group, _ in find_objects(store, source).groups(chunk_loans, lambda chunks: 3)
+    ]
     chunks = [
         chunk
         for document in documents

@@ -93,7 +93,7 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
 def listed(store: Store, source: str, chunk_loans: int = 50_000) -> list[InputObject]:
     """Every object, through the groups' documents and back, as the functions do it."""
     found = find_objects(store, source)
-    documents = [json.loads(json.dumps(document)) for document in found.groups(chunk_loans, lambda chunks: 3)]
+    documents = [json.loads(json.dumps(document)) for document, _ in found.groups(chunk_loans, lambda chunks: 3)]
     return [item for document in documents for item in group_objects(document, store)]
 
 
@@ -153,7 +153,9 @@ def test_every_share_of_every_file_is_dealt_to_one_group(
 ) -> None:
     files = tuple(inventory.Share(str(i), size) for i, size in enumerate(sizes))
     whole = inventory.Inventory("bucket", "CSV", ("Key", "Size"), files, "")
-    groups = list(inventory.deal(whole, Census(objects, 0, loans), chunk_loans, lambda chunks: number))
+    groups = [
+        group for group, _ in inventory.deal(whole, Census(objects, 0, loans), chunk_loans, lambda chunks: number)
+    ]
     assert all(groups)
     assert len(groups) <= number
     for file in files:
@@ -169,7 +171,7 @@ def test_a_large_inventory_is_split_into_groups_that_each_read_a_share() -> None
     assert found.census.objects == pytest.approx(250_000, rel=0.1)
     assert found.census.rows == pytest.approx(250_000, rel=0.1)
     assert SAMPLED_OBJECTS // 2 <= len(found.census.sample) <= SAMPLED_OBJECTS
-    documents = list(found.groups(50_000, lambda chunks: 7))
+    documents = [document for document, _ in found.groups(50_000, lambda chunks: 7)]
     sizes = [sum(1 for _ in group_objects(document, store)) for document in documents]
     assert sum(sizes) == 250_000
     assert len(sizes) == 7
@@ -294,7 +296,7 @@ def chunks_of(store: Store, source: str, chunk_loans: int) -> list[tuple[Slice, 
         patch.setattr(cutting, "SMALLEST_ROW_BYTES", {"csv": 1, "csv.gz": 1, "parquet": 1})
         return [
             tuple(pieces)
-            for document in find_objects(store, source).groups(chunk_loans, lambda chunks: 2)
+            for document, _ in find_objects(store, source).groups(chunk_loans, lambda chunks: 2)
             for pieces in pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
         ]
 
@@ -312,7 +314,7 @@ def test_an_object_that_was_written_again_is_refused_by_the_worker() -> None:
 def test_a_one_loan_object_is_read_with_one_request() -> None:
     store, s3 = memory_store()
     s3.objects |= {f"loans/{i:03}.csv": csv_file(i, 1, "\n", True, False) for i in range(100)}
-    (document,) = find_objects(store, "loans/").groups(50_000)
+    ((document, _),) = find_objects(store, "loans/").groups(50_000, lambda chunks: 1)
     pieces = [Slice(item.key, item.size, "csv", etag=item.etag) for item in group_objects(document, store)]
     assert len(read_slices(pieces, store, ColumnMapping()).tables[0]) == 100
     assert set(s3.reads.values()) == {1}

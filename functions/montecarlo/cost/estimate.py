@@ -383,7 +383,7 @@ def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, spee
             return inf
         shares = setup.pace(groups).shares
         length = schedule.duration(groups, shares, each, setup.rates, speed.cold_start_seconds)
-        return length + max(groups) * reduce_seconds
+        return float(length + max(groups) * reduce_seconds)
 
     together = max(1, min(setup.max_groups, setup.max_concurrency, len(amounts)))
     lengths = [seconds(number) for number in range(1, together + 1)]

@@ -109,4 +109,4 @@ def scaled_end(chunks: int, most: int, chunk_seconds: float, cold_start: float) 
         middle = (early + late) / 2
         early, late = (early, middle) if started(middle) >= chunks else (middle, late)
     is_new = late <= made[-1] + 1e-6
-    return late + chunk_seconds + (cold_start if is_new else 0.0)
+    return float(late + chunk_seconds + (cold_start if is_new else 0.0))

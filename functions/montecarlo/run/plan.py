@@ -60,7 +60,10 @@ class Plan:
     parameters: Parameters
     cases: tuple[Case, ...]
     design: Design
-    groups: int
+    dealt_into: int
+    """Groups that `schedule.deal` was asked for, with which it makes the same ones again."""
+    group_chunks: tuple[int, ...]
+    """About how many chunks each group has: guessed where the rows are not known before they are read."""
     objects_digest: str
     scenarios_digest: str
     target_error: float | None
@@ -71,6 +74,11 @@ class Plan:
     wave: int = 0
     version: str = __version__
     model: str = MODEL_VERSION
+
+    @property
+    def groups(self) -> int:
+        """How many groups the portfolio was dealt out to."""
+        return len(self.group_chunks)
 
     @cached_property
     def digest(self) -> str:

@@ -27,8 +27,11 @@ BLOCK_OBJECTS = 1_000
 """Objects that are kept together, compressed, until all have gone by."""
 
 
-def deal(objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups) -> Iterator[list[dict[str, Any]]]:
-    """Split the objects, in their order, into groups of about equal work. Yields the objects of each as JSON.
+def deal(
+    objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups
+) -> Iterator[tuple[list[dict[str, Any]], float]]:
+    """Split the objects, in their order, into groups of about equal work. Yields the objects of each as JSON, and about
+    how many chunks they make.
 
     choose: how many groups, from the chunks' worth of work in each object, float (N,). How much a group gets is known
     only when all objects have gone by; until then they are kept compressed, in about 50 bytes each.
@@ -49,7 +52,7 @@ def deal(objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups)
     amounts = np.frombuffer(chunks, dtype=np.float64)
     kept = chain.from_iterable(json.loads(zlib.decompress(packed)) for packed in blocks)
     for start, stop in pairwise([0, *schedule.deal(amounts, choose(amounts))]):
-        yield list(islice(kept, stop - start))
+        yield list(islice(kept, stop - start)), float(amounts[start:stop].sum())
 
 
 def _packed(entries: list[dict[str, Any]]) -> bytes:

@@ -128,8 +128,11 @@ def survey(inventory: Inventory, store: Store) -> Census:
     return Census(round(heads.objects * factor), round(heads.size * factor), round(heads.rows * factor), heads.sample)
 
 
-def deal(inventory: Inventory, census: Census, chunk_loans: int, choose: ChooseGroups) -> Iterator[list[Share]]:
-    """Shares of the inventory's files for each group, about as much for one as for another.
+def deal(
+    inventory: Inventory, census: Census, chunk_loans: int, choose: ChooseGroups
+) -> Iterator[tuple[list[Share], float]]:
+    """Shares of the inventory's files for each group, about as much for one as for another, and about how many chunks
+    they make.
 
     choose: how many groups, from the chunks' worth of work in each of MAX_GROUPS equal parts of the inventory.
     """
@@ -146,7 +149,8 @@ def deal(inventory: Inventory, census: Census, chunk_loans: int, choose: ChooseG
     for start, stop in pairwise([0, *schedule.deal(sizes, number)]):
         # A file is read once for all its pieces.
         of_files = (list(some) for _, some in groupby(pieces[start:stop], key=lambda piece: piece.key))
-        yield [replace(some[0], blocks=len(some)) for some in of_files]
+        shares = [replace(some[0], blocks=len(some)) for some in of_files]
+        yield shares, chunks * float(sizes[start:stop].sum() / sizes.sum())
 
 
 def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:

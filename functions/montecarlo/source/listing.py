@@ -44,8 +44,11 @@ class Listing(Protocol):
     def digest(self) -> str:
         """SHA-256 of the names, sizes and, where they are known, ETags of all objects."""
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
-        """What each group is to read, as JSON; to be taken once. When `choose` is called, the census is complete."""
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
+        """What each group is to read, as JSON, and about how many chunks that makes; to be taken once.
+
+        When `choose` is called, the census is complete.
+        """
 
 
 @dataclass
@@ -62,10 +65,10 @@ class Objects:
         """See `Listing`."""
         return self.census.digest
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
         """See `Listing`."""
-        for group in deal(self.census.count(self.objects), chunk_loans, choose):
-            yield {"objects": group}
+        for group, chunks in deal(self.census.count(self.objects), chunk_loans, choose):
+            yield {"objects": group}, chunks
 
 
 @dataclass
@@ -86,10 +89,10 @@ class Inventoried:
         """See `Listing`."""
         return self.inventory.digest
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[GroupDocument]:
+    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
         """See `Listing`."""
-        for shares in inventory.deal(self.inventory, self.census, chunk_loans, choose):
-            yield {"inventory": self.inventory.to_json(shares)}
+        for shares, chunks in inventory.deal(self.inventory, self.census, chunk_loans, choose):
+            yield {"inventory": self.inventory.to_json(shares)}, chunks
 
 
 def group_objects(document: GroupDocument, store: Store) -> Iterator[InputObject]:

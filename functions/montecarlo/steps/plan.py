@@ -10,13 +10,17 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from math import ceil
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from montecarlo import MODEL_VERSION, __version__
 from montecarlo.cost import estimate as cost
-from montecarlo.cost.estimate import CostEstimate, Setup
+from montecarlo.cost.estimate import CostEstimate, Setup, Work
 from montecarlo.documents import Damaged
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.model.cases import Case
@@ -52,14 +56,14 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     given = read_event(PlanEvent, event)
     request = run_request(given.request, {**host.defaults(RunRequest), "run": given.execution})
     plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host)
-    pace = host.setup(request).pace(plan.groups)
-    each = {"run": plan.run, "plan": plan.digest, "max_concurrency": pace.chunks_each}
+    pace = host.setup(request).pace(plan.group_chunks)
+    each = {"run": plan.run, "plan": plan.digest}
     return {
         "run": request.run,
         "plan": plan.digest,
         "wave": given.wave,
         "max_groups": pace.groups,
-        "groups": [{**each, "group": group} for group in range(plan.groups)],
+        "groups": [{**each, "group": group, "max_concurrency": share} for group, share in enumerate(pace.shares)],
     }
 
 
@@ -99,7 +103,9 @@ def _make(request: RunRequest, host: Host) -> Plan:
 
     place, source = host.find_store(request.portfolio)
     listing = find_objects(place, source)
-    dealt = _deal(request, listing)
+    cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
+    setup = host.setup(request)
+    dealt = _deal(request, listing, len(cases), setup, earlier)
     if not listing.census.objects:
         raise InvalidPortfolio(f"{place.url(source)} names no object with anything in it.")
     if columns.numbers_rows and listing.census.objects > 1:
@@ -107,9 +113,8 @@ def _make(request: RunRequest, host: Host) -> Plan:
             "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
         )
     if earlier:
-        _refuse_another_portfolio(store, request.run, dealt)
-    cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
-    estimate = _estimate(request, listing.census, len(cases), len(dealt), host.setup(request))
+        _refuse_another_portfolio(store, request.run, dealt.documents)
+    estimate = cost.estimate(_work(request, listing.census, len(cases)), setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
 
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
@@ -140,7 +145,8 @@ def _make(request: RunRequest, host: Host) -> Plan:
         parameters=parameters,
         cases=cases,
         design=design,
-        groups=len(dealt),
+        dealt_into=dealt.into,
+        group_chunks=tuple(dealt.chunks),
         objects_digest=listing.digest,
         scenarios_digest=drawn.digest(),
         target_error=request.target_error,
@@ -154,7 +160,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
         store.put_new(keys.plan(plan.run), plan.to_bytes(), JSON, instead_of=etag)
     records.write_sealed(store, keys.estimate(plan.run), estimate.to_json())
     with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(lambda group: _write_group(plan, group, dealt[group], store), range(plan.groups)))
+        list(pool.map(lambda group: _write_group(plan, group, dealt.documents[group], store), range(plan.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put_json(keys.request(plan.run), _resumable(request, as_of), indent=1)
     return plan
@@ -172,12 +178,30 @@ def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
     return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}
 
 
-def _deal(request: RunRequest, listing: Listing) -> list[bytes]:
-    """What each group is to read: compressed, as there may be five million objects."""
-    dealt = []
-    for document in listing.groups(request.chunk_loans):
-        dealt.append(zlib.compress(to_json(document), 1))
-        check_groups(len(dealt) * most_waves(request))
+@dataclass
+class _Dealt:
+    """What each group is to read, compressed, as there may be five million objects, and about how many chunks it has;
+    `into` how many groups the portfolio was to be cut.
+    """
+
+    into: int = 0
+    documents: list[bytes] = field(default_factory=list)
+    chunks: list[int] = field(default_factory=list)
+
+
+def _deal(request: RunRequest, listing: Listing, cases: int, setup: Setup, earlier: Mapping[str, Any] | None) -> _Dealt:
+    """Deal the portfolio out to groups: to those of an earlier plan, or to as many as make the run shortest."""
+    dealt = _Dealt()
+
+    def choose(chunks: npt.NDArray[np.float64]) -> int:
+        there = earlier.get("dealt_into") if earlier else None
+        dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, cases), setup)
+        check_groups(dealt.into * most_waves(request))
+        return dealt.into
+
+    for document, chunks in listing.groups(request.chunk_loans, choose):
+        dealt.documents.append(zlib.compress(to_json(document), 1))
+        dealt.chunks.append(max(1, ceil(round(chunks, 6))))
     return dealt
 
 
@@ -212,9 +236,9 @@ def _changed_object(there: GroupDocument, here: GroupDocument) -> str:
     return "the order of its objects"
 
 
-def _estimate(request: RunRequest, census: Census, cases: int, groups: int, setup: Setup) -> CostEstimate:
-    """What the run takes, with all waves of scenarios that it may have."""
-    work = cost.Work(
+def _work(request: RunRequest, census: Census, cases: int) -> Work:
+    """What is to be simulated, with all waves of scenarios that the run may have."""
+    return Work(
         loans=census.rows,
         objects=census.objects,
         size=census.size,
@@ -223,7 +247,6 @@ def _estimate(request: RunRequest, census: Census, cases: int, groups: int, setu
         chunk_loans=request.chunk_loans,
         sample=request.sample,
     )
-    return cost.estimate(work, replace(setup, groups=groups))
 
 
 def _check_budget(request: RunRequest, estimate: CostEstimate, store: Store) -> None:
