@@ -1,8 +1,8 @@
 """Makes functions/montecarlo/simulation/kernel-<machine>.b64: kernel.c as machine code for Lambda's two processors.
 
-`make kernel` writes them. They are committed; a test fails where kernel.c is newer, and another one builds them anew and
-compares every byte, where the compiler is. That is Zig's C compiler (`ziglang` on PyPI), because it makes the same bytes
-on every system and for every processor. It is large, so it has an environment of its own, which nothing else needs.
+`make kernel` writes them. They are committed; a test fails where kernel.c is newer, and another one makes them anew,
+where the compiler is, and compares every byte. The compiler is Zig's for C (`ziglang` on PyPI), because it makes the
+same bytes on every system, for any processor. It is large, so it has an environment of its own.
 
 Imports montecarlo.simulation.binary and the standard library only.
 """
@@ -54,18 +54,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def built() -> Iterator[tuple[Path, Binary]]:
     """Each file's path with what belongs into it, compiled now. Raises BuildError."""
-    version = compiler("version").strip()
-    for machine in MACHINES:
-        options = ["-target", f"{machine}-linux-gnu.{GLIBC}", *OPTIONS, "-s"]
-        with tempfile.TemporaryDirectory() as scratch:
-            library = Path(scratch, "kernel.so")
-            compiler("cc", *options, str(FOLDER / SOURCE), "-o", str(library))
-            code = library.read_bytes()
-        made = Binary(code, binary.source_hash(), f"ziglang {version}", shlex.join(options))
-        yield FOLDER / binary.file_name(machine), made
+    with tempfile.TemporaryDirectory() as scratch:
+        version = zig("version").strip()
+        for machine in MACHINES:
+            options = ["-target", target(machine), *OPTIONS, "-s"]
+            library = Path(scratch, f"{machine}.so")
+            zig("cc", *options, str(FOLDER / SOURCE), "-o", str(library))
+            made = Binary(library.read_bytes(), binary.source_hash(), f"ziglang {version}", shlex.join(options))
+            yield FOLDER / binary.file_name(machine), made
 
 
-def compiler(*arguments: str) -> str:
+def target(machine: str) -> str:
+    """What Zig compiles for: Linux on a machine, with a C library at least as old as GLIBC."""
+    return f"{machine}-linux-gnu.{GLIBC}"
+
+
+def zig(*arguments: str) -> str:
     """What Zig prints. Raises BuildError where there is none, or it fails."""
     if not PYTHON.exists():
         raise BuildError(f"there is no {PYTHON.parent.parent.name} with the compiler: run `make kernel`")

@@ -13,8 +13,8 @@ from montecarlo.errors import InvalidInput
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
-from montecarlo.storage.account import concurrent_functions
 from montecarlo.simulation.kernel import KERNELS, Kernel
+from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
 
 

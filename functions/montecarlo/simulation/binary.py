@@ -7,7 +7,7 @@
 3. `built`: where there is a C compiler, it is built and kept there, in half a second.
 
 Each is text with the SHA-256 of the machine code and of the kernel.c that it was made from. One whose code has another
-hash, or that was made from another kernel.c, is refused. It is loaded from memory, so that what was checked is what runs.
+hash, or that was made from another kernel.c, is refused. It is loaded from memory: what was checked is what runs.
 Imports the standard library only.
 """
 
@@ -54,6 +54,7 @@ class Binary:
         """A head of `name: value` lines, an empty line, and the code as base64."""
         lines = base64.encodebytes(self.code).decode("ascii")  # 76 characters each
         return (
+            f"# Machine code of {SOURCE}: docs/kernel.md tells how to make it again and compare.\n"
             f"library-sha256: {hashlib.sha256(self.code).hexdigest()}\n"
             f"source-sha256: {self.source}\n"
             f"compiler: {self.compiler}\n"
@@ -136,11 +137,10 @@ def opened(binary: Binary) -> ctypes.CDLL:
     """
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):  # refused, or no /proc here, or no library for this machine
-            # Not closed: the loader takes two files of one name, such as this one's number, for the same library.
-            with os.fdopen(os.memfd_create("kernel"), "wb", closefd=False) as memory:
-                memory.write(binary.code)
-                memory.flush()
-                return ctypes.CDLL(f"/proc/self/fd/{memory.fileno()}")
+            memory = os.memfd_create("kernel")
+            Path(f"/proc/self/fd/{memory}").write_bytes(binary.code)
+            # It stays open: the loader takes two files of one name, such as this number, for the same library.
+            return ctypes.CDLL(f"/proc/self/fd/{memory}")
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "kernel.so")
         path.write_bytes(binary.code)

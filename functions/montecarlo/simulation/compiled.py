@@ -1,4 +1,4 @@
-"""The compiled kernel: the functions of kernel.c as Python calls, to the same bits as NumPy's and in a third of the time.
+"""The compiled kernel: the functions of kernel.c as Python calls, for NumPy's bits in a third of the time.
 
 `binary` says where the machine code comes from. Whatever fails there, the run goes on with NumPy, the log says why, and
 the run's record says so. Imports NumPy, `binary` and `trials` only.
@@ -100,7 +100,7 @@ def _arguments(trials: Trials) -> tuple[object, ...]:
 
 
 @functools.cache
-def load(cache: Path | None = None) -> Library | None:
+def load(cache: Path | None) -> Library | None:
     """The library from where it is found first, kept by the process; None, and the log says why, where there is none.
 
     cache: the user's cache folder, for systems and processors that none is carried for.
