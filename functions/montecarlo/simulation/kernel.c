@@ -1,8 +1,8 @@
-/* The kernel's inner loop, for the same bits as numpy_kernel.py in a third of the time. compiled.py builds, loads and
- * calls it.
+/* The kernel's inner loop, for the same bits as numpy_kernel.py in a third of the time. compiled.py calls it; after a
+ * change, `make kernel` makes the machine code anew that binary.py loads.
  *
- * C11 for GCC and Clang on 64-bit little-endian machines; no intrinsics, no memory of its own, nothing but
- * integers. A block of scenarios is done for all loans before the next one, so that what is added up stays in cache.
+ * C11 for GCC and Clang on 64-bit little-endian machines; no intrinsics, no memory of its own, nothing but integers. A
+ * block of scenarios is done for all loans before the next one, so that what is added up stays in cache.
  *
  * Sources: Salmon et al. 2011 (Philox4x64-10); Steele, Lea and Flood 2014 (SplitMix64).
  */
