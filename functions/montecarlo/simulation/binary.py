@@ -54,7 +54,7 @@ class Binary:
         """A head of `name: value` lines, an empty line, and the code as base64."""
         lines = base64.encodebytes(self.code).decode("ascii")  # 76 characters each
         return (
-            f"# Machine code of {SOURCE}: docs/kernel.md tells how to make it again and compare.\n"
+            f"# Machine code of {SOURCE}: docs/security.md tells how to make it again and compare.\n"
             f"library-sha256: {hashlib.sha256(self.code).hexdigest()}\n"
             f"source-sha256: {self.source}\n"
             f"compiler: {self.compiler}\n"
