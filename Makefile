@@ -5,10 +5,11 @@ SAM_VENV := .venv-sam
 CHECKOV_VENV := .venv-checkov
 AUDIT_VENV := .venv-audit
 LAMBDA_VENV := .venv-lambda
+ZIG_VENV := .venv-zig
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console layers kernel setup tools lock licences audit test-lambda-runtime clean
+.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
@@ -43,8 +44,8 @@ console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the file
 layers: $(VENV)/.local  ## compare the pinned layer with the newest release; asks the package index
 	@$(BIN)/python -m publishing.layers
 
-kernel: setup  ## build the compiled kernel for Lambda to run; for another processor: MACHINE=aarch64 CC=<its compiler>
-	@$(BIN)/python -m montecarlo.simulation.compiled $(if $(MACHINE),--machine $(MACHINE)) $(if $(SYSTEM),--system $(SYSTEM))
+kernel: $(VENV)/.local compiler  ## write the kernel's machine code for Lambda anew, functions/montecarlo/simulation/kernel-*.b64
+	@$(BIN)/python -m publishing.kernel
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Environments, each installed from a file in requirements/, with hashes. Where uv cannot reach the package index, as
@@ -59,6 +60,8 @@ endef
 setup: $(VENV)/.local $(SAM_VENV)/.sam  ## what `make run` needs: .venv and .venv-sam
 
 tools: $(CHECKOV_VENV)/.checkov $(NODE)/.asl-validator  ## what `make test` needs beside: checkov, asl-validator
+
+compiler: $(ZIG_VENV)/.zig  ## what `make kernel` needs, and the test that makes the same bytes: Zig's C compiler, 440 MB
 
 $(VENV)/.setup: requirements/setup.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
@@ -77,7 +80,7 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.local
 	$(call install,$(VENV),$<)
 	@touch $@
 
-$(SAM_VENV)/.sam $(CHECKOV_VENV)/.checkov $(AUDIT_VENV)/.audit: $(VENV)/.setup
+$(SAM_VENV)/.sam $(CHECKOV_VENV)/.checkov $(AUDIT_VENV)/.audit $(ZIG_VENV)/.zig: $(VENV)/.setup
 	@test -d $(@D) || $(PYTHON) -m venv --without-pip $(@D)
 	$(call install,$(@D),$(filter requirements/%,$^))
 	@touch $@
@@ -90,6 +93,7 @@ $(LAMBDA_VENV)/.lambda: requirements/lambda.txt $(VENV)/.setup
 $(SAM_VENV)/.sam: requirements/sam.txt
 $(CHECKOV_VENV)/.checkov: requirements/checkov.txt
 $(AUDIT_VENV)/.audit: requirements/audit.txt
+$(ZIG_VENV)/.zig: requirements/zig.txt
 
 $(NODE)/.asl-validator: requirements/package-lock.json
 	@mkdir -p $(@D)
@@ -106,17 +110,17 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is needed; other versions stay
 	$(LOCK) pyproject.toml --extra local --extra test --extra bench --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --extra local --constraint requirements/test.txt --output-file requirements/local.txt
-	for name in setup sam checkov audit; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
+	for name in setup sam checkov audit zig; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(LOCK:3.11=3.13) requirements/lambda.in --output-file requirements/lambda.txt
 	npm install --prefix requirements --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund
 
-licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit  ## write docs/licences.md anew, the licence of every package
+licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit compiler  ## write docs/licences.md anew, the licence of every package
 	$(BIN)/python -m tests.docs.licences
 
 audit: $(AUDIT_VENV)/.audit  ## ask a service on the network for known weaknesses of all packages
-	for name in test sam checkov setup lambda; do \
+	for name in test sam checkov setup lambda zig; do \
 	  $(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
 	npm audit --prefix requirements
 
 clean:  ## remove every environment and what runs left
-	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) $(LAMBDA_VENV) $(NODE) .montecarlo build
+	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) $(LAMBDA_VENV) $(ZIG_VENV) $(NODE) .montecarlo build

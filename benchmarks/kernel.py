@@ -15,11 +15,13 @@ import json
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from generated import CASES, SEED, generated
@@ -28,7 +30,8 @@ from montecarlo.model import normal
 from montecarlo.model.credit import LoanRisks
 from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.tables import ModelTables
-from montecarlo.simulation import compiled, kernel
+from montecarlo.simulation import binary, compiled, kernel
+from montecarlo.simulation.binary import CompiledError
 
 try:
     import pandas as pd
@@ -80,7 +83,7 @@ def main() -> int:
     print(f"\n{'':36}{'ns per trial':>14}{'fastest turn':>14}{'of NumPy kernel':>17}")
     for name, value in medians.items():
         print(f"{name:36}{value:14.3f}{min(times[name]):14.3f}{value / medians[REFERENCE]:17.3f}")
-    for kind in ("NumPy", "C"):
+    for kind in ("NumPy", "C", "C, built here"):
         if f"kernel, {kind}, 1 case" in medians:
             further = (medians[f"kernel, {kind}, 3 cases"] - medians[f"kernel, {kind}, 1 case"]) / 2
             print(f"{'each further case, ' + kind:36}{further:14.3f}")
@@ -148,17 +151,19 @@ def usual_ways(problem: Problem) -> list[Way]:
 
 
 def kernels(problems: list[Problem]) -> list[Way]:
-    """Both kernels with one, two and three cases, after checking that they give the same bits."""
-    uses = {"NumPy": "numpy", "C": "c"}
-    if compiled.load() is None:
-        del uses["C"]
-        print("there is no C compiler, so the compiled kernel is left out")
-    results = [kernel.simulate(*problems[-1], SEED, use) for use in uses.values()]
+    """The kernels with one, two and three cases, after checking that they give the same bits."""
+    uses: dict[str, tuple[kernel.Kernel, Path | None]] = {"NumPy": ("numpy", None)}
+    if compiled.load(None):
+        uses["C"] = "compiled", None
+    if here := built_here():
+        uses["C, built here"] = "compiled", here
+    results = [kernel.simulate(*problems[-1], SEED, *use) for use in uses.values()]
+    assert [result.kernel for result in results] == [use for use, _ in uses.values()]
     for name in ("by_segment", "by_region", "frequency"):
         assert all(np.array_equal(getattr(results[0], name), getattr(other, name)) for other in results)
 
-    def turn(use: str, problem: Problem) -> Callable[[], kernel.Simulation]:
-        return lambda: kernel.simulate(*problem, SEED, use)
+    def turn(use: tuple[kernel.Kernel, Path | None], problem: Problem) -> Callable[[], kernel.Simulation]:
+        return lambda: kernel.simulate(*problem, SEED, *use)
 
     return [
         Way(
@@ -169,6 +174,12 @@ def kernels(problems: list[Problem]) -> list[Way]:
         for kind, use in uses.items()
         for loans, tables, drawn in problems
     ]
+
+
+def built_here() -> Path | None:
+    """A cache folder for which `compiled.load` now has a library of this computer's own compiler; None without one."""
+    with tempfile.TemporaryDirectory() as cache, patch.object(binary, "carried", side_effect=CompiledError("left out")):
+        return Path(cache) if compiled.load(Path(cache)) else None
 
 
 def default_shares(problem: Problem) -> dict[str, float]:
@@ -184,7 +195,7 @@ def limits() -> list[Way]:
     philox = np.random.Philox(key=[SEED, 0])
     source, target = np.ones(COPIED_BYTES, dtype=np.uint8), np.zeros(COPIED_BYTES, dtype=np.uint8)
     ways = [Way("limit: a byte of Philox, NumPy", lambda: philox.random_raw(RAW_BYTES // 8), RAW_BYTES)]
-    if library := compiled.load():
+    if library := compiled.load(None):
         ways.append(Way("limit: a byte of Philox, C", lambda: library.random_words(SEED, 0, RAW_BYTES // 8), RAW_BYTES))
     return [*ways, Way("limit: a byte copied (memcpy)", lambda: np.copyto(target, source), COPIED_BYTES)]
 

@@ -35,7 +35,7 @@ def main() -> int:
         print(json.dumps(measured(int(loans), int(scenarios), options.cases, use)))
         return 0
 
-    kernels = ("numpy", "c") if compiled.load() else ("numpy",)
+    kernels = kernel.KERNELS if compiled.load(None) else ("numpy",)
     rows = []
     print(f"MB at the peak, {options.cases} cases\n{'loans':>8}{'scenarios':>11}{'formula':>10}", end="")
     print("".join(f"{use:>10}" for use in kernels))
@@ -60,7 +60,7 @@ def run(*arguments: object) -> dict[str, int]:
     return figures
 
 
-def measured(size: int, scenarios: int, cases: int, use: str) -> dict[str, int | str]:
+def measured(size: int, scenarios: int, cases: int, use: kernel.Kernel) -> dict[str, int | str]:
     """The figures of one size, in bytes."""
     problem = generated(size, scenarios, cases)
     tracemalloc.start()

@@ -9,7 +9,7 @@
     python benchmarks/scale.py speed            the figures of `montecarlo.cost.estimate.Speed` on this machine
 
 `--json FILE` writes the figures, `--svg FILE` the picture of `curve`, `--size` makes everything smaller or larger,
-`--kernel numpy` is what Lambda has where nobody built the compiled kernel.
+`--kernel numpy` is what Lambda computes with where the parameter Kernel says so.
 A stage's time is from the execution's history; time and memory of functions are from their logs.
 """
 
@@ -44,7 +44,6 @@ from montecarlo.cost import estimate as cost
 from montecarlo.host.environment import Environment
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.run.chunk import Chunk
-from montecarlo.run.plan import read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.simulation import kernel
 from montecarlo.source.objects import Slice
@@ -182,7 +181,7 @@ def bench() -> Iterator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="montecarlo-bench-"))
     aws = server.start(folder / "aws")
     try:
-        made = Bench(deployment.deploy(aws.environment, folder / "sam-deploy.log"))
+        made = Bench(deployment.deploy(aws.environment, folder / "sam-deploy.log", {"Kernel": Environment().kernel}))
         made.simulate(made.generate(2_000), 100)  # imports and the first start of every function are not measured
         yield made
     finally:
@@ -359,7 +358,7 @@ def speed(size: float) -> Any:
     return found
 
 
-def kernel_ns(cases: int, use: str) -> float:
+def kernel_ns(cases: int, use: kernel.Kernel) -> float:
     """ns per loan and scenario, the median of three."""
     problem = generated(10_000, 10_000, cases, aimed=True)
     times = []
@@ -376,19 +375,14 @@ def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:
     host = Environment()
     host.store = store
     plan = make(request, host)
-    table = read_scenarios(store, plan)
+    host.scenarios(plan)  # as a warm worker has them
     seconds = 0.0
     for group in range(plan.groups):
         plan_chunks(plan, group, store, store, store)
         for item in store.get_json(keys.group_chunks(plan.run, group), list):
             started = time.process_time()
-            partial = simulate(
-                Chunk(item["run"], item["group"], item["chunk"], tuple(map(Slice.from_json, item["slices"]))),
-                plan,
-                table,
-                store,
-                store,
-            )
+            slices = tuple(map(Slice.from_json, item["slices"]))
+            partial = simulate(Chunk(item["run"], item["group"], item["chunk"], slices), plan, host)
             seconds += time.process_time() - started - partial.kernel_seconds
     return seconds
 
@@ -446,12 +440,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python benchmarks/scale.py", description="Time and memory of whole runs.")
     parser.add_argument("mode", choices=MODES)
     parser.add_argument("--size", type=float, default=1.0, help="everything so many times as large (default 1)")
-    parser.add_argument("--kernel", choices=("numpy", "c"), help="default: the compiled one where there is a compiler")
+    parser.add_argument("--kernel", choices=kernel.KERNELS, default="compiled")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write the picture of curve there")
     options = parser.parse_args()
-    if options.kernel:
-        os.environ["MONTECARLO_KERNEL"] = options.kernel  # the functions inherit it
+    os.environ["MONTECARLO_KERNEL"] = options.kernel
     figures = MODES[options.mode](options.size)
     if options.json:
         machine = {"processor": platform.processor() or platform.machine(), "workers": WORKERS}

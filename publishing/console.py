@@ -263,7 +263,9 @@ def code(folder: Path) -> list[Artifact]:
 
 def sources(folder: Path) -> list[Path]:
     """The files of the functions, sorted by path: what SAM would zip, less what was built from them."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in {".py", ".json", ".c"})
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.suffix in {".py", ".json", ".c", ".b64"}
+    )
 
 
 def bundles(files: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from montecarlo.cost.estimate import Setup
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.simulation.kernel import Kernel
 from montecarlo.steps import (
     aggregate,
     generate_part,
@@ -31,6 +33,9 @@ TODAY = date(2026, 1, 1)
 
 class MemoryHost:
     """A `steps.protocol.Host` with one bucket in memory."""
+
+    kernel: Kernel = "compiled"
+    cache: Path | None = None
 
     def __init__(self, s3: MemoryS3 | None = None) -> None:
         self.s3 = s3 or MemoryS3()

@@ -55,6 +55,7 @@ module "dataproc" {
   max_group_concurrency = var.max_group_concurrency
   child_execution_type  = var.child_execution_type
   simulate_memory       = var.simulate_memory
+  kernel                = var.kernel
   common                = local.common
 }
 

@@ -126,6 +126,18 @@ variable "architecture" {
   }
 }
 
+variable "kernel" {
+  description = "What simulates. compiled is machine code that this repository holds as text, made from functions/montecarlo/simulation/kernel.c. numpy does without it, for those who let no machine code in: it takes three times as long, and the results are the same to the last bit."
+  type        = string
+  default     = "compiled"
+  nullable    = false
+
+  validation {
+    condition     = contains(["compiled", "numpy"], var.kernel)
+    error_message = "kernel must be compiled or numpy."
+  }
+}
+
 variable "simulate_memory" {
   description = "Memory of SimulateChunk in MB. 1,769 MB buys one whole vCPU, and SimulateChunk uses one. Raise it for chunks that need more memory."
   type        = number

@@ -22,6 +22,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "checkov": (".venv-checkov", "checkov"),
     "audit": (".venv-audit", "`make audit`"),
     "lambda": (".venv-lambda", "tests with Lambda's libraries"),
+    "zig": (".venv-zig", "`make kernel`"),
 }
 """By file of requirements/: the environment that it is installed in, and what for. A package is listed where it first
 occurs.

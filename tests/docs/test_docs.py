@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -264,3 +265,16 @@ def test_columns_are_those_of_the_portfolio() -> None:
     assert {f"`{column.name}`" for column in COLUMNS} <= {
         cells[0] for cells in rows(text_of("docs/run-your-portfolio.md"))
     }
+
+
+def test_the_reviewers_commands_find_the_same_machine_code() -> None:
+    if not (ROOT / ".venv-zig/bin/python").exists():
+        pytest.skip("Zig's C compiler is not installed: `make compiler` does it")
+    (commands,) = re.findall(r"```sh\n(.*?)```", text_of("docs/security.md"), re.DOTALL)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hashed = re.findall(r"^([0-9a-f]{64}) ", done.stdout, re.MULTILINE)
+    assert len(hashed) == 2
+    assert re.findall(r"^library-sha256: (.*)$", done.stdout, re.MULTILINE) == hashed
+    (version,) = re.findall(r"^ziglang==(.*)$", text_of("requirements/zig.in"), re.MULTILINE)
+    assert f"ziglang=={version}" in commands

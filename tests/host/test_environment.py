@@ -10,8 +10,9 @@ from montecarlo.errors import InvalidInput
 from montecarlo.host import aws_lambda
 from montecarlo.host.environment import Environment
 from montecarlo.run.request import RunRequest, run_request
+from montecarlo.simulation.kernel import KERNELS
 from montecarlo.steps.protocol import Host
-from tests.infrastructure.templates import resources
+from tests.infrastructure.templates import resources, template
 
 STEPS = Path(__file__).parents[2] / "functions" / "montecarlo" / "steps"
 
@@ -96,3 +97,45 @@ def test_a_run_takes_what_it_asks_for_where_lambda_does_not_say(
     with Stubber(lambda_) as stubber:
         stubber.add_client_error("get_account_settings", "AccessDeniedException")
         assert environment.setup(RunRequest("june", max_concurrency=700)).max_concurrency == 700
+
+
+@pytest.mark.parametrize(
+    ("named", "kernel"), [(None, "compiled"), ("", "compiled"), ("compiled", "compiled"), ("numpy", "numpy")]
+)
+def test_the_stack_says_what_simulates(
+    environment: Host, monkeypatch: pytest.MonkeyPatch, named: str | None, kernel: str
+) -> None:
+    if named is None:
+        monkeypatch.delenv("MONTECARLO_KERNEL", raising=False)
+    else:
+        monkeypatch.setenv("MONTECARLO_KERNEL", named)
+    assert environment.kernel == kernel
+
+
+def test_a_kernel_that_there_is_not_is_refused(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONTECARLO_KERNEL", "fortran")
+    with pytest.raises(InvalidInput, match="no kernel 'fortran': set MONTECARLO_KERNEL to compiled or numpy"):
+        _ = environment.kernel
+
+
+def test_the_stacks_offer_the_kernels_that_there_are() -> None:
+    parameter = template("template.yaml")["Parameters"]["Kernel"]
+    assert (tuple(parameter["AllowedValues"]), parameter["Default"]) == (KERNELS, "compiled")
+
+
+@pytest.mark.parametrize(
+    ("named", "cache"), [("/somewhere", "/somewhere"), ("", "/home/me/.cache"), ("relative", "/home/me/.cache")]
+)
+def test_the_cache_is_the_users(environment: Host, monkeypatch: pytest.MonkeyPatch, named: str, cache: str) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    assert environment.cache == Path(cache)
+
+
+def test_a_user_without_a_home_has_no_cache(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("could not determine home directory")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert environment.cache is None

@@ -15,7 +15,7 @@ from montecarlo.model.parameters import load
 from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.partial import Counts, Partial
-from montecarlo.simulation import compiled, kernel
+from montecarlo.simulation import kernel
 from montecarlo.storage import keys
 from tests.memory_run import MemoryHost, simulate
 from tests.pools import BASE, STRESSED, drawn_of, loans, pool, tables_of
@@ -30,7 +30,6 @@ FRACTIONS = st.integers(0, LARGEST << FRACTION_BITS)
 LOAN = st.tuples(AMOUNTS, st.integers(0, SEGMENTS - 1), st.integers(0, len(REGIONS) - 1), *[FRACTIONS] * 4)
 CHUNKS = st.lists(st.lists(LOAN, max_size=6), min_size=1, max_size=6)
 DRAWN = drawn_of(load(), SCENARIOS, 1, BASE, STRESSED)
-KERNELS = ["numpy", "c"]
 
 
 def chunk_of(rows: list[tuple[int, ...]], number: int) -> Partial:
@@ -109,10 +108,8 @@ def test_one_cent_more_is_refused_before_it_can_wrap() -> None:
         total.segments.totals(one_in=2)
 
 
-@pytest.mark.parametrize("use", KERNELS)
-def test_both_kernels_add_to_the_limit(use: str) -> None:
-    if use == "c" and compiled.load() is None:
-        pytest.skip("there is no C compiler")
+@pytest.mark.parametrize("use", kernel.KERNELS)
+def test_both_kernels_add_to_the_limit(use: kernel.Kernel) -> None:
     tables, drawn = drawn_of(load(), 200)
     some = pool(0.6, 46_000, tables, loss_cents=LARGEST)
     ones = LoanRisks(**{**vars(some), "loss": np.ones(len(some), dtype=np.int64)})

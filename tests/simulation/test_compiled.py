@@ -1,10 +1,6 @@
 """The compiled kernel: NumPy's bits, and never a reason for a run to fail."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+import platform
 
 import numpy as np
 import pytest
@@ -14,7 +10,7 @@ from hypothesis import strategies as st
 from montecarlo.model import normal
 from montecarlo.model.credit import LoanRisks
 from montecarlo.model.parameters import load
-from montecarlo.simulation import compiled, kernel, numpy_kernel
+from montecarlo.simulation import binary, compiled, kernel, numpy_kernel
 from montecarlo.simulation.numpy_kernel import Finder
 from montecarlo.simulation.trials import Trials
 from tests.pools import BASE, STRESSED, drawn_of, pool, tables_of
@@ -23,24 +19,13 @@ from tests.simulation.test_kernel import mixed
 SEEDS = st.integers(0, 2**63 - 1)
 
 
-@pytest.fixture(scope="module")
-def library() -> compiled.Library:
-    found = compiled.load()
-    if found is None:
-        pytest.skip("there is no C compiler")
-    return found
-
-
 @pytest.fixture
-def no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """As on a machine where nothing was built yet; gives its cache folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiled, "SOURCE", tmp_path / "kernel.c")
-    monkeypatch.delenv("MONTECARLO_KERNEL", raising=False)
-    (tmp_path / "kernel.c").write_bytes((Path(compiled.__file__).with_name("kernel.c")).read_bytes())
-    compiled.load.cache_clear()
-    yield tmp_path / "montecarlo"
-    compiled.load.cache_clear()
+def library() -> compiled.Library:
+    found = compiled.load(None)
+    if found is None:
+        assert (platform.system(), platform.machine()) not in [("Linux", machine) for machine in binary.MACHINES]
+        pytest.skip("no machine code is carried for this computer")
+    return found
 
 
 def trials(loans: int, scenarios: int, seed: int = 3, first_scenario: int = 0) -> Trials:
@@ -59,11 +44,11 @@ def trials(loans: int, scenarios: int, seed: int = 3, first_scenario: int = 0) -
 
 def both(loans: LoanRisks, scenarios: int, seed: int) -> tuple[kernel.Simulation, kernel.Simulation]:
     tables, drawn = drawn_of(load(), scenarios, seed, BASE, STRESSED)
-    return kernel.simulate(loans, tables, drawn, seed, "numpy"), kernel.simulate(loans, tables, drawn, seed, "c")
+    return kernel.simulate(loans, tables, drawn, seed, "numpy"), kernel.simulate(loans, tables, drawn, seed)
 
 
 def assert_same(ours: kernel.Simulation, theirs: kernel.Simulation) -> None:
-    assert (ours.kernel, theirs.kernel) == ("numpy", "c")
+    assert (ours.kernel, theirs.kernel) == ("numpy", "compiled")
     assert np.array_equal(ours.by_segment, theirs.by_segment)
     assert np.array_equal(ours.by_region, theirs.by_region)
     assert np.array_equal(ours.frequency, theirs.frequency)
@@ -83,7 +68,7 @@ def test_both_kernels_give_the_same_bits(library: compiled.Library, scenarios: i
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.integers(1, 3000), st.integers(0, 50))
 def test_both_kernels_give_the_same_bits_for_any_seed_and_size(seed: int, scenarios: int, loans: int) -> None:
-    if compiled.load():
+    if compiled.load(None):
         assert_same(*both(mixed(tables_of(load(), BASE, STRESSED), loans, seed % 1000), scenarios, seed))
 
 
@@ -91,18 +76,16 @@ def test_both_kernels_give_the_same_bits_for_any_seed_and_size(seed: int, scenar
 @given(SEEDS, st.integers(1, 2000), st.integers(1, 20), st.integers(0, 2**40))
 def test_both_find_the_same_defaults(seed: int, scenarios: int, loans: int, first_block: int) -> None:
     some = trials(loans, scenarios, seed, first_scenario=32 * first_block)
-    if library := compiled.load():
+    if library := compiled.load(None):
         for ours, theirs in zip(Finder(some).find(some), library.find(some), strict=True):
             assert sorted(zip(*map(np.ndarray.tolist, ours), strict=True)) == sorted(
                 zip(*map(np.ndarray.tolist, theirs), strict=True)
             )
 
 
-@pytest.mark.parametrize("use", ["numpy", "c"])
-def test_later_scenarios_are_the_same_wherever_they_begin(use: str) -> None:
-    library = compiled.load()
-    if use == "c" and library is None:
-        pytest.skip("there is no C compiler")
+@pytest.mark.parametrize("use", kernel.KERNELS)
+def test_later_scenarios_are_the_same_wherever_they_begin(use: kernel.Kernel) -> None:
+    library = compiled.load(None) if use == "compiled" else None
     whole = trials(30, 1300)
     later = Trials(**{**vars(whole), "first_scenario": 64, "drift": whole.drift[64:]})
     for all_of_them, found in zip(*((library or Finder(t)).find(t) for t in (whole, later)), strict=True):
@@ -113,13 +96,13 @@ def test_later_scenarios_are_the_same_wherever_they_begin(use: str) -> None:
 def test_losses_near_the_limit_of_a_chunk_are_exact(library: compiled.Library) -> None:
     tables, drawn = drawn_of(load(), 100)
     loans = pool(0.5, 2, tables, loss_cents=(1 << 61) - 1)
-    ours, theirs = (kernel.simulate(loans, tables, drawn, 1, use).by_segment for use in ("numpy", "c"))
+    ours, theirs = (kernel.simulate(loans, tables, drawn, 1, use).by_segment for use in kernel.KERNELS)
     assert np.array_equal(ours, theirs)
     assert ours.max() == 2 * ((1 << 61) - 1)
 
 
 def test_a_library_that_gives_other_bits_is_not_used(
-    library: compiled.Library, monkeypatch: pytest.MonkeyPatch
+    library: compiled.Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tables, drawn = drawn_of(load(), 200)
     loans = mixed(tables, 50)
@@ -133,78 +116,10 @@ def test_a_library_that_gives_other_bits_is_not_used(
     found = kernel.simulate(loans, tables, drawn, 1)
     assert found.kernel == "numpy"
     assert np.array_equal(found.by_segment, expected.by_segment)
+    assert "gives other bits" in caplog.text
 
 
-@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
-def test_without_a_compiler_numpy_does_it(no_library: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
-    monkeypatch.setenv("CC", compiler)
+def test_numpy_is_what_is_taken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "load", lambda cache: pytest.fail("machine code was loaded"))
     tables, drawn = drawn_of(load(), 50)
-    assert kernel.simulate(mixed(tables, 20), tables, drawn, 1).kernel == "numpy"
-    assert not list(no_library.glob("*"))
-    with pytest.raises(compiled.CompiledError, match="no C compiler"):
-        kernel.simulate(mixed(tables, 20), tables, drawn, 1, "c")
-
-
-def test_without_a_place_to_keep_it_numpy_does_it(no_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert compiled.choose() is None
-
-
-def test_without_its_source_numpy_does_it(no_library: Path) -> None:
-    compiled.SOURCE.unlink()
-    assert compiled.choose() is None
-
-
-def test_it_is_built_once_and_kept(library: compiled.Library, no_library: Path) -> None:
-    first = compiled.load()
-    assert first is not None
-    assert first.path.parent == no_library
-    compiled.load.cache_clear()
-    built = first.path.stat().st_mtime_ns
-    second = compiled.load()
-    assert second is not None
-    assert second.path.stat().st_mtime_ns == built
-    assert [path.name for path in no_library.iterdir()] == [compiled.file_name()]
-
-
-def test_a_damaged_library_is_built_again(library: compiled.Library, no_library: Path) -> None:
-    no_library.mkdir()
-    (no_library / compiled.file_name()).write_bytes(b"not a library")
-    assert compiled.load() is not None
-
-
-def test_a_library_beside_the_source_comes_first(library: compiled.Library, no_library: Path) -> None:
-    beside = compiled.build(compiled.SOURCE.with_name(compiled.file_name()))
-    found = compiled.load()
-    assert found is not None
-    assert found.path == beside
-
-
-def test_a_library_of_an_older_source_is_not_used(library: compiled.Library, no_library: Path) -> None:
-    older = compiled.build(compiled.SOURCE.with_name(compiled.file_name()))
-    compiled.SOURCE.write_text(compiled.SOURCE.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    found = compiled.load()
-    assert found is not None
-    assert found.path != older
-
-
-def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONTECARLO_KERNEL", "numpy")
-    assert compiled.choose() is None
-    monkeypatch.setenv("MONTECARLO_KERNEL", "fortran")
-    with pytest.raises(ValueError, match="fortran"):
-        compiled.choose()
-
-
-def test_its_name_tells_the_machine_and_the_source() -> None:
-    assert compiled.file_name("Linux", "aarch64").startswith("kernel-linux-aarch64-")
-    assert compiled.file_name("Linux", "aarch64") != compiled.file_name("Linux", "x86_64")
-
-
-def test_several_processes_may_build_it_at_once(library: compiled.Library, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from montecarlo.simulation import compiled; print(compiled.load().path)"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    paths = {process.communicate()[0] for process in processes}
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert len(paths) == 1
+    assert kernel.simulate(mixed(tables, 20), tables, drawn, 1, "numpy").kernel == "numpy"

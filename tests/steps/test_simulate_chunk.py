@@ -5,9 +5,13 @@ import io
 import pyarrow.parquet as pq
 
 from montecarlo.run.partial import Partial
+from montecarlo.simulation.compiled import load
+from montecarlo.simulation.kernel import KERNELS
 from montecarlo.steps import simulate_chunk
 from montecarlo.storage import keys
-from tests.memory_run import MemoryHost
+from tests.memory_run import MemoryHost, figures, simulate
+from tests.memory_s3 import MemoryS3
+from tests.steps.conftest import REQUEST
 
 
 def test_every_row_is_accounted_for(finished: MemoryHost) -> None:
@@ -30,3 +34,16 @@ def test_a_warm_worker_reads_the_scenarios_once(finished: MemoryHost) -> None:
     for chunk in finished.json(keys.group_chunks("june", 0)):
         simulate_chunk.step(chunk, finished)
     assert finished.s3.reads[keys.scenarios("june")] == 1
+
+
+def test_the_record_says_what_simulated_and_the_figures_are_the_same(portfolio: MemoryHost) -> None:
+    objects = dict(portfolio.s3.objects)
+    results = {}
+    for name in KERNELS:
+        host = MemoryHost(MemoryS3(dict(objects)))
+        host.kernel = name
+        results[name] = simulate(host, **REQUEST)
+    assert results["numpy"]["versions"]["kernel"] == "numpy"
+    if load(None):
+        assert results["compiled"]["versions"]["kernel"] == "compiled"
+    assert figures(results["numpy"]) == figures(results["compiled"])

@@ -34,6 +34,7 @@ GIVEN = {
     "GeneratedLoans": 3000,
     "PortfolioBucketName": "a-bank-s-loans",
     "Architecture": "x86_64",
+    "Kernel": "numpy",
     "SimulateMemory": 2048,
     "ChildExecutionType": "EXPRESS",
     "LayerArn": "arn:aws:lambda:us-east-1:210987654321:layer:scientific:3",

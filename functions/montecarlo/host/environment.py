@@ -5,6 +5,7 @@ import platform
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from montecarlo.cost.estimate import Setup
@@ -12,6 +13,7 @@ from montecarlo.errors import InvalidInput
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.simulation.kernel import KERNELS, Kernel
 from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
 
@@ -63,6 +65,26 @@ class Environment:
             max_group_concurrency=request.max_group_concurrency,
             region=os.environ.get("AWS_REGION", Setup.region),
         )
+
+    @property
+    def kernel(self) -> Kernel:
+        """MONTECARLO_KERNEL, which the stack's parameter Kernel sets. Raises InvalidInput for what is none."""
+        name = os.environ.get("MONTECARLO_KERNEL") or "compiled"
+        for kernel in KERNELS:
+            if kernel == name:
+                return kernel
+        raise InvalidInput(f"there is no kernel {name!r}: set MONTECARLO_KERNEL to {' or '.join(KERNELS)}.")
+
+    @property
+    def cache(self) -> Path | None:
+        """XDG_CACHE_HOME if it is an absolute path, or else ~/.cache."""
+        named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if named.is_absolute():
+            return named
+        try:
+            return Path.home() / ".cache"
+        except RuntimeError:  # this user has no home
+            return None
 
     def today(self) -> date:
         """Today, UTC."""

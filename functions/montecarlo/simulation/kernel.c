@@ -1,8 +1,8 @@
-/* The kernel's inner loop, for the same bits as numpy_kernel.py in a third of the time. compiled.py builds, loads and
- * calls it.
+/* The kernel's inner loop, for the same bits as numpy_kernel.py in a third of the time. compiled.py calls it; after a
+ * change, `make kernel` makes the machine code anew that binary.py loads.
  *
- * Portable C11 for GCC and Clang on 64-bit little-endian machines; no intrinsics, no memory of its own, nothing but
- * integers. A block of scenarios is done for all loans before the next one, so that what is added up stays in cache.
+ * C11 for GCC and Clang on 64-bit little-endian machines; no intrinsics, no memory of its own, nothing but integers. A
+ * block of scenarios is done for all loans before the next one, so that what is added up stays in cache.
  *
  * Sources: Salmon et al. 2011 (Philox4x64-10); Steele, Lea and Flood 2014 (SplitMix64).
  */
@@ -144,12 +144,14 @@ void add_losses(uint64_t seed, int64_t first_scenario, int64_t scenarios, int64_
             for (int64_t c = 0; c < cases; c++) {
                 int64_t *cells = by_region + (c * regions + region[loan]) * scenarios + start;
                 int32_t own = alpha[c * loans + loan];
-                int64_t weighted = 0;
+                int64_t lost = loss[loan], weighted = 0;
                 for (int n = 0; n < found; n++) {
                     uint32_t s = candidates[n].scenario;
-                    /* All bits set for a default, none otherwise: no branch that the processor could guess wrong. */
+                    /* All bits set for a default, none otherwise: no branch that the processor could guess wrong. The
+                     * empty instruction hides from Clang what the mask is, which would make a branch of it again. */
                     int64_t mask = -(int64_t)(candidates[n].random < threshold(phi, own, drift[start + s]));
-                    cells[s] += loss[loan] & mask;
+                    __asm__("" : "+r"(mask));
+                    cells[s] += lost & mask;
                     weighted += weight[start + s] & mask;
                 }
                 frequency[c * loans + loan] += weighted;

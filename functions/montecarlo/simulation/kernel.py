@@ -11,7 +11,10 @@ does the work: kernel.c where `compiled` finds it, or else `numpy_kernel`, to th
 only.
 """
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,12 @@ from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import compiled, numpy_kernel
 from montecarlo.simulation.trials import WEIGHT_BITS, Ints, Trials, lgd_words
 
+logger = logging.getLogger(__name__)
+
+Kernel = Literal["compiled", "numpy"]
+"""What simulates. The compiled one gives way to NumPy where there is none."""
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+
 _CHECKED_LOANS = 8  # simulated by both kernels before the compiled one is trusted with a chunk
 
 
@@ -32,21 +41,26 @@ class Simulation:
     """Losses in cents, and how often each loan defaulted.
 
     by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). frequency: int64 (C, N), the weight of the scenarios
-    in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what computed them, "numpy" or "c", to the same bits.
+    in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what computed them, to the same bits.
     """
 
     by_segment: Ints
     by_region: Ints
     frequency: Ints
-    kernel: str
+    kernel: Kernel
 
 
 def simulate(
-    loans: LoanRisks, tables: ModelTables, scenarios: Scenarios, seed: int, kernel: str | None = None
+    loans: LoanRisks,
+    tables: ModelTables,
+    scenarios: Scenarios,
+    seed: int,
+    kernel: Kernel = "compiled",
+    cache: Path | None = None,
 ) -> Simulation:
     """Simulate every loan in every scenario and case.
 
-    kernel: "numpy" or "c"; the best there is by default. Raises CompiledError and ValueError as `compiled.choose` does.
+    kernel: "numpy" does without machine code. cache: the user's cache folder, as `compiled.load` takes it.
     """
     work = _Work(loans, tables, scenarios, seed)
     by_segment = np.zeros((tables.cases, tables.sectors, len(scenarios)), dtype=np.int64)
@@ -61,7 +75,7 @@ def simulate(
 
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
     drawn = drawn[np.argsort(-loans.alpha[:, drawn].max(axis=0), kind="stable")]
-    library = _trusted(compiled.choose(kernel), work, drawn)
+    library = _trusted(compiled.load(cache) if kernel == "compiled" else None, work, drawn)
     for sector in range(tables.sectors):
         members = drawn[loans.sector[drawn] == sector]
         if members.size:
@@ -69,7 +83,7 @@ def simulate(
             by_segment[:, sector] += losses.sum(axis=1)
             by_region += losses
             frequency[:, members] = often
-    return Simulation(by_segment, by_region, frequency, "c" if library else "numpy")
+    return Simulation(by_segment, by_region, frequency, "compiled" if library else "numpy")
 
 
 def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
@@ -150,4 +164,7 @@ def _trusted(library: compiled.Library | None, work: _Work, drawn: npt.NDArray[n
     sector, batch = work.loans.sector[drawn], numpy_kernel.batch_loans(len(work.scenarios))
     few = drawn[sector == sector[0]][: min(_CHECKED_LOANS, batch)]
     ours, theirs = (work.simulate_sector(few, each) for each in (None, library))
-    return library if all(map(np.array_equal, ours, theirs)) else None
+    if all(map(np.array_equal, ours, theirs)):
+        return library
+    logger.error("NumPy simulates, for the compiled kernel gives other bits: %s.", library.binary.compiler)
+    return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from montecarlo import documents
@@ -11,6 +12,7 @@ from montecarlo.errors import InvalidInput
 from montecarlo.run.plan import Plan
 from montecarlo.run.request import RunRequest, check_name, check_run
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.simulation.kernel import Kernel
 from montecarlo.storage.store import Store
 
 
@@ -35,6 +37,14 @@ class Host(Protocol):
 
     def setup(self, request: RunRequest) -> Setup:
         """How the stack runs what the request asks for: what the estimate of its cost needs."""
+
+    @property
+    def kernel(self) -> Kernel:
+        """What shall simulate."""
+
+    @property
+    def cache(self) -> Path | None:
+        """A folder of this user's for what can be made again; None where there is none."""
 
     def today(self) -> date:
         """The reporting date of a portfolio that brings none (UTC)."""

@@ -18,7 +18,6 @@ from montecarlo.run import duplicates
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
-from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation import kernel
 from montecarlo.simulation.trials import WEIGHT_BITS, mix64
 from montecarlo.source.objects import Slice
@@ -26,7 +25,6 @@ from montecarlo.source.reading import read_slices
 from montecarlo.steps.protocol import Event, Host, objects_store, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
-from montecarlo.storage.store import Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     given = read_event(ChunkEvent, event)
     chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan)
     plan = read(host.store, chunk.run, chunk.plan)
-    counts = simulate(chunk, plan, host.scenarios(plan), objects_store(plan, host), host.store).counts
+    counts = simulate(chunk, plan, host).counts
     return {"group": chunk.group, "chunk": chunk.number, "loans": counts.simulated, "rejected": counts.rejected}
 
 
@@ -49,13 +47,14 @@ class ChunkEvent:
     plan: str | None = None
 
 
-def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, store: Store) -> Partial:
+def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     """Simulate a chunk and write its partial, its loans and its rejects under the keys that the plan fixed.
 
     The partial is written last: where it is, the rest is too.
     """
+    store, drawn = host.store, host.scenarios(plan)
     begun = time.perf_counter()
-    rows = read_slices(chunk.slices, portfolio, plan.columns)
+    rows = read_slices(chunk.slices, objects_store(plan, host), plan.columns)
     loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
     sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
     counts = Counts(
@@ -69,7 +68,7 @@ def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, st
     valuation = value(loans, risks, drawn.tables)
 
     started = time.perf_counter()
-    simulation = kernel.simulate(risks, drawn.tables, drawn.scenarios, plan.seed)
+    simulation = kernel.simulate(risks, drawn.tables, drawn.scenarios, plan.seed, host.kernel, host.cache)
     seconds = time.perf_counter() - started
 
     partial = Partial.of_chunk(

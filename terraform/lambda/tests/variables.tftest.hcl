@@ -102,6 +102,7 @@ run "malformed" {
   variables {
     portfolio_bucket_name    = "arn:aws:s3:::loans"
     architecture             = "arm"
+    kernel                   = "c"
     child_execution_type     = "express"
     layer_arn                = "arn:aws:lambda:eu-west-1:123456789012:layer:without-a-version"
     powertools_layer_version = "latest"
@@ -113,6 +114,7 @@ run "malformed" {
   expect_failures = [
     var.portfolio_bucket_name,
     var.architecture,
+    var.kernel,
     var.child_execution_type,
     var.layer_arn,
     var.powertools_layer_version,

@@ -108,6 +108,7 @@ module "function" {
     DEFAULT_MAX_CONCURRENCY       = var.max_concurrency
     DEFAULT_MAX_GROUPS            = var.max_groups
     DEFAULT_MAX_GROUP_CONCURRENCY = var.max_group_concurrency
+    MONTECARLO_KERNEL             = var.kernel
     # For the estimate of a run's cost
     SIMULATE_MEMORY      = var.simulate_memory
     CHILD_EXECUTION_TYPE = var.child_execution_type

@@ -53,6 +53,11 @@ variable "simulate_memory" {
   type        = number
 }
 
+variable "kernel" {
+  description = "What simulates: compiled or numpy."
+  type        = string
+}
+
 variable "common" {
   description = "What all functions of a stack share."
   type = object({

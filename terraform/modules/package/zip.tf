@@ -7,7 +7,7 @@
 
 locals {
   source_dir = "${path.module}/../../../functions"
-  names      = sort(fileset(local.source_dir, "**/*.{c,json,py}"))
+  names      = sort(fileset(local.source_dir, "**/*.{b64,c,json,py}"))
 
   # A clone on Windows may have other line ends: they make no other package.
   contents = [for name in local.names : replace(file("${local.source_dir}/${name}"), "\r\n", "\n")]
