@@ -32,6 +32,7 @@ def test_a_csv_is_read_by_one_reader_only(format: Format) -> None:
     assert open_rows(Forward(data), "a", format).count() == 40_000
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Arrow cannot hand the row over
 def test_a_ragged_row_that_is_not_utf_8_is_a_reject_as_any_other() -> None:
     lines = [*LINES]
     lines[30_000] = b"A,0.1,M\xfcller,more\n"
