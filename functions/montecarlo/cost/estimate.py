@@ -150,7 +150,7 @@ class CostEstimate:
             "MB of memory of a Lambda function": self.setup.memory_mb,
             **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
             f"{self.setup.children.capitalize()} children started a second": started,
-            "S3 writes a second to a prefix": 2 * started,
+            "S3 writes a second to a prefix": 3 * started,
             "S3 reads a second of a prefix": started * _chunk_gets(self.work, self.chunks),
         }
         return {name: (value, prices()["quotas"][name]) for name, value in used.items()}
