@@ -119,7 +119,7 @@ def run(
     }
     given = {field: value for field, value in given.items() if value is not None}
     request.checked(given)  # before anything is started, so that a mistake costs no time
-    generated = {"loans": DEFAULT_LOANS if loans is None else loans, "seed": portfolio_seed}
+    generated = {"loans": DEFAULT_LOANS if loans is None else loans, "seed": portfolio_seed, "replace": True}
     datagen_request(generated, {})
     found = files.portfolio_files(portfolio) if portfolio else {}
     folders = results.checked(out)

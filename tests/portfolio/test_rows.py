@@ -205,11 +205,11 @@ class TestGather:
         assert loans.payment.tolist() == [311.06, 0.1]
         assert rejects == [Reject("one.csv", 2, "Rate", "x", "Rate is not a finite number")]
 
-    def test_a_duplicate_across_files(self) -> None:
+    def test_an_account_in_two_files_has_two_loans(self) -> None:
         parts = [read_rows(io.BytesIO(csv_of(GOOD)), name, "csv", ColumnMapping()) for name in ("a", "b")]
         loans, rejects = validate(gather(parts), ColumnMapping(), SEGMENTS, AS_OF)
-        assert len(loans) == 1
-        assert [(reject.file, reject.row) for reject in rejects] == [("b", 1)]
+        assert len(loans) == 2
+        assert rejects == []
 
     def test_rejects_as_a_table(self) -> None:
         _, rejects = check_one(Rate="x")

@@ -203,7 +203,7 @@ class CostEstimate:
             **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
             f"{kind} children of a Map Run started a second": per_map_run,
             **({"state transitions a second": TRANSITIONS_PER_CHILD * started} if standard else {}),
-            "S3 writes a second to a prefix": 2 * started,
+            "S3 writes a second to a prefix": 3 * started,
             "S3 reads a second of a prefix": started * _chunk_gets(self.work, self.chunks),
         }
         return {name: (value, limits[name]) for name, value in used.items()}

@@ -95,7 +95,7 @@ def chunk_partial(run: str, number: int, chunk: int) -> str:
 
 def chunk_tally(run: str, number: int, chunk: int) -> str:
     """How often each key of an AccountID occurs in the chunk."""
-    return f"{chunk_partials(run, number)}{chunk:06d}.keys.npz"
+    return f"{group(run, number)}keys/chunk-{chunk:06d}.npz"
 
 
 def group_tally(run: str, number: int, batch: int, part: int) -> str:
