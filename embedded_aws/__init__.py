@@ -9,6 +9,8 @@ behaviour of AWS it restores:
     permissions        roles, enforced and recorded, under a `profile` that asks for it
     lambda_functions   Python functions on AWS's own runtime client, queued when all workers are busy
     step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
+    activities         tasks of workers, with their time-outs
+    containers         ECS tasks as processes
     distributed_map    Map Runs and their ResultWriter
     cloudformation     SAM in nested stacks, updates of nested stacks
     cloudwatch         alarms in the protocol that Terraform speaks

@@ -16,8 +16,10 @@ import threading
 from ministack import app
 
 from embedded_aws import (
+    activities,
     cloudformation,
     cloudwatch,
+    containers,
     gate,
     lambda_functions,
     permissions,
@@ -48,6 +50,8 @@ if __name__ == "__main__":
     permissions.patch(enforced)
     lambda_functions.patch(enforced)
     step_functions.patch(enforced)
+    activities.patch()
+    containers.patch()
     cloudformation.patch()
     cloudwatch.patch()
     persistence.patch()

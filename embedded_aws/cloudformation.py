@@ -3,10 +3,11 @@
 Imports MiniStack and the standard library only.
 """
 
+import json
 import re
 from typing import Any
 
-from ministack.services import s3
+from ministack.services import ecs, s3, stepfunctions
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, helpers, provisioners
 
 from embedded_aws import permissions, step_functions
@@ -28,6 +29,14 @@ def patch() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
+    provisioners._RESOURCE_HANDLERS |= {
+        "AWS::StepFunctions::Activity": {"create": create_activity, "delete": delete_activity},
+        "AWS::ECS::CapacityProvider": {"create": create_capacity_provider, "delete": delete_capacity_provider},
+        "AWS::ECS::ClusterCapacityProviderAssociations": {
+            "create": associate_providers,
+            "delete": dissociate_providers,
+        },
+    }
     for module in (helpers, handlers, changesets):
         module._resolve_template = resolve_template
 
@@ -106,6 +115,76 @@ def is_traced(properties: Any) -> bool:
     """Whether a template's state machine is traced; CloudFormation makes texts of truth values."""
     return str((properties.get("TracingConfiguration") or {}).get("Enabled")).lower() == "true"
 
+
+# What stacks with workers need ----------------------------------------------------------------------------------------
+
+
+def create_activity(logical_id: str, properties: Any, stack: str) -> Any:
+    """Create an activity of Step Functions."""
+    name = properties.get("Name") or provisioners._physical_name(stack, logical_id, max_len=80)
+    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.get("Tags") or []]
+    arn = answer(stepfunctions._create_activity({"name": name, "tags": tags}))["activityArn"]
+    return arn, {"Arn": arn, "Name": name}
+
+
+def delete_activity(physical_id: str, properties: Any) -> None:
+    """Delete an activity."""
+    stepfunctions._delete_activity({"activityArn": physical_id})
+
+
+def create_capacity_provider(logical_id: str, properties: Any, stack: str) -> Any:
+    """Create a capacity provider of ECS for an Auto Scaling group."""
+    name = properties.get("Name") or provisioners._physical_name(stack, logical_id, max_len=80)
+    provider = camel_case(properties["AutoScalingGroupProvider"])
+    tags = camel_case(properties.get("Tags") or [])
+    answer(ecs._create_capacity_provider({"name": name, "autoScalingGroupProvider": provider, "tags": tags}))
+    return name, {}
+
+
+def delete_capacity_provider(physical_id: str, properties: Any) -> None:
+    """Delete a capacity provider."""
+    ecs._delete_capacity_provider({"capacityProvider": physical_id})
+
+
+def associate_providers(logical_id: str, properties: Any, stack: str) -> Any:
+    """Give a cluster its capacity providers and its default strategy; the association is named after the cluster."""
+    strategy = [
+        {**each, **{name: int(each[name]) for name in ("base", "weight") if name in each}}
+        for each in camel_case(properties.get("DefaultCapacityProviderStrategy") or [])
+    ]
+    request = {
+        "cluster": properties["Cluster"],
+        "capacityProviders": properties.get("CapacityProviders") or [],
+        "defaultCapacityProviderStrategy": strategy,
+    }
+    answer(ecs._put_cluster_capacity_providers(request))
+    return properties["Cluster"], {}
+
+
+def dissociate_providers(physical_id: str, properties: Any) -> None:
+    """Leave a cluster without capacity providers."""
+    ecs._put_cluster_capacity_providers({"cluster": physical_id})
+
+
+def answer(response: Any) -> Any:
+    """What a service answers. Raises ValueError with its message, which becomes the stack event's reason."""
+    status, _, body = response
+    result = json.loads(body)
+    if status >= 400:
+        raise ValueError(result.get("message") or result.get("Message") or str(result))
+    return result
+
+
+def camel_case(value: Any) -> Any:
+    """Properties spelt as CloudFormation spells them, spelt as the service does."""
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: camel_case(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [camel_case(each) for each in value]
+    return value
+
+
+# Addresses of templates -----------------------------------------------------------------------------------------------
 
 VIRTUAL_HOSTED = re.compile(
     r"(https?)://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.(s3[.-][a-z0-9.-]*amazonaws\.com|localhost:\d+)/"

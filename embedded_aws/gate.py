@@ -6,12 +6,15 @@ a session that it issued itself (to a function, say). There are no CORS headers,
 nothing is answered to OPTIONS or WebSockets. Imports MiniStack and the standard library only.
 """
 
+import asyncio
+import contextlib
+import contextvars
 import datetime
 import re
 import secrets
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -41,6 +44,19 @@ PRIVATE = ("/_ministack", "/_localstack", "/_aws")
 """MiniStack's own pages. No client of AWS asks for them, and one of them deletes everything."""
 
 
+_connection: contextvars.ContextVar[Receive] = contextvars.ContextVar("connection")
+
+
+@contextlib.contextmanager
+def watching_the_client() -> Iterator[Callable[[], bool]]:
+    """Within the block, tell whether the client of the current request, whose body was read, has hung up."""
+    watcher = asyncio.ensure_future(_connection.get()())  # after a body the only thing to come is the end
+    try:
+        yield watcher.done
+    finally:
+        watcher.cancel()
+
+
 @dataclass(frozen=True)
 class Gate:
     """The application that checks each request, and hands it to another."""
@@ -58,6 +74,7 @@ class Gate:
             await self.application(scope, receive, send)
         elif scope["type"] == "http":
             try:
+                _connection.set(receive)
                 receive = await self._admit(scope, receive)
             except Refused as refused:
                 await answer(scope, refused, send)
@@ -161,7 +178,7 @@ async def answer(scope: Any, refused: Refused, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-# Sessions of functions ------------------------------------------------------------------------------------------------
+# Sessions of functions and tasks --------------------------------------------------------------------------------------
 
 _issued: dict[str, dict[str, str]] = {}
 _issuing = threading.Lock()
@@ -180,16 +197,21 @@ def execution_credentials(config: Any) -> dict[str, str]:
     function and role.
     """
     account, _ = lambda_runtime._account_region_from_function_config(config)
-    role, function = config.get("Role", "").rsplit("/", 1)[-1], config["FunctionName"][:64]
-    name = f"arn:aws:sts::{account}:assumed-role/{role}/{function}"
+    return session(account, config.get("Role", ""), config["FunctionName"])
+
+
+def session(account: str, role_arn: str, who: str) -> dict[str, str]:
+    """The session of a function or a task in a role, as environment variables; the same one each time."""
+    role = role_arn.rsplit("/", 1)[-1]
+    name = f"arn:aws:sts::{account}:assumed-role/{role}/{who[:64]}"
     with _issuing:
         if name not in _issued:
             key = f"ASIA{secrets.token_hex(8).upper()}"
-            session = {"SecretAccessKey": secrets.token_urlsafe(30), "SessionToken": secrets.token_urlsafe(60)}
-            sts.register_session(key, {**session, "Arn": name, "UserId": f"{role}:{function}"})
+            issued = {"SecretAccessKey": secrets.token_urlsafe(30), "SessionToken": secrets.token_urlsafe(60)}
+            sts.register_session(key, {**issued, "Arn": name, "UserId": f"{role}:{who[:64]}"})
             _issued[name] = {
                 "AWS_ACCESS_KEY_ID": key,
-                "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-                "AWS_SESSION_TOKEN": session["SessionToken"],
+                "AWS_SECRET_ACCESS_KEY": issued["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": issued["SessionToken"],
             }
         return _issued[name]

@@ -142,6 +142,7 @@ def time_limit(arn: str, scope: Scope) -> Iterator[None]:
             engine._add_event(
                 execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}}
             )
+            engine._emit_execution_status_event(execution)
             scope.stop()
 
     timer = threading.Timer(seconds, contextvars.copy_context().run, (expire,))
