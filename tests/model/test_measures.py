@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from montecarlo.model.measures import (
-    ES_LEVELS,
     UNSEEN,
     VAR_LEVELS,
     Estimate,
@@ -19,7 +18,6 @@ from montecarlo.model.measures import (
     Measures,
     independent_error,
     stratified_error,
-    tail_share,
 )
 
 LEVELS = st.sampled_from([0.5, 0.9, 0.95, 0.975, 0.99, 0.999])
@@ -79,30 +77,6 @@ def test_equal_scenarios_are_all_effective() -> None:
     of = sample(range(1_000))
     assert of.effective_size() == pytest.approx(1_000)
     assert of.effective_size(0.99) == pytest.approx(11)  # ten beyond VaR, and VaR
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Contributions to ES
-
-
-@given(WEIGHED, st.data(), st.sampled_from(ES_LEVELS))
-def test_contributions_add_up_to_es_and_merge(pairs: list[tuple[int, int]], data: st.DataObject, level: float) -> None:
-    losses, weights = weighed(pairs)
-    first = np.array([data.draw(st.integers(0, loss)) for loss in losses.tolist()])
-    second = np.array([data.draw(st.integers(0, loss)) for loss in (losses - first).tolist()])
-    parts = np.array([first, second, losses - first - second])
-    shares = tail_share(losses, weights, parts, level / 100)
-    es = sample(losses, weights).measures().es[level].value
-    assert shares.sum() == pytest.approx(es, rel=1e-12, abs=1e-12)
-    merged = tail_share(losses, weights, np.array([parts[0] + parts[1], parts[2]]), level / 100)
-    assert merged == pytest.approx([shares[0] + shares[1], shares[2]], rel=1e-12, abs=1e-12)
-
-
-def test_scenarios_at_var_contribute_the_share_that_fills_the_tail() -> None:
-    losses = np.array([0] * 97 + [10, 10, 10])
-    parts = np.array([[0] * 97 + [10, 4, 1], [0] * 97 + [0, 6, 9]])
-    shares = tail_share(losses, np.full(100, 0.01), parts, 0.99)  # VaR is 10, and a third of each makes 1 %
-    assert shares == pytest.approx([5, 5])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

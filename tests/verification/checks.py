@@ -23,6 +23,7 @@ CHECKS: dict[str, Check] = {
         check_streams.kernel_bits,
         check_streams.account_keys,
         check_errors.standard_errors,
+        check_errors.contribution_errors,
         check_credit.amortisation,
         check_credit.rate_shock,
         check_credit.scorecard,

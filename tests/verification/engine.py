@@ -51,10 +51,15 @@ class Run:
     def losses(self) -> npt.NDArray[np.int64]:
         return np.asarray(self.simulation.by_segment.sum(axis=1))
 
+    @property
+    def sample(self) -> LossSample:
+        """Of the first case."""
+        return LossSample(self.losses[0], self.scenarios.weights, self.error_of_sum)
+
     @cached_property
     def measures(self) -> Measures:
         """Of the first case."""
-        return LossSample(self.losses[0], self.scenarios.weights, self.error_of_sum).measures()
+        return self.sample.measures()
 
     @property
     def factors(self) -> npt.NDArray[np.float64]:

@@ -56,6 +56,11 @@ def loss_distribution(sectors: Sequence[Sector], global_share: float = 1.0) -> F
     Given the factors loans are independent, so a sector's loss is a convolution of binomials. It is taken on the
     Fourier side, where convolutions are products and mixtures over factors are sums; the error is that of rounding.
     """
+    return np.maximum(_mixed_over_factors(sectors, global_share), 0.0)
+
+
+def _mixed_over_factors(sectors: Sequence[Sector], global_share: float, weighed: int | None = None) -> Floats:
+    """P(L = x) for each x, shape (all units + 1,); with `weighed`, the index of a sector, E[its loss; L = x]."""
     size = 1 + sum(group.units * group.count for sector in sectors for group in sector.groups)
     frequency = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
     # Weights of Z given G, shape (G, Z).
@@ -64,13 +69,18 @@ def loss_distribution(sectors: Sequence[Sector], global_share: float = 1.0) -> F
         away = (GRID - math.sqrt(global_share) * GRID[:, None]) / spread
         mixing = np.exp(-away * away / 2) * (STEP / (spread * math.sqrt(2 * math.pi)))
     given_global = np.ones((GRID.size, frequency.size), dtype=np.complex128)
-    for sector in sectors:
+    for number, sector in enumerate(sectors):
         given_sector = np.ones_like(given_global)
+        mean = np.zeros_like(given_global)  # of the sector's loss, divided by what it multiplies
         for group in sector.groups:
             p = conditional_pd(group.pd, sector.rho, GRID)[:, None]
-            given_sector *= (1 + p * (frequency**group.units - 1)) ** group.count
+            one = 1 + p * (frequency**group.units - 1)
+            given_sector *= one**group.count
+            mean += group.count * group.units * p * frequency**group.units / one
+        if number == weighed:
+            given_sector *= mean
         given_global *= mixing @ given_sector if spread else given_sector
-    return np.maximum(np.fft.irfft(WEIGHTS @ given_global, size), 0.0)
+    return np.asarray(np.fft.irfft(WEIGHTS @ given_global, size))
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,25 @@ class ExactMeasures:
         var = self.var(level)
         excess = np.maximum(np.arange(self.probabilities.size) - var, 0)
         return var + float(excess @ self.probabilities) / (1 - level)
+
+
+def contributions(sectors: Sequence[Sector], level: float, global_share: float = 1.0) -> tuple[Floats, Floats]:
+    """Each sector's Euler contribution to VaR, E[L_k | L = VaR], and to ES, both (sectors,), in units.
+
+    Given the factors sectors are independent, so the mean of L_k and each L is a product on the Fourier side too: that
+    of L_k's distribution weighed with its loss, and of the others'.
+    """
+    measures = ExactMeasures.of(loss_distribution(sectors, global_share))
+    var = measures.var(level)
+    at_var, in_tail = [], []
+    for chosen in range(len(sectors)):
+        weighed = _mixed_over_factors(sectors, global_share, chosen)
+        own = float(weighed[var] / measures.probabilities[var])
+        beyond = float(weighed[var + 1 :].sum())
+        left = 1 - level - float(measures.probabilities[var + 1 :].sum())  # of VaR itself, to fill the tail
+        at_var.append(own)
+        in_tail.append((beyond + left * own) / (1 - level))
+    return np.array(at_var), np.array(in_tail)
 
 
 def joint_default(pd_a: float, pd_b: float, correlation: float) -> float:

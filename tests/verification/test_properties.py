@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from montecarlo.model import sums
 from montecarlo.model.cases import Case
+from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import LoanRisks, loan_risks
-from montecarlo.model.measures import LossSample, independent_error, tail_share
+from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.model.parameters import _RANGES, Parameters, Scorecard, Segment, load
 from montecarlo.model.scenarios import Scenarios, draw
 from montecarlo.model.tables import ModelTables, model_tables
@@ -294,5 +295,5 @@ def test_expected_shortfall_is_subadditive_and_its_contributions_add_up(
 
     together = shortfall(parts.sum(axis=0))
     assert together <= shortfall(parts[0]) + shortfall(parts[1]) + 1e-6 * together + 1e-6
-    contributions = tail_share(parts.sum(axis=0), weights, parts, level)
-    assert contributions.sum() == pytest.approx(together, rel=1e-9, abs=1e-3)
+    found = contributions(LossSample(parts.sum(axis=0), weights, independent_error), parts, level)
+    assert sum(part.value for part in found.es) == pytest.approx(together, rel=1e-9, abs=1e-3)

@@ -47,6 +47,16 @@ class Estimate:
         """With the interval of a normal distribution. value, error: cents."""
         return cls(value, error, value - Z_95 * error, value + Z_95 * error)
 
+    def widened(self, relative_error: float) -> "Estimate":
+        """With a further error, relative to the value, that is independent of its own."""
+        more = abs(self.value) * relative_error
+        return Estimate(
+            self.value,
+            math.hypot(self.standard_error, more),
+            self.value - math.hypot(self.value - self.low, Z_95 * more),
+            self.value + math.hypot(self.high - self.value, Z_95 * more),
+        )
+
 
 @dataclass(frozen=True)
 class Measures:
@@ -99,21 +109,22 @@ class LossSample:
         mean = self.mean()
         return Estimate.normal(mean, self.error_of_sum(self.weights * (self.losses - mean)))
 
-    def measures(self, expected: float | None = None) -> Measures:
+    def measures(self, expected: float | None = None, further: Sequence[float] = ()) -> Measures:
         """All measures, in cents, each with its error and interval.
 
         expected: the expected loss, where it is known without simulation; the sample's mean is taken otherwise.
+        further: levels in percent of VaR, ES and economic capital, beside the usual ones.
         """
         simulated = self.simulated_el()
         el = simulated if expected is None else Estimate.normal(expected, 0.0)
-        var = {level: self._var(level / 100) for level in VAR_LEVELS}
-        capital = {level: _difference(var[level], el) for level in CAPITAL_LEVELS}
+        var = {level: self.var(level / 100) for level in sorted({*VAR_LEVELS, *further})}
+        capital = {level: _difference(var[level], el) for level in sorted({*CAPITAL_LEVELS, *further})}
         return Measures(
-            el=self._widened(el),
-            ul=self._widened(self._ul(simulated.value)),
-            var={level: self._widened(estimate) for level, estimate in var.items()},
-            es={level: self._widened(self._es(level / 100)) for level in ES_LEVELS},
-            economic_capital={level: self._widened(estimate) for level, estimate in capital.items()},
+            el=el.widened(self.relative_error),
+            ul=self._ul(simulated.value).widened(self.relative_error),
+            var={level: estimate.widened(self.relative_error) for level, estimate in var.items()},
+            es={level: self._es(level / 100).widened(self.relative_error) for level in sorted({*ES_LEVELS, *further})},
+            economic_capital={level: estimate.widened(self.relative_error) for level, estimate in capital.items()},
             worst=float(self._sorted[-1]),
         )
 
@@ -144,16 +155,6 @@ class LossSample:
             self.losses[chosen], self.weights[chosen] * share, stratified_error(groups), self.relative_error
         )
 
-    def _widened(self, estimate: Estimate) -> Estimate:
-        """With the error of sampling loans, which is independent of that of drawing scenarios."""
-        more = abs(estimate.value) * self.relative_error
-        return Estimate(
-            estimate.value,
-            math.hypot(estimate.standard_error, more),
-            estimate.value - math.hypot(estimate.value - estimate.low, Z_95 * more),
-            estimate.value + math.hypot(estimate.high - estimate.value, Z_95 * more),
-        )
-
     def _ul(self, mean: float) -> Estimate:
         squares = (self.losses - mean) ** 2
         variance = math.fsum(self.weights * squares)
@@ -161,8 +162,10 @@ class LossSample:
         error = self.error_of_sum(self.weights * (squares - variance))
         return Estimate.normal(deviation, error / (2 * deviation) if deviation else error)
 
-    def _var(self, level: float) -> Estimate:
-        """VaR; its interval is where F plus or minus 1.96 of its standard errors at VaR crosses the level.
+    def var(self, level: float) -> Estimate:
+        """VaR at `level` (0..1).
+
+        Its interval is where F plus or minus 1.96 of its standard errors at VaR crosses the level.
 
         Without an error where that lies beyond the largest loss: the sample cannot tell where the interval ends.
         """
@@ -188,7 +191,7 @@ class LossSample:
 
     def _es(self, level: float) -> Estimate:
         """ES; without an error where VaR has none."""
-        var = self._var(level)
+        var = self.var(level)
         excess = np.maximum(self.losses - var.value, 0) / (1 - level)
         mean_excess = math.fsum(self.weights * excess)
         error = self.error_of_sum(self.weights * (excess - mean_excess))
@@ -245,20 +248,3 @@ def stratified_error(sizes: Sequence[int]) -> ErrorOfSum:
 def _root_of_sum(squares: Sequence[float]) -> float:
     """The error of a sum from the variances of its terms, and of UNSEEN more."""
     return math.sqrt(math.fsum(squares) + UNSEEN * max(squares))
-
-
-def tail_share(losses: Ints, weights: Floats, parts: Ints, level: float) -> Floats:
-    """Euler contributions of P parts to ES at `level` (0..1), shape (P,); they add up to ES.
-
-    parts: int64 (P, S), the parts' losses, adding up to `losses`. Part p contributes E[L_p | tail], with the scenarios
-    at VaR itself taken at the share that makes the tail weigh exactly 1 - level (Tasche 1999).
-    """
-    var = LossSample(losses, weights, independent_error).quantile(level)
-    beyond = losses > var
-    at_var = losses == var
-    beyond_weight = math.fsum(weights[beyond])
-    at_weight = math.fsum(weights[at_var])
-    share = (1 - level - beyond_weight) / at_weight if at_weight else 0.0
-    tail_weights = weights * (beyond + at_var * share) / (1 - level)
-    used = np.flatnonzero(tail_weights)
-    return np.array([math.fsum(tail_weights[used] * part[used]) for part in parts])

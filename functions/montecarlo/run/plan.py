@@ -23,8 +23,18 @@ from montecarlo.storage.store import NoSuchObject, Store
 
 SCHEMA = 1
 
-PUBLISHING_FIELDS = {"max_rejected_share", "max_duplicate_share", "target_error", "target_measure", "max_scenarios"}
-"""Fields of a plan that a resumed run may change: they decide whether a result is published, not what a wave gives."""
+PUBLISHING_FIELDS = {
+    "max_rejected_share",
+    "max_duplicate_share",
+    "target_error",
+    "target_measure",
+    "max_scenarios",
+    "levels",
+    "contribution_level",
+}
+"""Fields of a plan that a resumed run may change: they decide whether and how a result is published, not what a wave
+gives.
+"""
 
 OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 """Fields in which the plan of a further wave differs from the first's."""
@@ -56,6 +66,8 @@ class Plan:
     target_error: float | None
     target_measure: str
     max_scenarios: int
+    levels: tuple[float, ...]
+    contribution_level: float
     wave: int = 0
     version: str = __version__
     model: str = MODEL_VERSION

@@ -6,13 +6,17 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any, Literal
 
-from montecarlo.errors import InvalidInput
+from montecarlo.errors import InvalidInput, shown
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
+from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
 
 MAX_CASES = 16
 
-TARGET_MEASURES = ("el", "ul", "var_95", "var_99", "var_99.9", "es_97.5", "es_99", "es_99.9")
+MAX_LEVELS = 8
+
+TARGET_MEASURES = ("ul", *(f"var_{level:g}" for level in VAR_LEVELS), *(f"es_{level:g}" for level in ES_LEVELS))
+"""Measures that a run can be asked to be precise in, beside VaR and ES at levels of its own."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 RUN = re.compile(rf"{NAME.pattern}(/waves/\d{{3,}})?")
@@ -25,6 +29,8 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "seed": (0, 2**63 - 1, True),
     "fed_rate": (-5, 30, False),
     "probit_shift": (-5, 5, False),
+    "levels": (50, 99.999, False),
+    "contribution_level": (50, 99.999, False),
     "chunk_loans": (1, 10_000_000, True),
     "max_concurrency": (1, 400_000, True),
     "max_groups": (1, INLINE_ITERATIONS, True),
@@ -49,6 +55,7 @@ class RunRequest:
     larger in any case, or `max_scenarios` are reached.
     The run fails where more than `max_rejected_share` of the rows are rejected, or more than `max_duplicate_share` have
     an AccountID that another has; `exact_duplicates` counts these among any number of loans.
+    VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
     """
@@ -63,6 +70,8 @@ class RunRequest:
     target_error: float | None = None
     target_measure: str = "var_99.9"
     max_scenarios: int = 200_000
+    levels: tuple[float, ...] | None = None
+    contribution_level: float = 99.0
     chunk_loans: int = 50_000
     sample: int = 1
     max_concurrency: int = 500
@@ -107,13 +116,32 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
             raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
-    if values["target_measure"] not in TARGET_MEASURES:
+    values["levels"] = _levels(values["levels"])
+    _level("contribution_level", values["contribution_level"])
+    own = [f"{name}_{level:g}" for name in ("var", "es") for level in values["levels"] or ()]
+    if values["target_measure"] not in (*TARGET_MEASURES, *own):
         raise InvalidInput(
-            f"target_measure must be one of {', '.join(TARGET_MEASURES)}, not {values['target_measure']!r}."
+            f"target_measure must be one of {', '.join((*TARGET_MEASURES, *own))}, not {values['target_measure']!r}."
         )
     for name in ("tail_sampling", "exact_duplicates"):
         _check_flag(name, values[name])
     return RunRequest(**values)
+
+
+def _levels(given: Any) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_LEVELS:
+        raise InvalidInput(f"levels must be a list of 1 to {MAX_LEVELS} levels in percent, not {shown(given)}.")
+    return tuple(sorted({_level("levels", level) for level in given}))
+
+
+def _level(name: str, given: Any) -> float:
+    """A confidence level in percent, which names a figure of the result."""
+    level = _number(name, given)
+    if round(level, 3) != level:
+        raise InvalidInput(f"{name} must have at most three decimals, not {level!r}.")
+    return level
 
 
 def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> tuple[Case, ...]:
@@ -165,7 +193,7 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
             raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
     values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
     for name, value in values.items():
-        if name in _NUMBERS and value is not None:
+        if name in _NUMBERS and name != "levels" and value is not None:
             values[name] = _number(name, value)
     return values
 
@@ -179,10 +207,13 @@ def _number(name: str, value: Any, where: str = "") -> float | int:
     low, high, whole = _NUMBERS[name]
     name = where or name
     kind = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
-        raise InvalidInput(f"{name} must be {kind} from {low:,} to {high:,}, not {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{name} must be {kind} from {low:,} to {high:,}, not {shown(value)}.")
     if not low <= value <= high:
-        raise InvalidInput(f"{name} is {value:,}, but must be {kind} from {low:,} to {high:,}.")
+        figure = f"{value:,}" if abs(value) < 1e20 else shown(value)
+        raise InvalidInput(f"{name} is {figure}, but must be {kind} from {low:,} to {high:,}.")
+    if whole and value != int(value):
+        raise InvalidInput(f"{name} must be {kind} from {low:,} to {high:,}, not {shown(value)}.")
     return int(value) if whole else float(value)
 
 

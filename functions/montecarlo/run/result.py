@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from montecarlo.model import concentration, sums
+from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
-from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error, tail_share
+from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.partial import Partial, Totals
 from montecarlo.run.plan import Plan
@@ -19,7 +20,6 @@ from montecarlo.run.plan import Plan
 Floats = npt.NDArray[np.float64]
 
 SCHEMA = 1
-CONTRIBUTION_LEVEL = 99.0
 
 EL_CHECK_ERRORS = 4.0
 """How many standard errors the simulated expected loss may lie from the analytic one: chance alone gives more once in
@@ -52,7 +52,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             "fed_rate": case.fed_rate,
             "probit_shift": dict(case.probit_shift),
             "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
-            **_case(sample.measures(expected)),
+            **_case(sample.measures(expected, plan.levels)),
             "el_check": _el_check(sample, expected),
             **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
@@ -66,8 +66,8 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             },
             "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
-            "segments": _parts(segments, c, sample, segment_names),
-            "regions": _parts(regions, c, sample, REGIONS),
+            "segments": _parts(plan, segments, c, sample, segment_names),
+            "regions": _parts(plan, regions, c, sample, REGIONS),
         }
     return {
         "schema": SCHEMA,
@@ -92,6 +92,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
         "loans": asdict(total.counts),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
         "currency": plan.columns.currency,
+        "contribution_level": plan.contribution_level,
         "exposure": _money(int(segments.exposure.sum())),
         "cases": cases,
         "timings": {
@@ -102,13 +103,14 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
     }
 
 
-def _sampling_error(segments: Totals, one_in: int) -> float:
-    """What simulating one loan in k adds to every error: the relative standard error of a total over all loans.
+def _sampling_error(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:
+    """What simulating one loan in k adds to every error: the relative standard error of a total over all loans, or
+    over those of some parts.
 
     With loans drawn independently, a total of k * x_i has the variance (k - 1) / k * sum((k * x_i)**2); x is the
     expected loss in the first case.
     """
-    squares, expected = int(segments.expected_squares.sum()), int(segments.expected_loss[0].sum())
+    squares, expected = int(totals.expected_squares[parts].sum()), int(totals.expected_loss[0, parts].sum())
     share = squares / expected**2 if expected else 0.0
     return math.sqrt((1 - 1 / one_in) * share)
 
@@ -146,8 +148,13 @@ def losses_table(plan: Plan, losses: npt.NDArray[np.int64], weights: Floats) -> 
 
 def segments_table(result: Mapping[str, Any]) -> pa.Table:
     """Holdings, expected loss and tail contribution by segment and by region, one row for each part and case."""
+
+    def flat(figures: Mapping[str, Any]) -> dict[str, Any]:
+        errors = {f"{key}_standard_error": error for key, error in figures["standard_error"].items()}
+        return {key: figure for key, figure in figures.items() if not isinstance(figure, Mapping)} | errors
+
     rows = [
-        {"kind": kind, "part": part, "case": case, **result["portfolio"][kind][part], **figures}
+        {"kind": kind, "part": part, "case": case, **result["portfolio"][kind][part], **flat(figures)}
         for kind in ("segments", "regions")
         for case, values in result["cases"].items()
         for part, figures in values[kind].items()
@@ -171,14 +178,11 @@ def _case(measures: Measures) -> dict[str, Any]:
     def money(figure: Any) -> Any:
         return lambda estimate: _money(figure(estimate))
 
-    def interval(estimate: Estimate) -> list[float | None]:
-        return [_money(estimate.low), _money(estimate.high)]
-
     return {
         **shape(money(lambda e: e.value)),
         "worst": _money(measures.worst),
         "standard_error": shape(money(lambda e: e.standard_error)),
-        "interval_95": shape(interval),
+        "interval_95": shape(_interval),
     }
 
 
@@ -195,20 +199,29 @@ def _el_check(sample: LossSample, expected: float) -> dict[str, Any]:
     }
 
 
-def _parts(totals: Totals, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
-    """Expected loss and Euler contribution to ES of each part that holds a loan."""
-    contributions = tail_share(sample.losses, sample.weights, totals.losses[case], CONTRIBUTION_LEVEL / 100)
-    return {
-        name: {
+def _parts(plan: Plan, totals: Totals, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
+    """Expected loss, contributions to VaR and ES, capital and provisions of each part that holds a loan."""
+    level = plan.contribution_level
+    found = contributions(sample, totals.losses[case], level / 100)
+    parts = {}
+    for part, name in enumerate(names):
+        if not totals.loans[part]:
+            continue
+        sampled = _sampling_error(totals, plan.sample, slice(part, part + 1))
+        estimates = {
+            f"var_{level:g}_contribution": found.var[part].widened(sampled),
+            f"es_{level:g}_contribution": found.es[part].widened(sampled),
+        }
+        parts[name] = {
             "el": _expected_money(totals.expected_loss[case, part]),
-            f"es_{CONTRIBUTION_LEVEL:g}_contribution": _money(contributions[part]),
+            **{key: _money(estimate.value) for key, estimate in estimates.items()},
+            "standard_error": {key: _money(estimate.standard_error) for key, estimate in estimates.items()},
+            "interval_95": {key: _interval(estimate) for key, estimate in estimates.items()},
             "capital": _expected_money(totals.capital[case, part]),
             "twelve_month_ecl": _expected_money(totals.twelve_month[case, part]),
             "lifetime_ecl": _lifetime(totals, case, slice(part, part + 1)),
         }
-        for part, name in enumerate(names)
-        if totals.loans[part]
-    }
+    return parts
 
 
 def _lifetime(totals: Totals, case: int, parts: slice) -> float | None:
@@ -224,6 +237,11 @@ def _holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
         for part, name in enumerate(names)
         if totals.loans[part]
     }
+
+
+def _interval(estimate: Estimate) -> list[float | None]:
+    """The ends of the 95 % interval in currency units."""
+    return [_money(estimate.low), _money(estimate.high)]
 
 
 def _cents(expected: int) -> float:

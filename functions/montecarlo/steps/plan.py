@@ -146,6 +146,8 @@ def _make(request: RunRequest, host: Host) -> Plan:
         target_error=request.target_error,
         target_measure=request.target_measure,
         max_scenarios=request.max_scenarios,
+        levels=request.levels or (),
+        contribution_level=request.contribution_level,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
     if earlier != as_json(plan.to_json()):
