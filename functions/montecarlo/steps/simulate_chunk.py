@@ -95,9 +95,9 @@ def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, st
 
 
 def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
-    """Which loans, bool (N,), belong to a sample of one in so many: by AccountID, so that no order or file matters."""
+    """Which loans, bool (N,), belong to a sample of one borrower in so many: by their IDs, so that no file matters."""
     # The kernel's random bytes are keyed by the loan's key; its hash is independent of them.
-    return np.asarray(mix64(loans.key) % np.uint64(one_in) == 0)
+    return np.asarray(mix64(loans.obligor_key) % np.uint64(one_in) == 0)
 
 
 def loans_table(
