@@ -73,7 +73,8 @@ def test_nothing_depends_on_where_a_borrowers_loans_lie(
     assert others == losses
     same = [{key: value for key, value in figures(one).items() if key != "portfolio"} for one in (expected, found)]
     assert same[0] == same[1]
-    assert expected["portfolio"]["concentration"] == found["portfolio"]["concentration"]
+    for part in ("concentration", "borrowers"):
+        assert expected["portfolio"].get(part) == found["portfolio"].get(part)
 
 
 def test_a_sample_takes_borrowers_whole() -> None:
@@ -103,3 +104,66 @@ def test_floating_point_borrowers_are_refused() -> None:
     host.s3.objects["portfolios/p/0.parquet"] = buffer.getvalue()
     with pytest.raises(InvalidPortfolio, match="floating-point numbers as ObligorID, which lose digits"):
         simulate(host, run="r", portfolio="portfolios/p/", scenarios=10)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Concentration
+
+
+def owing(owed: dict[str, list[float]]) -> list[Row]:
+    """Loans of these exposures to each borrower; the loans of "" are borrowers of their own."""
+    rows = [(obligor, exposure) for obligor, exposures in owed.items() for exposure in exposures]
+    return [(f"A{i}", obligor, 0.02, exposure, 1.0, "personal") for i, (obligor, exposure) in enumerate(rows)]
+
+
+@settings(max_examples=25)
+@given(
+    st.dictionaries(st.sampled_from(["", *"BCDEFGHIJKLMN"]), st.lists(st.integers(1, 500), min_size=1, max_size=4)),
+    st.integers(1, 9),
+)
+def test_borrowers_are_added_up_over_chunks(owed: dict[str, list[float]], chunk_loans: int) -> None:
+    owed = {"B": [1.0], **owed}
+    rows = owing(owed)
+    result, _ = run([rows[::-1]], scenarios=5, chunk_loans=chunk_loans)
+    totals = {name: (sum(exposures), len(exposures)) for name, exposures in owed.items() if name}
+    totals |= {row[0]: (row[3], 1) for row in rows if not row[1]}
+    found, whole = result["portfolio"]["borrowers"], sum(total for total, _ in totals.values())
+    assert found["number"] == len(totals)
+    assert found["hhi"] == pytest.approx(sum(total**2 for total, _ in totals.values()) / whole**2)
+    assert found["effective"] == round(1 / found["hhi"])
+    assert len(found["largest"]) == min(10, len(totals))
+    largest = [(one["exposure"], one["loans"]) for one in found["largest"]]
+    assert [total for total, _ in largest] == sorted((total for total, _ in totals.values()), reverse=True)[:10]
+    assert all(totals[one["borrower"]] == (one["exposure"], one["loans"]) for one in found["largest"])
+    assert [one["share"] for one in found["largest"]] == pytest.approx([total / whole for total, _ in largest])
+
+
+def test_a_sample_estimates_the_borrowers_and_names_none() -> None:
+    rows = owing({f"B{i}": [100.0] * 4 for i in range(200)})
+    result, _ = run([rows], sample=2, scenarios=5)
+    found, simulated = result["portfolio"]["borrowers"], result["loans"]["simulated"]
+    assert found["number"] == simulated // 4 * 2
+    assert found["hhi"] == pytest.approx(1 / found["number"])
+    assert (found["one_in"], found["largest"]) == (2, [])
+    # Equal borrowers, half of them simulated: the root of 1 / 2 over their number, not over that of the loans.
+    assert result["sampling"]["relative_error"] == pytest.approx((0.5 / (simulated // 4)) ** 0.5)
+
+
+def test_borrowers_that_only_later_files_name_are_not_missed() -> None:
+    """The planner looks at 32 files: here every second of 64, and one between them alone has the column."""
+    host = MemoryHost()
+    for number in range(64):
+        named = number == 33
+        text = f"AccountID,{'ObligorID,' * named}PD,EAD\nA{number},{'B,' * named}0.1,100\n"
+        host.s3.objects[f"portfolios/p/{number:02}.csv"] = text.encode()
+    with pytest.raises(InvalidPortfolio, match="ObligorID, but not the first ones"):
+        simulate(host, run="r", portfolio="portfolios/p/", scenarios=10)
+    assert "runs/r/result.json" not in host.s3.objects
+
+
+def test_no_borrowers_no_word_of_them() -> None:
+    host = MemoryHost()
+    host.s3.objects["portfolios/p/0.csv"] = b"AccountID,PD,EAD\nA,0.1,100\n"
+    result = simulate(host, run="r", portfolio="portfolios/p/", scenarios=10)
+    assert "borrowers" not in result["portfolio"]
+    assert not [key for key in host.s3.objects if "obligors" in key]

@@ -40,7 +40,8 @@ class LoanRisks:
     Probabilities are uint32 fractions of 2**32, probits Q24. key: uint64 (N,), the borrower's, names the random numbers
     that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,).
     alpha: int32 (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of
-    exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default at that mean.
+    exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default
+    at that mean.
     """
 
     key: npt.NDArray[np.uint64]

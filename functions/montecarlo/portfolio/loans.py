@@ -153,7 +153,7 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
         account_id=account_id,
         key=key,
         obligor_id=obligor_id,
-        obligor_key=_obligor_keys(obligor_id, key),
+        obligor_key=obligor_keys(obligor_id, key),
         segment=segment.astype(np.int16),
         region=region.astype(np.int8),
         rate=numbers["Rate"],
@@ -182,8 +182,8 @@ _OBLIGORS = np.uint64(0x6F626C69676F7273)
 """Keeps keys of ObligorIDs apart from those of AccountIDs: the same text may name a loan and a borrower."""
 
 
-def _obligor_keys(obligor_id: pa.Array, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The borrowers' keys, (n,): the loans' own `key` where there is no ObligorID."""
+def obligor_keys(obligor_id: pa.Array, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The borrowers' keys, uint64 (n,). obligor_id: (n,) text or null. key: (n,), the loans' own, where it is null."""
     if obligor_id.null_count == len(obligor_id):
         return key
     return np.where(np.asarray(pc.is_valid(obligor_id)), hash_ids(obligor_id.fill_null("")) ^ _OBLIGORS, key)

@@ -14,7 +14,7 @@ from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
-from montecarlo.run import duplicates
+from montecarlo.run import borrowers, duplicates
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
@@ -65,6 +65,7 @@ def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, st
         not_sampled=len(loans) - len(sampled),
     )
     loans = sampled
+    borrowers.check(plan, loans)
     risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
     valuation = value(loans, risks, drawn.tables)
 
@@ -87,6 +88,8 @@ def simulate(chunk: Chunk, plan: Plan, drawn: ScenarioFile, portfolio: Store, st
         store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
     if not plan.wave:
         duplicates.write_chunk(plan, chunk.group, chunk.number, loans, store)
+        if plan.by_borrower:
+            borrowers.write_chunk(plan, chunk.group, chunk.number, risks, store)
         loan_results = to_parquet(loans_table(loans, risks, valuation, simulation, plan))
         store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
@@ -111,6 +114,7 @@ def loans_table(
     segments = pa.array(list(plan.parameters.segments))
     columns: dict[str, Any] = {
         "AccountID": loans.account_id,
+        **({"ObligorID": loans.obligor_id} if plan.by_borrower else {}),
         "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment), segments),
         "Exposure": risks.exposure / 100,
         "LossAtDefault": risks.loss / 100,
