@@ -42,6 +42,7 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     repeated = {
         field.name: np.take(getattr(few, field.name), np.arange(loans) % len(few), axis=-1) for field in fields(few)
     }
-    repeated["key"] = repeated["key"] + np.arange(loans, dtype=np.uint64) // np.uint64(len(few))
+    for name in ("key", "lgd_key"):
+        repeated[name] = repeated[name] + np.arange(loans, dtype=np.uint64) // np.uint64(len(few))
     shift = find_shift(Profile.of(few), tables, parameters.global_factor_share, SEED) if aimed else None
     return LoanRisks(**repeated), tables, draw(parameters, scenarios, SEED, Design(shift))

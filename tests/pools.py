@@ -27,23 +27,34 @@ def loans(count: int = 1, **columns: Any) -> Loans:
     """Equal loans of 10,000 at 12 % over 12 months, three of them paid, but for `columns`."""
     nan = float("nan")
     defaults: dict[str, Any] = {
-        "key": 1, "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
+        "key": 1, "obligor_key": 1,
+        "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
         "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
     }  # fmt: skip
-    types = {"key": np.uint64, "segment": np.int16, "region": np.int8, "term": np.int64, "age": np.int64}
+    types = {
+        "key": np.uint64,
+        "obligor_key": np.uint64,
+        "segment": np.int16,
+        "region": np.int8,
+        "term": np.int64,
+        "age": np.int64,
+    }
     arrays = {
         name: np.full(count, columns.get(name, value), dtype=types.get(name, bool if name == "floating" else float))
         for name, value in defaults.items()
     }
-    return Loans(account_id=pa.array([f"A{i}" for i in range(count)]), **arrays)
+    account_id = pa.array([f"A{i}" for i in range(count)])
+    return Loans(account_id=account_id, obligor_id=pa.nulls(count, pa.string()), **arrays)
 
 
 def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, first_key: int = 1) -> LoanRisks:
     """`loans` equal loans of the first segment."""
     probit = normal.inverse(tables.phi, np.full(loans, pd)) + tables.shift[:, :1]
     no = np.zeros(loans, dtype=bool)
+    key = np.arange(first_key, first_key + loans, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return LoanRisks(
-        key=np.arange(first_key, first_key + loans, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15),
+        key=key,
+        lgd_key=key,
         sector=np.zeros(loans, dtype=np.int16),
         region=np.arange(loans, dtype=np.int16) % np.int16(11),
         alpha=((probit * tables.scale[0]) >> normal.FRACTION_BITS).astype(np.int32),

@@ -41,6 +41,7 @@ def chunk_of(rows: list[tuple[int, ...]], number: int) -> Partial:
     certain = np.ones(n, dtype=bool)
     risks = LoanRisks(
         key=np.zeros(n, dtype=np.uint64),
+        lgd_key=np.zeros(n, dtype=np.uint64),
         sector=sector.astype(np.int16),
         region=region.astype(np.int16),
         alpha=np.zeros((CASES, n), dtype=np.int32),

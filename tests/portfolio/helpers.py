@@ -30,6 +30,7 @@ GOOD = {
     "PD": "",
     "LGD": "",
     "EAD": "",
+    "ObligorID": "",
 }
 
 

@@ -44,8 +44,10 @@ def mixed(tables: ModelTables, loans: int, seed: int = 1) -> LoanRisks:
     probit = tables.band_probit[random.integers(140, 300, loans)] + tables.shift[:, sector]
     pd = random.integers(0, 2**32, (tables.cases, loans), dtype=np.uint32)
     loss = random.integers(1, 10**8, loans)
+    key = random.integers(0, 2**63, loans).astype(np.uint64)
     return LoanRisks(
-        key=random.integers(0, 2**63, loans).astype(np.uint64),
+        key=key,
+        lgd_key=key,
         sector=sector,
         region=random.integers(0, len(REGIONS), loans).astype(np.int16),
         alpha=((probit * tables.scale[sector]) >> 24).astype(np.int32),

@@ -1,8 +1,10 @@
 """Loss distributions of pools and portfolios whose exact distribution is known."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -150,6 +152,55 @@ def heterogeneous_portfolios() -> list[Figure]:
         figures.append(_fit(of, run, measures, LATTICE))
         figures += _compare(of, run, measures, LATTICE)
     return figures
+
+
+def borrowers() -> list[Figure]:
+    """Two loans of one borrower, PD 2 %: both default with the probability of one, by hand; of two borrowers with a
+    correlation of 0.15 as the bivariate normal distribution says; with PDs of 2 % and 5 %, both with that of the safer.
+    Then 40 borrowers of one to four loans each against the exact distribution of 40 loans of their sums, and random
+    LGDs, which are drawn for each loan of a borrower.
+    """
+    rho, scenarios, figures = 0.15, 100_000, []
+    for number, (name, borrowers, pds, both) in enumerate(
+        [
+            ("one borrower", ["B", "B"], [0.02, 0.02], 0.02),
+            ("two borrowers", ["B", "C"], [0.02, 0.02], exact.joint_default(0.02, 0.02, rho)),
+            ("one borrower, PDs 2 and 5 %", ["B", "B"], [0.02, 0.05], 0.02),
+        ]
+    ):
+        run = simulate(pool(2, np.array(pds), obligor=borrowers), correlated(rho), scenarios, 80 + number)
+        found = float((run.losses[0] == 2 * UNIT).mean())
+        error = math.sqrt(both * (1 - both) / scenarios)
+        figures.append(simulated(f"{name}: both default", found, both, error))
+
+    owners, exposures = _borrowers_loans()
+    pds = np.array([0.01, 0.03, 0.1])[owners % 3]
+    names = [f"B{owner}" for owner in owners]
+    units = np.bincount(owners, exposures / 100).astype(int)
+    sector = Sector(rho, [Group([0.01, 0.03, 0.1][owner % 3], int(n)) for owner, n in enumerate(units)])
+    measures = _measures([sector])
+    for sampling in SAMPLINGS:
+        portfolio = pool(len(owners), pds, exposures, obligor=names)
+        run = simulate(portfolio, correlated(rho), scenarios if sampling == "plain" else 20_000, 84, sampling=sampling)
+        of = f"{sampling}, 40 borrowers"
+        figures.append(_fit(of, run, measures))
+        figures += _compare(of, run, measures)
+
+    lgd = {"asset_correlation": rho, "lgd_volatility": 0.5, "lgd_correlation": 0.0}
+    parameters = load({"global_factor_share": 1, "segments": {"personal": lgd}})
+    run = simulate(pool(2, 0.9, 100.0, 0.5, obligor=["B", "B"]), parameters, scenarios, 85)
+    lost = run.losses[0][run.losses[0] > 0] / UNIT
+    deviation = 0.5 * math.sqrt(0.5 * 0.5) * math.sqrt(2)  # of two independent ones
+    figures.append(near("deviation of the sum of a borrower's two LGDs", lost.std(), deviation, 0.02 * deviation))
+    return figures
+
+
+def _borrowers_loans() -> tuple[Any, Any]:
+    """Each loan's borrower, one of 40, and its exposure: one to four loans each, in no order."""
+    owners = np.concatenate([np.repeat(owner, 1 + owner % 4) for owner in range(40)])
+    exposures = 100.0 * (1 + np.arange(owners.size) % 3)
+    order = np.random.default_rng(7).permutation(owners.size)
+    return owners[order], exposures[order]
 
 
 def two_sectors() -> list[Figure]:

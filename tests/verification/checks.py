@@ -11,6 +11,7 @@ CHECKS: dict[str, Check] = {
         check_pools.granularity_adjustment,
         check_pools.finite_pools,
         check_pools.heterogeneous_portfolios,
+        check_pools.borrowers,
         check_pools.two_sectors,
         check_pools.random_lgds,
         check_factors.factor_distribution,

@@ -104,15 +104,26 @@ def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: Colum
     return loans
 
 
-def pool(loans: int, pd: Any, exposure: Any = 100.0, lgd: Any = 1.0, segment: Any = "personal") -> pa.Table:
-    """A portfolio with its own PD, EAD and LGD, each one value or (loans,). AccountIDs are sequential."""
+def pool(
+    loans: int,
+    pd: Any,
+    exposure: Any = 100.0,
+    lgd: Any = 1.0,
+    segment: Any = "personal",
+    obligor: Sequence[str] | None = None,
+) -> pa.Table:
+    """A portfolio with its own PD, EAD and LGD, each one value or (loans,). AccountIDs are sequential.
+
+    obligor: (loans,), the loans' borrowers; each loan its own by default.
+    """
 
     def column(value: Any) -> pa.Array:
         return pa.repeat(pa.scalar(value), loans) if isinstance(value, float | str) else pa.array(value)
 
     values = {"PD": pd, "EAD": exposure, "LGD": lgd, "Segment": segment}
     ids = pa.array([f"A{number:08d}" for number in range(loans)])
-    return pa.table({"AccountID": ids, **{name: column(value) for name, value in values.items()}})
+    obligors = {} if obligor is None else {"ObligorID": pa.array(obligor)}
+    return pa.table({"AccountID": ids, **obligors, **{name: column(value) for name, value in values.items()}})
 
 
 def simulate(

@@ -37,12 +37,15 @@ Floats = npt.NDArray[np.float64]
 class LoanRisks:
     """What the model says of N loans in C cases, as the kernel takes it.
 
-    Probabilities are uint32 fractions of 2**32, probits Q24. key: uint64 (N,). sector, region: int16 (N,). alpha: int32
-    (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of exactly 1 or 0.
-    exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default at that mean.
+    Probabilities are uint32 fractions of 2**32, probits Q24. key: uint64 (N,), the borrower's, names the random numbers
+    that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,).
+    alpha: int32 (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of
+    exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default
+    at that mean.
     """
 
     key: npt.NDArray[np.uint64]
+    lgd_key: npt.NDArray[np.uint64]
     sector: npt.NDArray[np.int16]
     region: npt.NDArray[np.int16]
     alpha: npt.NDArray[np.int32]
@@ -88,7 +91,8 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
         alpha[c] = (probit * tables.scale[sector]) >> normal.FRACTION_BITS
         pd[c] = normal.threshold(tables.phi, probit.astype(np.int32))
     return LoanRisks(
-        key=loans.key,
+        key=loans.obligor_key,
+        lgd_key=loans.key,
         sector=loans.segment.astype(np.int16),
         region=loans.region.astype(np.int16),
         alpha=alpha,

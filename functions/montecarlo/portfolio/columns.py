@@ -67,6 +67,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("PD", "number", "probability", "never", "of default in a year; by scorecard when not given", high=1),
     Column("LGD", "number", "share of EAD", "never", "loss given default; the segment's when not given", high=1),
     Column("EAD", "number", "currency", "never", "exposure at default; from the balance when not given"),
+    Column("ObligorID", "text", "", "never",
+           "identifies the borrower, whose loans default together; each loan is a borrower of its own when not given"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")

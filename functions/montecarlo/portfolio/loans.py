@@ -36,7 +36,11 @@ class Loans:
     account_id: pa.Array
     """(n,) text."""
     key: NDArray[np.uint64]
-    """(n,) FNV-1a of the AccountID: names the loan's random numbers."""
+    """(n,) FNV-1a of the AccountID: names the loan's own random numbers."""
+    obligor_id: pa.Array
+    """(n,) text; null where the loan is a borrower of its own."""
+    obligor_key: NDArray[np.uint64]
+    """(n,) names the random numbers that decide the borrower's default; the loan's own where it has no ObligorID."""
     segment: NDArray[np.int16]
     """(n,) index into the segments."""
     region: NDArray[np.int8]
@@ -69,8 +73,12 @@ class Loans:
 
     def select(self, rows: Bools) -> "Loans":
         """The loans where `rows` is true."""
-        arrays = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "account_id"}
-        return Loans(self.account_id.filter(pa.array(rows)), **{name: array[rows] for name, array in arrays.items()})
+        arrays = {item.name: getattr(self, item.name) for item in fields(self)}
+        texts = {name: arrays.pop(name).filter(pa.array(rows)) for name in _TEXTS}
+        return Loans(**texts, **{name: array[rows] for name, array in arrays.items()})
+
+
+_TEXTS = ("account_id", "obligor_id")
 
 
 class _Checks:
@@ -121,6 +129,8 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
     age = np.zeros(len(account_id), np.int64)
     segment = region = np.zeros(len(account_id), np.int64)
     floating = np.zeros(len(account_id), np.bool_)
+    obligor_id = as_text(table.array("ObligorID"))
+    key = hash_ids(account_id)
     for column in COLUMNS[1:]:
         array = table.array(column.name)
         if column.name != "ZipCode":
@@ -141,7 +151,9 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
             checks.reject(zero, "GrossIncome", "is zero")
     return Loans(
         account_id=account_id,
-        key=hash_ids(account_id),
+        key=key,
+        obligor_id=obligor_id,
+        obligor_key=obligor_keys(obligor_id, key),
         segment=segment.astype(np.int16),
         region=region.astype(np.int8),
         rate=numbers["Rate"],
@@ -159,12 +171,22 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
 
 
 def _joined(parts: Sequence[Loans]) -> Loans:
-    arrays = {
-        item.name: np.concatenate([getattr(part, item.name) for part in parts])
-        for item in fields(Loans)
-        if item.name != "account_id"
-    }
-    return Loans(pa.concat_arrays([part.account_id for part in parts]), **arrays)
+    def joined(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return pa.concat_arrays(arrays) if name in _TEXTS else np.concatenate(arrays)
+
+    return Loans(**{item.name: joined(item.name) for item in fields(Loans)})
+
+
+_OBLIGORS = np.uint64(0x6F626C69676F7273)
+"""Keeps keys of ObligorIDs apart from those of AccountIDs: the same text may name a loan and a borrower."""
+
+
+def obligor_keys(obligor_id: pa.Array, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The borrowers' keys, uint64 (n,). obligor_id: (n,) text or null. key: (n,), the loans' own, where it is null."""
+    if obligor_id.null_count == len(obligor_id):
+        return key
+    return np.where(np.asarray(pc.is_valid(obligor_id)), hash_ids(obligor_id.fill_null("")) ^ _OBLIGORS, key)
 
 
 class _Columns:

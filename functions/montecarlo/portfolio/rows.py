@@ -167,9 +167,9 @@ def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, fil
         return pc.binary_join_element_wise(prefix, pc.cast(pa.array(number), pa.string()), "")
     choices = [table[name].combine_chunks() for name in origin.columns]
     types = {choice.type for choice in choices}
-    if column == "AccountID" and any(map(pa.types.is_floating, types)):
+    if column in ("AccountID", "ObligorID") and any(map(pa.types.is_floating, types)):
         raise InvalidPortfolio(
-            f"{file} has floating-point numbers as AccountID, which lose digits. Write them as text or whole numbers."
+            f"{file} has floating-point numbers as {column}, which lose digits. Write them as text or whole numbers."
         )
     if origin.format and len(types) > 1 and any(map(pa.types.is_temporal, types)):
         raise InvalidPortfolio(

@@ -78,19 +78,21 @@ def write_chunk(plan: Plan, group: int, chunk: int, loans: Loans, store: Store) 
     """Leave the tally of the chunk's loans."""
     key = mix64(loans.key)
     tally = next(Tally.of(key).split(plan.count_one_in, 1))
-    store.put(keys.chunk_tally(plan.run, group, chunk), tally.to_bytes(_name(plan, group, chunk)))
+    store.put(keys.chunk_tally(plan.run, group, chunk), tally.to_bytes(name_of(plan, group, chunk)))
 
 
 def read_chunk(plan: Plan, group: int, chunk: int, store: Store) -> Tally:
     """The tally of one chunk. Raises IncompleteRun if it is missing, damaged or of another plan."""
-    return _read(store, keys.chunk_tally(plan.run, group, chunk), _name(plan, group, chunk))
+    return read_tally(store, keys.chunk_tally(plan.run, group, chunk), name_of(plan, group, chunk))
 
 
-def _name(plan: Plan, *place: int) -> str:
+def name_of(plan: Plan, *place: int) -> str:
+    """What a tally of the plan at this place is called in its file."""
     return " ".join(map(str, (plan.digest, *place)))
 
 
-def _read(store: Store, key: str, name: str) -> Tally:
+def read_tally(store: Store, key: str, name: str) -> Tally:
+    """The tally of that name. Raises IncompleteRun if it is missing, damaged or another."""
     try:
         return Tally.from_bytes(store.get(key), name)
     except NoSuchObject as error:
@@ -112,28 +114,30 @@ class Batches:
     rows: int
 
 
-def reduce(plan: Plan, group: int, chunks: int, store: Store) -> int:
-    """Bring the tallies of a group's chunks together, by ranges of keys. Returns the rows that were counted."""
-    batches = rows = 0
-    for batch in _batches(plan, group, chunks, store):
-        for number, part in enumerate(batch.split(plan.count_one_in, plan.count_ranges)):
-            key = keys.group_tally(plan.run, group, batches, number)
-            store.put(key, part.to_bytes(_name(plan, group, batches, number)))
-        batches += 1
-        rows += int(batch.amount.sum())
-    records.write_sealed(store, keys.group_tallies(plan.run, group), asdict(Batches(plan.digest, batches, rows)))
-    return rows
+def reduce(plan: Plan, group: int, chunks: int, store: Store) -> list[range]:
+    """Bring the tallies of a group's chunks together, by ranges of keys. Returns the chunks of each batch."""
+    batches: list[range] = []
+    rows = 0
+    for batch, tally in _batches(plan, group, chunks, store):
+        for number, part in enumerate(tally.split(plan.count_one_in, plan.count_ranges)):
+            key = keys.group_tally(plan.run, group, len(batches), number)
+            store.put(key, part.to_bytes(name_of(plan, group, len(batches), number)))
+        batches.append(batch)
+        rows += int(tally.amount.sum())
+    records.write_sealed(store, keys.group_tallies(plan.run, group), asdict(Batches(plan.digest, len(batches), rows)))
+    return batches
 
 
-def _batches(plan: Plan, group: int, chunks: int, store: Store) -> Iterator[Tally]:
+def _batches(plan: Plan, group: int, chunks: int, store: Store) -> Iterator[tuple[range, Tally]]:
+    """Consecutive chunks that are small enough together, with their sum."""
     waiting: list[Tally] = []
-    for tally in groups.ahead(lambda chunk: read_chunk(plan, group, chunk, store), range(chunks), READERS):
+    start = 0
+    tallies = groups.ahead(lambda chunk: read_chunk(plan, group, chunk, store), range(chunks), READERS)
+    for number, tally in enumerate(tallies, start=1):
         waiting.append(tally)
-        if sum(map(len, waiting)) >= BATCH_KEYS:
-            yield Tally.merge(waiting)
-            waiting = []
-    if waiting:
-        yield Tally.merge(waiting)
+        if sum(map(len, waiting)) >= BATCH_KEYS or number == chunks:
+            yield range(start, number), Tally.merge(waiting)
+            waiting, start = [], number
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -157,7 +161,7 @@ def find(plan: Plan, simulated: int, store: Store) -> tuple[Duplicates, pa.Table
 
     simulated: loans. Raises IncompleteRun where a tally is missing, or not all loans are in them.
     """
-    counted = [_batches_of(plan, group, store) for group in range(plan.groups)]
+    counted = [batches_of(plan, group, store) for group in range(plan.groups)]
     rows = sum(batches.rows for batches in counted)
     if rows > simulated or (plan.count_one_in == 1 and rows != simulated):
         raise IncompleteRun(f"the AccountIDs of {rows:,} loans were counted, but {simulated:,} were simulated.")
@@ -168,7 +172,8 @@ def find(plan: Plan, simulated: int, store: Store) -> tuple[Duplicates, pa.Table
     return _scaled(found, plan, simulated), table
 
 
-def _batches_of(plan: Plan, group: int, store: Store) -> Batches:
+def batches_of(plan: Plan, group: int, store: Store) -> Batches:
+    """What the group left. Raises IncompleteRun if it is missing, damaged or of another plan."""
     key = keys.group_tallies(plan.run, group)
     try:
         batches = records.read_sealed(store, key, Batches)
@@ -184,7 +189,7 @@ def _search(plan: Plan, batches: Sequence[int], number: int, found: _Found, stor
     places = [(group, batch) for group, many in enumerate(batches) for batch in range(many)]
 
     def read(place: tuple[int, int]) -> Tally:
-        return _read(store, keys.group_tally(plan.run, *place, number), _name(plan, *place, number))
+        return read_tally(store, keys.group_tally(plan.run, *place, number), name_of(plan, *place, number))
 
     tallies = list(groups.ahead(read, places, READERS))
     merged = Tally.merge(tallies)

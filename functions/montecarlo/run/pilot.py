@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 
 from montecarlo.errors import InvalidPortfolio
@@ -30,7 +31,15 @@ _HEAD_BYTES = 1 << 18
 """Of a CSV: about 2,000 rows."""
 
 
-def profile(
+@dataclass(frozen=True)
+class FirstLook:
+    """What the pilot tells of a portfolio. names_borrowers: whether loans have an ObligorID."""
+
+    profile: Profile
+    names_borrowers: bool
+
+
+def look(
     objects: Sequence[InputObject],
     portfolio: Store,
     columns: ColumnMapping,
@@ -38,8 +47,8 @@ def profile(
     cases: Sequence[Case],
     tables: ModelTables,
     as_of: date,
-) -> Profile:
-    """The profile of up to 32 files' first 1,000 loans.
+) -> FirstLook:
+    """What up to 32 files' first 1,000 loans tell.
 
     tables: of these parameters and cases. Raises InvalidPortfolio if a file cannot be read, and if the amounts of these
     loans are too small to be counted in cents.
@@ -51,7 +60,8 @@ def profile(
     loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
     risks = loan_risks(loans, parameters, cases, tables)
     check_unit(loans, risks, parameters)
-    return Profile.of(risks)
+    named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)
+    return FirstLook(Profile.of(risks), named)
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:

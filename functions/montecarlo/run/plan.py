@@ -56,6 +56,7 @@ class Plan:
     max_duplicate_share: float
     count_one_in: int
     count_ranges: int
+    by_borrower: bool
     mapping: Mapping[str, Any] | None
     parameters: Parameters
     cases: tuple[Case, ...]

@@ -14,6 +14,7 @@ from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.regions import REGIONS
+from montecarlo.run.borrowers import Borrowers
 from montecarlo.run.partial import Partial, Totals
 from montecarlo.run.plan import Plan
 
@@ -33,15 +34,23 @@ SMALLEST_CONVERGENCE = 200
 """Scenarios below which an estimate of the tail says nothing."""
 
 
-def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Mapping[str, str]) -> dict[str, Any]:
+def build(
+    plan: Plan,
+    total: Partial,
+    weights: Floats,
+    waves: int,
+    versions: Mapping[str, str],
+    borrowers: Borrowers | None = None,
+) -> dict[str, Any]:
     """result.json, schema 1: amounts in currency units rounded to cents.
 
-    weights: (S,), of the scenarios of all waves. Raises InvalidPortfolio where the portfolio owes too much.
+    weights: (S,), of the scenarios of all waves. borrowers: where the portfolio names them. Raises InvalidPortfolio
+    where the portfolio owes too much.
     """
     strata = plan.design.strata(plan.scenarios) * waves
     error = stratified_error(strata) if strata else independent_error
     segments, regions = total.segments.totals(plan.sample), total.regions.totals(plan.sample)
-    sampling_error = _sampling_error(segments, plan.sample)
+    sampling_error = _sampling_error(segments, plan.sample) * _clustering(total, borrowers)
     segment_names = list(plan.parameters.segments)
     pd_sums = sums.exact(total.pd_sum)
     cases = {}
@@ -86,6 +95,7 @@ def build(plan: Plan, total: Partial, weights: Floats, waves: int, versions: Map
             "source": plan.portfolio,
             "as_of": plan.as_of.isoformat(),
             "concentration": _concentration(segments, regions, plan.sample),
+            **({} if borrowers is None else {"borrowers": _borrowers(borrowers, segments, plan.sample)}),
             "segments": _holdings(segments, segment_names),
             "regions": _holdings(regions, REGIONS),
         },
@@ -125,6 +135,35 @@ def _concentration(segments: Totals, regions: Totals, one_in: int) -> dict[str, 
         "effective_loans": round(1 / by_loan) if by_loan else 0,
         "hhi_segments": concentration.between(segments.exposure.tolist()),
         "hhi_regions": concentration.between(regions.exposure.tolist()),
+    }
+
+
+def _clustering(total: Partial, borrowers: Borrowers | None) -> float:
+    """What sampling borrowers whole makes of the error of sampling loans, their losses taken in proportion to what they
+    owe.
+    """
+    squares = int(sums.exact(total.segments.squares).sum())
+    return math.sqrt(borrowers.squares / squares) if borrowers and squares else 1.0
+
+
+def _borrowers(borrowers: Borrowers, segments: Totals, one_in: int) -> dict[str, Any]:
+    """Number, concentration and top names of the borrowers."""
+    exposure = int(segments.exposure.sum())
+    hhi = concentration.herfindahl(borrowers.squares * one_in, exposure)
+    return {
+        "number": borrowers.number * one_in,
+        "hhi": hhi,
+        "effective": round(1 / hhi) if hhi else 0,
+        "one_in": borrowers.one_in * one_in,
+        "largest": [
+            {
+                "borrower": one.name,
+                "exposure": _money(one.exposure),
+                "share": one.exposure / exposure if exposure else 0.0,
+                "loans": one.loans,
+            }
+            for one in borrowers.largest
+        ],
     }
 
 

@@ -6,9 +6,9 @@ bits of SplitMix64 over (seed, key, s) are compared with the threshold's low 24 
 probability T / 2**32 exactly as if 32 bits were drawn, at the cost of one byte. The same bits serve all cases: a case
 with the higher threshold defaults wherever the lower one does.
 
-Loans are independent of each other, so any split of a portfolio gives the same sums. This file chooses and checks what
-does the work: kernel.c where `compiled` finds it, or else `numpy_kernel`, to the same bits. Imports NumPy and the model
-only.
+Loans of one borrower have one key: they default together, or the one with the higher threshold first. Nothing else of a
+loan depends on another, so any split of a portfolio gives the same sums. This file chooses and checks what does the
+work: kernel.c where `compiled` finds it, or else `numpy_kernel`, to the same bits. Imports NumPy and the model only.
 """
 
 import logging
@@ -152,7 +152,7 @@ class _Work:
         """
         loans, tables = self.loans, self.tables
         sector = int(loans.sector[loan[0]]) if loan.size else 0
-        words = lgd_words(loans.key[loan], scenario + self.scenarios.first, self.seed)
+        words = lgd_words(loans.lgd_key[loan], scenario + self.scenarios.first, self.seed)
         z = self.scenarios.factors[sector, scenario]
         return severity.losses(tables.severity, sector, tables.phi, z, words, loans.lgd[loan], loans.exposure[loan])
 

@@ -31,7 +31,8 @@ class Trials:
     """What decides the defaults of M loans of one sector in S scenarios and C cases. Q24, see `normal`.
 
     first_scenario: of the run, a multiple of 32; the number of the first of the S. phi: `normal.table()`. drift: int32
-    (S,), loading * Z. key: uint64 (M,). alpha: int32 (C, M); loans come by descending alpha, the highest of each.
+    (S,), loading * Z. key: uint64 (M,), the borrowers'. alpha: int32 (C, M); loans come by descending alpha, the
+    highest of each.
     """
 
     seed: int

@@ -15,7 +15,7 @@ from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.report.charts.losses import Distribution
 from montecarlo.report.page import render
-from montecarlo.run import duplicates, groups, records
+from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.duplicates import Duplicates
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read_scenarios, read_waves
@@ -67,7 +67,8 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     repeated = _check_duplicates(plan, total.counts.simulated, store)
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    result = build(plan, total, weights, len(plans), versions)
+    owed = borrowers.find(plan, store) if plan.by_borrower else None
+    result = build(plan, total, weights, len(plans), versions, owed)
     result["duplicates"] = repeated.to_json()
     if plan.target_error:
         errors = [_relative_error(case, plan.target_measure) for case in result["cases"].values()]

@@ -122,9 +122,9 @@ def _make(request: RunRequest, host: Host) -> Plan:
     as_of = asked or columns.as_of or listing.as_of or before or host.today()
     tables = model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
-    profile = pilot.profile(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
+    seen = pilot.look(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
-    design = Design(find_shift(profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
+    design = Design(find_shift(seen.profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
     drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
     simulated = listing.census.rows // request.sample
     one_in = duplicates.slice_of(simulated, request.exact_duplicates)
@@ -141,6 +141,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
         max_duplicate_share=request.max_duplicate_share,
         count_one_in=one_in,
         count_ranges=duplicates.ranges_of(simulated, one_in),
+        by_borrower=seen.names_borrowers,
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,

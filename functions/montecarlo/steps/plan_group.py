@@ -7,7 +7,7 @@ from typing import Any
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
-from montecarlo.run import duplicates, groups, records
+from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan, read
 from montecarlo.source.cutting import slices
@@ -62,7 +62,7 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
 
 
 def find_done(plan: Plan, group: int, store: Store) -> set[int]:
-    """The chunks of the group whose partial and tally are there, of this plan, and intact."""
+    """The chunks of the group whose partial and tallies are there, of this plan, and intact."""
     prefix = keys.chunk_partials(plan.run, group)
     numbers = [int(found[1]) for item in store.list(prefix) if (found := re.search(r"-(\d+)\.npz$", item.key))]
 
@@ -70,6 +70,8 @@ def find_done(plan: Plan, group: int, store: Store) -> set[int]:
         try:
             if not plan.wave:  # further waves leave no tally
                 duplicates.read_chunk(plan, group, number, store)
+                if plan.by_borrower:
+                    borrowers.read_chunk(plan, group, number, store)
             return groups.chunk_partial(plan, group, number, store).counts.balanced()
         except IncompleteRun:
             return False

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from montecarlo.errors import IncompleteRun
-from montecarlo.run import duplicates, groups
+from montecarlo.run import borrowers, duplicates, groups
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read
 from montecarlo.steps.protocol import Event, Host, read_event
@@ -47,7 +47,9 @@ def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
 
     total = groups.total(groups.ahead(checked, range(planned.chunks)))
     if not plan.wave:
-        duplicates.reduce(plan, group, planned.chunks, store)
+        batches = duplicates.reduce(plan, group, planned.chunks, store)
+        if plan.by_borrower:
+            borrowers.reduce(plan, group, batches, store)
     if total is not None:
         store.put(keys.group_partial(plan.run, group), total.to_bytes())
     return total

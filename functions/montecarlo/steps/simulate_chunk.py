@@ -14,7 +14,7 @@ from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
-from montecarlo.run import duplicates
+from montecarlo.run import borrowers, duplicates
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
@@ -64,6 +64,7 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         not_sampled=len(loans) - len(sampled),
     )
     loans = sampled
+    borrowers.check(plan, loans)
     risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
     valuation = value(loans, risks, drawn.tables)
 
@@ -86,6 +87,8 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
     if not plan.wave:
         duplicates.write_chunk(plan, chunk.group, chunk.number, loans, store)
+        if plan.by_borrower:
+            borrowers.write_chunk(plan, chunk.group, chunk.number, risks, store)
         loan_results = to_parquet(loans_table(loans, risks, valuation, simulation, plan))
         store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
@@ -94,9 +97,9 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
 
 
 def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
-    """Which loans, bool (N,), belong to a sample of one in so many: by AccountID, so that no order or file matters."""
+    """Which loans, bool (N,), belong to a sample of one borrower in so many: by their IDs, so that no file matters."""
     # The kernel's random bytes are keyed by the loan's key; its hash is independent of them.
-    return np.asarray(mix64(loans.key) % np.uint64(one_in) == 0)
+    return np.asarray(mix64(loans.obligor_key) % np.uint64(one_in) == 0)
 
 
 def loans_table(
@@ -110,6 +113,7 @@ def loans_table(
     segments = pa.array(list(plan.parameters.segments))
     columns: dict[str, Any] = {
         "AccountID": loans.account_id,
+        **({"ObligorID": loans.obligor_id} if plan.by_borrower else {}),
         "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment), segments),
         "Exposure": risks.exposure / 100,
         "LossAtDefault": risks.loss / 100,

@@ -103,6 +103,16 @@ def group_tally(run: str, number: int, batch: int, part: int) -> str:
     return f"{group(run, number)}keys-{batch:03d}-{part:05d}.npz"
 
 
+def chunk_obligors(run: str, number: int, chunk: int) -> str:
+    """What each borrower owes in the chunk, by keys."""
+    return f"{chunk_partials(run, number)}{chunk:06d}.obligors.npz"
+
+
+def group_obligors(run: str, number: int, batch: int, part: int) -> str:
+    """The same of a batch of the group's chunks, for one range of keys."""
+    return f"{group(run, number)}keys-obligors-{batch:03d}-{part:05d}.npz"
+
+
 def group_tallies(run: str, number: int) -> str:
     """How many batches there are."""
     return f"{group(run, number)}keys.json"
