@@ -181,7 +181,8 @@ def test_the_console_form_is_described_in_full() -> None:
 def bucket() -> MemoryS3:
     """What a run leaves: the steps of both state machines, one after the other, on the sample events.
 
-    Row 3 of the portfolio cannot be used, and is rejected; row 5 has the AccountID of row 4.
+    Row 3 of the portfolio cannot be used, and is rejected; row 5 has the AccountID of row 4. Loans of one ZIP code have
+    one borrower.
     """
     host = MemoryHost()
     plan_parts.step(sample("plan_parts"), host)
@@ -191,10 +192,16 @@ def bucket() -> MemoryS3:
     lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
     lines[5] = lines[4]
     host.s3.objects[part] = "\n".join(lines).encode()
-    request = sample("plan")["request"]
     simulate(
         host,
-        **{**request, "portfolio": part, "max_rejected_share": 0.5, "max_duplicate_share": 0.5, "as_of": "2026-01-01"},
+        **{
+            **sample("plan")["request"],
+            "portfolio": part,
+            "mapping": {"columns": {"ObligorID": "ZipCode"}},
+            "max_rejected_share": 0.5,
+            "max_duplicate_share": 0.5,
+            "as_of": "2026-01-01",
+        },
     )
     return host.s3
 

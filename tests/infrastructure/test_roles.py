@@ -176,6 +176,7 @@ def s3() -> Iterator[GuardedS3]:
         simulate(
             {
                 "run": "own",
+                "mapping": {"columns": {"ObligorID": "ZipCode"}},
                 "portfolio": "portfolios/own",
                 "scenarios": 100,
                 "max_rejected_share": 0.5,
