@@ -342,20 +342,25 @@ def part(program: str, *arguments: object) -> list[float]:
 def speed(size: float) -> Any:
     """The constants of cost.Speed that a laptop can measure: CPU seconds of the workers' own code."""
     number = round(200_000 * size)
-    found: dict[str, float] = {}
-    numpy_ns = {cases: kernel_ns(cases, "numpy") for cases in (1, 2, 3)}
-    found["first_case_ns"] = numpy_ns[1]
-    found["further_case_ns"] = (numpy_ns[3] - numpy_ns[1]) / 2
+    speeds = cost.Speed()
+    found: dict[str, tuple[float, float]] = {}
+    for use in kernel.KERNELS:
+        first, third = (kernel_ns(cases, use) for cases in (1, 3))
+        for name, value, assumed in zip(
+            ("first case", "further case"), (first, (third - first) / 2), speeds.kernel_ns[use], strict=True
+        ):
+            found[f"{use}, {name} (ns)"] = value, assumed
     with bench() as aws:
         store = Store(aws.stack.bucket, aws.stack.client("s3"))
         portfolio = aws.generate(number)
         small, large = (worker_seconds(store, portfolio, chunk_loans) for chunk_loans in (2_000, 50_000))
     chunks = number / 2_000 - number / 50_000
-    found["chunk_seconds"] = max(0.0, (small - large) / chunks)
-    found["loan_us"] = (large - found["chunk_seconds"] * number / 50_000) / number * 1e6
-    for name, value in found.items():
-        print(f"{name:<18}{value:8.3f}   in the estimate {getattr(cost.Speed, name):g}")
-    return found
+    chunk_seconds = max(0.0, (small - large) / chunks)
+    loan_us = (large - chunk_seconds * number / 50_000) / number * 1e6
+    found |= {"chunk_seconds": (chunk_seconds, speeds.chunk_seconds), "loan_us": (loan_us, speeds.loan_us)}
+    for name, (value, assumed) in found.items():
+        print(f"{name:<26}{value:8.3f}   in the estimate {assumed:g}")
+    return {name: value for name, (value, _) in found.items()}
 
 
 def kernel_ns(cases: int, use: kernel.Kernel) -> float:

@@ -6,6 +6,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from montecarlo.cost.estimate import Speed
 from montecarlo.errors import InvalidInput
 from montecarlo.host import aws_lambda
 from montecarlo.host.environment import Environment
@@ -110,6 +111,7 @@ def test_the_stack_says_what_simulates(
     else:
         monkeypatch.setenv("MONTECARLO_KERNEL", named)
     assert environment.kernel == kernel
+    assert environment.setup(RunRequest("june")).kernel == kernel, "the estimate counts with another"
 
 
 def test_a_kernel_that_there_is_not_is_refused(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +120,10 @@ def test_a_kernel_that_there_is_not_is_refused(environment: Host, monkeypatch: p
         _ = environment.kernel
 
 
-def test_the_stacks_offer_the_kernels_that_there_are() -> None:
+def test_the_stacks_offer_the_kernels_that_there_are_and_the_estimate_knows_them() -> None:
     parameter = template("template.yaml")["Parameters"]["Kernel"]
     assert (tuple(parameter["AllowedValues"]), parameter["Default"]) == (KERNELS, "compiled")
+    assert set(Speed().kernel_ns) == set(KERNELS)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Environment:
         return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
 
     def setup(self, request: RunRequest) -> Setup:
-        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, AWS_REGION and the processor."""
+        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor."""
         return Setup(
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
             architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
@@ -64,6 +64,7 @@ class Environment:
             max_groups=request.max_groups,
             max_group_concurrency=request.max_group_concurrency,
             region=os.environ.get("AWS_REGION", Setup.region),
+            kernel=self.kernel,
         )
 
     @property
