@@ -103,9 +103,9 @@ $(NODE)/.asl-validator: requirements/package-lock.json
 	@touch $@
 
 # ----------------------------------------------------------------------------------------------------------------------
-# The files in requirements/
+# The files in requirements/; the same versions for every Python
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is needed; other versions stay
 	$(LOCK) pyproject.toml --extra local --extra test --extra bench --output-file requirements/test.txt

@@ -17,7 +17,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def pins(file: Path) -> dict[str, list[Requirement]]:
-    """The versions of each package; more than one where they differ by Python's version or by system."""
+    """The pins of each package."""
     found: dict[str, list[Requirement]] = {}
     for line in re.findall(r"^([\w.-]+==[^\\\n]+)", file.read_text(encoding="utf-8"), re.MULTILINE):
         pin = Requirement(line.strip())
@@ -34,6 +34,11 @@ def test_each_package_has_a_version_and_hashes(file: Path) -> None:
     text = re.sub(r"^ *#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for entry in text.replace("\\\n", " ").splitlines():
         assert re.fullmatch(r"[\w.-]+==[^ ]+( ;[^#]*?)?( +--hash=sha256:[0-9a-f]{64})+ *", entry), entry[:100]
+
+
+@pytest.mark.parametrize("file", [pytest.param(file, id=file.name) for file in FILES])
+def test_a_package_has_one_version_for_every_python(file: Path) -> None:
+    assert [name for name, pinned in pins(file).items() if len(pinned) > 1] == []
 
 
 def test_no_file_names_an_index() -> None:

@@ -47,7 +47,7 @@ def days(array: pa.Array) -> NDArray[np.datetime64]:
         per_day = 1 if pa.types.is_date32(array.type) else _DAY["ms"]
         kind = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
         found = (np.array(pc.cast(array, kind).fill_null(0)).astype(np.int64) // per_day).astype("datetime64[D]")
-    found[np.asarray(pc.is_null(array))] = np.datetime64("NaT")
+    found[np.asarray(pc.is_null(array))] = np.datetime64("NaT", "D")
     return np.asarray(found)
 
 
