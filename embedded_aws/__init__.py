@@ -11,9 +11,10 @@ behaviour of AWS it restores:
     step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
     activities         tasks of workers, with their time-outs
     containers         ECS tasks as processes
+    capacity           what workers run on, as Terraform gave it
     distributed_map    Map Runs and their ResultWriter
     cloudformation     SAM in nested stacks, updates of nested stacks
-    cloudwatch         alarms in the protocol that Terraform speaks
+    cloudwatch         alarms in the protocol that Terraform speaks (`query`)
     persistence        stacks that survive a SIGKILL
 
 MiniStack is pinned exactly because the patches reach into its private functions; it carries no types, so that what

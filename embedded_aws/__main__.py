@@ -17,6 +17,7 @@ from ministack import app
 
 from embedded_aws import (
     activities,
+    capacity,
     cloudformation,
     cloudwatch,
     containers,
@@ -52,6 +53,7 @@ if __name__ == "__main__":
     step_functions.patch(enforced)
     activities.patch()
     containers.patch()
+    capacity.patch()
     cloudformation.patch()
     cloudwatch.patch()
     persistence.patch()

@@ -4,11 +4,11 @@ Imports MiniStack and the standard library only.
 """
 
 import json
-from datetime import UTC, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 from ministack.services import cloudwatch
+
+from embedded_aws.query import to_xml
 
 _describe_alarms: Any = cloudwatch._describe_alarms
 
@@ -34,16 +34,3 @@ def describe_alarms(parameters: Any, data: Any, is_cbor: bool, is_json: bool = F
         return _describe_alarms(parameters, data, is_cbor, is_json)
     result = to_xml(json.loads(body))
     return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{result}</DescribeAlarmsResult>")
-
-
-def to_xml(value: Any, name: str = "") -> str:
-    """A value as the Query protocol writes it: fields that are None are left out."""
-    if isinstance(value, dict):
-        return "".join(f"<{key}>{to_xml(each, key)}</{key}>" for key, each in value.items() if each is not None)
-    if isinstance(value, list):
-        return "".join(f"<member>{to_xml(each)}</member>" for each in value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if name.endswith("Timestamp") and isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    return escape(str(value))

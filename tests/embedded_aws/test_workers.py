@@ -426,3 +426,52 @@ def test_a_stack_of_workers_is_made_and_removed(aws: Aws) -> None:
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="workers", WaiterConfig={"Delay": 1})
     assert not states.list_activities()["activities"]
     assert not ecs.describe_capacity_providers(capacityProviders=[outputs["Provider"]])["capacityProviders"]
+
+
+def test_capacity_is_told_as_it_was_given(aws: Aws) -> None:
+    """Terraform would set again, with each plan, what it is not told."""
+    ec2, groups, ecs = (aws.client(name) for name in ("ec2", "autoscaling", "ecs"))
+    wanted = {
+        "VCpuCount": {"Min": 2, "Max": 8},
+        "MemoryMiB": {"Min": 4096},
+        "CpuManufacturers": ["amazon-web-services"],
+    }
+    data = {"ImageId": "ami-1", "InstanceRequirements": wanted}
+    created = ec2.create_launch_template(LaunchTemplateName="workers", LaunchTemplateData=data)["LaunchTemplate"]
+    versions = ec2.describe_launch_template_versions(LaunchTemplateId=created["LaunchTemplateId"])
+    (version,) = versions["LaunchTemplateVersions"]
+    assert version["LaunchTemplateData"]["InstanceRequirements"] == wanted
+
+    specification = {"LaunchTemplateId": created["LaunchTemplateId"], "Version": "1"}
+    for share in (0, 50):
+        mix = {
+            "LaunchTemplate": {
+                "LaunchTemplateSpecification": specification,
+                "Overrides": [{"InstanceType": "c7g.large"}, {"InstanceType": "c8g.large"}],
+            },
+            "InstancesDistribution": {
+                "OnDemandPercentageAboveBaseCapacity": share,
+                "SpotAllocationStrategy": "price-capacity-optimized",
+            },
+        }
+        act = groups.update_auto_scaling_group if share else groups.create_auto_scaling_group
+        act(AutoScalingGroupName="mixed", MinSize=0, MaxSize=10, VPCZoneIdentifier="subnet-1", MixedInstancesPolicy=mix)
+        found = groups.describe_auto_scaling_groups(AutoScalingGroupNames=["mixed"])
+        assert found["AutoScalingGroups"][0]["MixedInstancesPolicy"] == mix
+    arn = found["AutoScalingGroups"][0]["AutoScalingGroupARN"]
+
+    for name, given, kept in (("drains", {}, "ENABLED"), ("ends", {"managedDraining": "DISABLED"}, "DISABLED")):
+        ecs.create_capacity_provider(name=name, autoScalingGroupProvider={"autoScalingGroupArn": arn, **given})
+        (provider,) = ecs.describe_capacity_providers(capacityProviders=[name])["capacityProviders"]
+        assert provider["autoScalingGroupProvider"]["managedDraining"] == kept
+
+    ecs.create_cluster(clusterName="spread")
+    container = {"name": "only", "image": "image", "command": ["sleep", "60"]}
+    ecs.register_task_definition(family="spread", containerDefinitions=[container])
+    service = {"cluster": "spread", "taskDefinition": "spread", "desiredCount": 0}
+    ecs.create_service(serviceName="spread", **service)
+    for change in (None, "ENABLED"):
+        if change:
+            ecs.update_service(service="spread", availabilityZoneRebalancing=change, **service)
+        (told,) = ecs.describe_services(cluster="spread", services=["spread"])["services"]
+        assert told["availabilityZoneRebalancing"] == (change or "DISABLED")

@@ -1,0 +1,111 @@
+"""What workers run on, and what MiniStack does not keep of it: Terraform would set it again with each plan.
+
+Attribute-based selection of a launch template, the mix of an Auto Scaling group, a capacity provider's draining and a
+service's rebalancing. Imports MiniStack and the standard library only.
+"""
+
+import json
+from typing import Any
+
+from ministack.services import autoscaling, ec2, ecs
+
+from embedded_aws.query import from_parameters, to_ec2_xml, to_xml
+
+_parse_template_data: Any = ec2._parse_lt_data
+_template_data_xml: Any = ec2._lt_data_xml
+_create_group: Any = autoscaling._create_asg
+_update_group: Any = autoscaling._update_asg
+_describe_groups: Any = autoscaling._describe_asgs
+_create_provider: Any = ecs._create_capacity_provider
+_create_service: Any = ecs._create_service
+_update_service: Any = ecs._update_service
+
+
+def patch() -> None:
+    """Install the replacements."""
+    ec2._parse_lt_data = parse_template_data
+    ec2._lt_data_xml = template_data_xml
+    autoscaling._ACTION_MAP |= {
+        "CreateAutoScalingGroup": create_group,
+        "UpdateAutoScalingGroup": update_group,
+        "DescribeAutoScalingGroups": describe_groups,
+    }
+    ecs._create_capacity_provider = create_provider
+    ecs._ACTION_MAP |= {
+        "CreateCapacityProvider": create_provider,
+        "CreateService": create_service,
+        "UpdateService": update_service,
+    }
+
+
+def parse_template_data(parameters: Any, prefix: str = "LaunchTemplateData") -> Any:
+    """A launch template's data, its instance requirements among them."""
+    data = _parse_template_data(parameters, prefix)
+    requirements = from_parameters(parameters, f"{prefix}.InstanceRequirements")
+    return data | ({"InstanceRequirements": requirements} if requirements else {})
+
+
+def template_data_xml(data: Any) -> str:
+    """The same in an answer."""
+    requirements = data.get("InstanceRequirements")
+    more = f"<instanceRequirements>{to_ec2_xml(requirements)}</instanceRequirements>" if requirements else ""
+    return str(_template_data_xml(data)) + more
+
+
+def create_group(parameters: Any) -> Any:
+    """CreateAutoScalingGroup keeps the mixed instances policy."""
+    return keep_mix(parameters, _create_group(parameters))
+
+
+def update_group(parameters: Any) -> Any:
+    """UpdateAutoScalingGroup replaces it, if there is one in the request."""
+    return keep_mix(parameters, _update_group(parameters))
+
+
+def keep_mix(parameters: Any, response: Any) -> Any:
+    """Keep the mix of instances that a request gives a group."""
+    mix = from_parameters(parameters, "MixedInstancesPolicy")
+    if mix and response[0] == 200:
+        autoscaling._asgs[autoscaling._p(parameters, "AutoScalingGroupName")]["MixedInstancesPolicy"] = mix
+    return response
+
+
+def describe_groups(parameters: Any) -> Any:
+    """DescribeAutoScalingGroups tells it."""
+    status, headers, body = _describe_groups(parameters)
+    text = body.decode() if isinstance(body, bytes) else body
+    for name, group in autoscaling._asgs.items():
+        if "MixedInstancesPolicy" in group:
+            start = f"<member><AutoScalingGroupName>{name}</AutoScalingGroupName>"
+            mix = to_xml({"MixedInstancesPolicy": group["MixedInstancesPolicy"]})
+            text = text.replace(start, start + mix)
+    return status, headers, text.encode()
+
+
+def create_provider(request: Any) -> Any:
+    """CreateCapacityProvider keeps whether instances are drained; they are unless told otherwise."""
+    response = _create_provider(request)
+    if response[0] == 200:
+        kept = ecs._capacity_providers[request["name"]]["autoScalingGroupProvider"]
+        kept["managedDraining"] = request.get("autoScalingGroupProvider", {}).get("managedDraining", "ENABLED")
+    return response
+
+
+def create_service(request: Any) -> Any:
+    """CreateService keeps whether tasks are spread anew over Availability Zones."""
+    return keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
+
+
+def update_service(request: Any) -> Any:
+    """UpdateService changes it, if told to."""
+    return keep_rebalancing(request, _update_service(request))
+
+
+def keep_rebalancing(request: Any, response: Any) -> Any:
+    """Keep a service's rebalancing."""
+    if "availabilityZoneRebalancing" in request and response[0] == 200:
+        service = json.loads(response[2])["service"]
+        cluster = ecs._cluster_name_from_arn(service["clusterArn"])
+        kept = ecs._services[f"{cluster}/{service['serviceName']}"]
+        kept["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
+    return response
