@@ -15,8 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from montecarlo.documents import decode  # noqa: E402
 from montecarlo.run.chunk import Chunk  # noqa: E402
 from montecarlo.run.plan import read, read_scenarios  # noqa: E402
+from montecarlo.source.objects import Slice  # noqa: E402
 from montecarlo.steps import plan, plan_group, simulate_chunk  # noqa: E402
 from tests.memory_run import MemoryHost, generate  # noqa: E402
 
@@ -34,7 +36,7 @@ def main() -> int:
     request = {"portfolio": "portfolios/generated/", "scenarios": options.scenarios}
     planned = plan.step({"request": request, "execution": "loans", "wave": 0}, host)
     chunks = [
-        Chunk.from_json(item)
+        Chunk(item["run"], item["group"], item["chunk"], decode(tuple[Slice, ...], item["slices"]), item["plan"])
         for group in planned["groups"]
         for item in host.json(plan_group.step(group, host)["chunks_key"])
     ]

@@ -24,7 +24,8 @@ _BLOCK = 1 << 20  # so many words below 2**32 add up exactly in a double
 
 def total(values: Ints, part: npt.NDArray[np.integer], parts: int) -> Ints:
     """The sum of each part's values, int64 (parts, 2). values: int64 (N,), not negative. part: (N,), index of each."""
-    return _add_up([values & _WORD, values >> WORD_BITS], part, parts)
+    words = np.ascontiguousarray(values, dtype="<i8").view("<u4").reshape(-1, 2)
+    return _add_up([words[:, 0], words[:, 1]], part, parts)
 
 
 def squares(values: Ints, part: npt.NDArray[np.integer], parts: int) -> Ints:
@@ -52,7 +53,7 @@ def _add_up(words: list[npt.NDArray[np.integer]], part: npt.NDArray[np.integer],
     for start in range(0, part.size, _BLOCK):
         here = slice(start, start + _BLOCK)
         for word, values in enumerate(words):
-            sums[word] += np.bincount(part[here], values[here].astype(np.float64), parts).astype(np.int64)
+            sums[word] += np.bincount(part[here], values[here], parts).astype(np.int64)
     for word in range(len(words) - 1):
         sums[word + 1] += sums[word] >> WORD_BITS
         sums[word] &= _WORD
