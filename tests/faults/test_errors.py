@@ -94,22 +94,39 @@ def called(portfolio: dict[str, bytes]) -> list[Called]:
     return steps
 
 
+@dataclass(frozen=True)
+class Site:
+    """A call to S3 that a step makes, by its number among the step's."""
+
+    step: Called
+    number: int
+    operation: str
+    key: str
+
+    @property
+    def absent(self) -> bool:
+        """Whether the step looks for an object that is not there."""
+        return self.operation in ("get", "head") and self.key not in self.step.objects
+
+
 @pytest.fixture(scope="module")
-def sites(called: list[Called]) -> list[tuple[Called, int]]:
-    """Steps with the numbers of their calls to S3, one of each kind of call that any step makes."""
-    kinds: dict[str, tuple[Called, int]] = {}
+def sites(called: list[Called]) -> list[Site]:
+    """One of each kind of call that any step makes."""
+    kinds: dict[str, Site] = {}
     for step in called:
         host, s3 = host_of(step.objects)
         host.call(step.module, step.event)
         for number, (operation, key) in enumerate(s3.calls):
-            kinds.setdefault(re.sub(r"\d+", "#", f"{step.name} {operation} {key}"), (step, number))
+            kind = re.sub(r"\d+", "#", f"{step.name} {operation} {key}")
+            kinds.setdefault(kind, Site(step, number, operation, key))
     return list(kinds.values())
 
 
-def outcome(step: Called, number: int, error: Exception) -> MonteCarloError | None:
+def outcome(site: Site, error: Exception) -> MonteCarloError | None:
     """The error that the step ends in, if any; whatever is no error of ours is let through."""
+    step = site.step
     host, s3 = host_of(step.objects)
-    s3.fail_at(number, error)
+    s3.fail_at(site.number, error)
     ours = None
     try:
         host.call(step.module, step.event)
@@ -123,7 +140,7 @@ def outcome(step: Called, number: int, error: Exception) -> MonteCarloError | No
     return ours
 
 
-def test_all_steps_and_their_calls_are_here(called: list[Called], sites: list[tuple[Called, int]]) -> None:
+def test_all_steps_and_their_calls_are_here(called: list[Called], sites: list[Site]) -> None:
     assert {step.name for step in called} == {
         *("plan", "plan_group", "simulate_chunk", "reduce_group", "aggregate", "record_failure"),
         *("plan_parts", "generate_part", "write_manifest"),
@@ -132,34 +149,28 @@ def test_all_steps_and_their_calls_are_here(called: list[Called], sites: list[tu
 
 
 @pytest.mark.parametrize("error", IN_PASSING, ids=lambda error: error.response["Error"]["Code"])
-def test_what_is_in_passing_is_retried(sites: list[tuple[Called, int]], error: Exception) -> None:
-    for step, number in sites:
-        assert isinstance(outcome(step, number, error), SlowDown), (step.name, number)
+def test_what_is_in_passing_is_retried(sites: list[Site], error: Exception) -> None:
+    for site in sites:
+        assert isinstance(outcome(site, error), SlowDown), site
 
 
 @pytest.mark.parametrize("error", FOR_GOOD, ids=lambda error: error.response["Error"]["Code"])
-def test_what_is_refused_is_not_retried(sites: list[tuple[Called, int]], error: Exception) -> None:
-    for step, number in sites:
-        host, s3 = host_of(step.objects)
-        host.call(step.module, step.event)
-        operation, key = s3.calls[number]
-        missing = operation in ("get", "head") and key not in step.objects  # which S3 may answer with 403
-        assert missing or isinstance(outcome(step, number, error), InvalidInput), (step.name, operation, key)
+def test_what_is_refused_is_not_retried(sites: list[Site], error: Exception) -> None:
+    for site in sites:  # S3 may answer 403 where there is no object: that is no refusal
+        assert site.absent or isinstance(outcome(site, error), InvalidInput), site
 
 
 @pytest.mark.parametrize("error", OF_AN_OBJECT, ids=lambda error: error.response["Error"]["Code"])
-def test_an_object_that_is_gone_or_another_is_named_or_made_anew(
-    sites: list[tuple[Called, int]], error: Exception
-) -> None:
-    for step, number in sites:
-        assert not isinstance(outcome(step, number, error), SlowDown), (step.name, number)
+def test_an_object_that_is_gone_or_another_is_named_or_made_anew(sites: list[Site], error: Exception) -> None:
+    for site in sites:
+        assert not isinstance(outcome(site, error), SlowDown), site
 
 
 @pytest.mark.parametrize("error", NO_ANSWER, ids=lambda error: type(error).__name__)
-def test_no_answer_is_an_error_of_ours(sites: list[tuple[Called, int]], error: Exception) -> None:
+def test_no_answer_is_an_error_of_ours(sites: list[Site], error: Exception) -> None:
     curable = not isinstance(error, NoCredentialsError | ParamValidationError)
-    for step, number in sites:
-        assert isinstance(outcome(step, number, error), SlowDown if curable else InvalidInput), (step.name, number)
+    for site in sites:
+        assert isinstance(outcome(site, error), SlowDown if curable else InvalidInput), site
 
 
 def test_a_portfolio_that_changes_under_a_run_is_told(portfolio: dict[str, bytes]) -> None:

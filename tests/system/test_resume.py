@@ -192,7 +192,7 @@ def test_another_request_under_the_same_name_is_refused_with_the_difference(
 ) -> None:
     with pytest.raises(RunFailed, match=message) as failed:
         cloud.simulate(run="undisturbed", **{**REQUEST, **change})
-    assert failed.value.error == "InvalidInput"
+    assert failed.value.error == "RunTaken"
 
 
 def test_a_changed_portfolio_is_refused_with_the_object_named(cloud: Cloud) -> None:
