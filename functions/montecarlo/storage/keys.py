@@ -105,7 +105,7 @@ def group_tally(run: str, number: int, batch: int, part: int) -> str:
 
 def chunk_obligors(run: str, number: int, chunk: int) -> str:
     """What each borrower owes in the chunk, by keys."""
-    return f"{chunk_partials(run, number)}{chunk:06d}.obligors.npz"
+    return f"{group(run, number)}obligors/chunk-{chunk:06d}.npz"
 
 
 def group_obligors(run: str, number: int, batch: int, part: int) -> str:
