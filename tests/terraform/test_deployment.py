@@ -200,6 +200,7 @@ def test_both_faces_give_the_same_result_to_the_bit(both: Both) -> None:
         assert cloud.generate(part_loans=1000)["loans"] == 3000
         results.append(cloud.simulate("portfolios/default/", run="same"))
     assert figures(results[0]) == figures(results[1])
+    assert [result["versions"]["kernel"] for result in results] == ["numpy", "numpy"]
     assert results[0]["scenarios"] == 700
     assert results[0]["cases"]["stressed"]["fed_rate"] == 6.5
 
