@@ -14,7 +14,7 @@ import typer.core
 
 from cli import CommandError, RunFailed, debug, embedded, estimate, package, run, runs
 from cli.options import spread
-from cli.screen import say
+from cli.screen import be_quiet, warn
 from embedded_aws.server import ServerError
 from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a screen that is ASCII shows ? for ± and goes on
+    be_quiet(False)
     try:
         given = spread(sys.argv[1:] if arguments is None else arguments)
         status = parser().main(given, "montecarlo", standalone_mode=False)
@@ -61,13 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
         return status or DONE
     except RunFailed as failed:
-        return _ended(FAILED, f"\nThe run {failed.status}: {failed.error}\n{failed.cause}")
+        return _ended(FAILED, f"\n{failed.in_words()}")
     except typer.TyperException as error:
         return _ended(WRONG, f"montecarlo: {_usage(error)}")
     except (CommandError, ServerError, MonteCarloError) as error:
         return _ended(WRONG, f"montecarlo: {error}")
     except (KeyboardInterrupt, typer.Abort):
-        return _ended(INTERRUPTED, "\nmontecarlo: interrupted; everything that was started has been stopped.")
+        return _ended(INTERRUPTED, "\nmontecarlo: interrupted.")
     except BrokenPipeError:
         return _unread()
     except SystemExit as end:
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ended(status: int, text: str) -> int:
-    say(text)
+    warn(text)
     return status
 
 

@@ -7,6 +7,19 @@ terminal. Imports the standard library only.
 import sys
 from pathlib import Path
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether to say nothing but what is wrong."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are wanted."""
+    return _quiet
+
 
 def show(text: str, end: str = "\n") -> None:
     """Print a result."""
@@ -14,13 +27,24 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def say(text: str) -> None:
-    """Print a line for the user."""
+    """Print a line for the user, unless the command is to be quiet."""
+    if not _quiet:
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """Print what is wrong."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
     """The text with '?' for every character that could steer a terminal or hide others; line breaks stay."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """1 file, 1,000 files."""
+    return f"{number:,} {thing}" + "s" * (number != 1)
 
 
 def shown(path: Path) -> Path:
