@@ -8,7 +8,7 @@ import typer
 from cli import CommandError
 from cli.options import RATE, Out, real, whole
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import be_quiet, show
+from cli.screen import be_quiet, show, warn
 
 DEFAULT_LOANS = 100_000
 
@@ -104,7 +104,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="print result.json instead of the table")] = False,
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
-    from cli import files, plan, request, results, simulation
+    from cli import files, plan, plausibility, request, results, simulation
     from montecarlo.run.request import datagen_request
 
     if portfolio and (loans is not None or portfolio_seed is not None):
@@ -134,6 +134,9 @@ def run(
         generated["seed"] = portfolio_seed
     datagen_request(generated, {})
     found = files.portfolio(portfolio) if portfolio else None
+    if isinstance(found, dict):
+        for doubt in plausibility.first_look(found, understood):
+            warn(f"Look again: {doubt}")
     place = Place(stack, profile, region)
     ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
     be_quiet(quiet)

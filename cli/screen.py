@@ -5,6 +5,7 @@ terminal. Imports the standard library only.
 """
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 _quiet = False
@@ -45,6 +46,20 @@ def printable(text: str) -> str:
 def counted(number: int, thing: str) -> str:
     """1 file, 1,000 files."""
     return f"{number:,} {thing}" + "s" * (number != 1)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Rows below a head, in columns: those in `left` begin at the left, the others end at the right."""
+    all_rows = [head, *rows]
+    widths = [max(len(row[i]) for row in all_rows) for i in range(len(head))]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in all_rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def shown(path: Path) -> Path:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cli.history import Run
 from cli.meter import duration
+from cli.screen import table
 
 MISSING = "-"
 
@@ -12,17 +13,7 @@ MISSING = "-"
 def of_runs(runs: Sequence[Run]) -> str:
     """A line for each run: state, start, duration, cost, loans, and the headline figures of its last case."""
     head = ["run", "state", "started", "took", "cost", "loans", "case", "EL", "VaR 99.9 %"]
-    rows = [head, *(_row(run) for run in runs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    left = (0, 1, 2, 6)
-    lines = (
-        "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-    return "\n".join(lines)
+    return table(head, map(_row, runs), left=(0, 1, 2, 6))
 
 
 def of_run(run: Run) -> str:
