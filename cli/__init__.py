@@ -14,8 +14,13 @@ class CommandError(Exception):
 
 
 class RunFailed(Exception):
-    """An execution did not succeed."""
+    """An execution did not succeed. `status` is Step Functions'; `error` and `cause` may be empty."""
 
     def __init__(self, status: str, error: str, cause: str) -> None:
         super().__init__(f"{status}: {error}: {cause}")
         self.status, self.error, self.cause = status, error, cause
+
+    def in_words(self) -> str:
+        """What has happened, for a user."""
+        happened = {"ABORTED": "was cancelled", "TIMED_OUT": "took longer than it may"}.get(self.status, "failed")
+        return f"The run {happened}" + (f": {self.error}" if self.error else "") + f"\n{self.cause}".rstrip()

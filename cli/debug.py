@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError, RunFailed
+from cli.place import Place, Profile, Region, StackName
 from cli.screen import show
 
 
@@ -21,22 +22,24 @@ def invoke(
     event: Annotated[
         Path, typer.Argument(metavar="EVENT", help="JSON file with the event, such as events/simulate_chunk.json")
     ],
+    stack: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
 ) -> None:
     """Run one function on one event."""
     import json
 
     from cli.deployment import functions
-    from cli.embedded import stack_that_is_up
     from cli.files import json_file
 
     given = json_file(event, "event")
-    stack = stack_that_is_up()
-    names = dict(functions(stack))
+    there = Place(stack, profile, region).find()
+    names = dict(functions(there))
     wanted = function.replace("_", "").lower()
     physical = next((value for name, value in names.items() if name.lower() == wanted), None)
     if physical is None:
         raise CommandError(f"there is no function {function}; there are {', '.join(sorted(names))}.")
-    answer = stack.client("lambda").invoke(FunctionName=physical, Payload=json.dumps(given).encode())
+    answer = there.client("lambda").invoke(FunctionName=physical, Payload=json.dumps(given).encode())
     payload = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
         raise RunFailed("FAILED", payload.get("errorType", "unknown"), payload.get("errorMessage", json.dumps(payload)))

@@ -1,8 +1,11 @@
-"""Deploys the project's own template with the SAM CLI, and finds what it made through CloudFormation.
+"""The deployed application: found by its name in an account, whoever deployed it; on the embedded AWS deployed by SAM.
 
 Imports boto3 and the embedded AWS; nothing of the functions.
 """
 
+import fcntl
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli import PROJECT as PROJECT
@@ -20,6 +24,15 @@ from cli.screen import say
 from embedded_aws.server import Server
 
 STACK = "montecarlo"
+"""The name under which SAM deploys, and the console and Terraform by default."""
+
+MACHINES = {"DataGenStateMachineArn": "DataGenMachine", "DataProcStateMachineArn": "DataProcMachine"}
+"""Outputs of a stack, and how Terraform names what they name: after the stack and the template's resource."""
+
+_CLIENT = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 10},  # slows down where AWS asks for it
+    max_pool_connections=32,
+)
 
 
 class DeploymentError(CommandError):
@@ -28,10 +41,12 @@ class DeploymentError(CommandError):
 
 @dataclass(frozen=True)
 class Stack:
-    """The deployed application."""
+    """The deployed application. `endpoint`: of the embedded AWS; otherwise where boto3's own settings point."""
 
     session: boto3.Session
     outputs: Mapping[str, str]
+    endpoint: str | None = None
+    name: str = STACK
 
     @property
     def bucket(self) -> str:
@@ -40,7 +55,110 @@ class Stack:
 
     def client(self, service: Any) -> Any:
         """A boto3 client of a service, where the stack is."""
-        return self.session.client(service)
+        return self.session.client(service, endpoint_url=self.endpoint, config=_CLIENT)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In an account
+
+
+def connect(name: str, profile: str | None, region: str | None) -> Stack:
+    """The stack of this name in the account and Region that the user's own settings or the arguments name.
+
+    SAM and the console make a stack of CloudFormation, whose outputs say what is where; Terraform names its state
+    machines after the stack. Raises DeploymentError where there is neither.
+    """
+    session = boto3.Session(profile_name=profile, region_name=region)
+    if session.region_name is None:
+        raise DeploymentError("no Region is set: give --region, or set AWS_REGION.")
+    stack = Stack(session, {}, None, name)
+    outputs = _of_cloudformation(stack) or _of_terraform(stack)
+    if outputs is None:
+        raise DeploymentError(
+            f"there is no stack {name} in {session.region_name}: check the name, --profile and --region, or deploy it."
+        )
+    missing = {"DataBucket", *MACHINES} - outputs.keys()
+    if missing:
+        raise DeploymentError(
+            f"the stack {name} is none of this project: it lacks the outputs {', '.join(sorted(missing))}."
+        )
+    return Stack(session, outputs, None, name)
+
+
+def _of_cloudformation(stack: Stack) -> dict[str, str] | None:
+    try:
+        (found,) = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # there is none of this name
+            return None
+        raise
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+
+def _of_terraform(stack: Stack) -> dict[str, str] | None:
+    identity = stack.client("sts").get_caller_identity()
+    place = f"arn:{identity['Arn'].split(':')[1]}:states:{stack.session.region_name}:{identity['Account']}:stateMachine"
+    outputs = {output: f"{place}:{stack.name}-{machine}" for output, machine in MACHINES.items()}
+    states = stack.client("stepfunctions")
+    try:
+        definition = states.describe_state_machine(stateMachineArn=outputs["DataProcStateMachineArn"])["definition"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("StateMachineDoesNotExist", "InvalidArn"):
+            return None
+        raise
+    buckets = {value for name, value in _values(json.loads(definition)) if name == "Bucket"}
+    return {**outputs, "DataBucket": buckets.pop()} if len(buckets) == 1 else outputs
+
+
+def functions(stack: Stack) -> Iterator[tuple[str, str]]:
+    """(name of the state, ARN of its function) for every function of the two state machines."""
+    states = stack.client("stepfunctions")
+    seen = set()
+    for output in MACHINES:
+        machine = states.describe_state_machine(stateMachineArn=stack.outputs[output])
+        found = _tasks(json.loads(machine["definition"]))
+        for name, arn in sorted(found):  # of two states of one function, such as Plan and PlanWave, the first
+            if arn not in seen:
+                seen.add(arn)
+                yield name, arn
+
+
+def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, state in machine["States"].items():
+        if state["Type"] == "Task":
+            yield name, state["Resource"]
+        elif "ItemProcessor" in state:
+            yield from _tasks(state["ItemProcessor"])
+
+
+def _values(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Every name with its value in a JSON document."""
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        yield name, value
+        yield from _values(value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# On the embedded AWS
+
+
+def deployed(aws: Server) -> Stack:
+    """The stack on an embedded AWS, deployed if it is not there or the sources have changed since.
+
+    Two commands at once deploy one after the other, the second nothing. Raises DeploymentError.
+    """
+    place = Path(aws.data_dir)
+    made_from = place / "deployed-from"
+    with (place / "deploy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sources = _sources_digest()
+        stack = find(aws.environment)
+        if stack and made_from.exists() and made_from.read_text() == sources:
+            return stack
+        say("Deploying template.yaml with SAM ...")
+        stack = deploy(aws.environment, place / "sam-deploy.log")
+        made_from.write_text(sources)
+        return stack
 
 
 def deploy(environment: Mapping[str, str], log: Path, overrides: Mapping[str, str] | None = None) -> Stack:
@@ -62,12 +180,6 @@ def deploy(environment: Mapping[str, str], log: Path, overrides: Mapping[str, st
     return stack
 
 
-def deployed(aws: Server) -> Stack:
-    """The stack deployed on an embedded AWS, as `deploy` does it."""
-    say("Deploying template.yaml with SAM ...")
-    return deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log")
-
-
 def find(environment: Mapping[str, str]) -> Stack | None:
     """The stack where `environment` points, or None."""
     session = boto3.Session(
@@ -75,26 +187,9 @@ def find(environment: Mapping[str, str]) -> Stack | None:
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    session = _at(session, environment["AWS_ENDPOINT_URL"])
-    try:
-        description = session.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    except ClientError:
-        return None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
-    return Stack(session, outputs) if "DataBucket" in outputs else None
-
-
-def functions(stack: Stack) -> Iterator[tuple[str, str]]:
-    """(name in the template without 'Function', physical name) of every function of the stack and its nested stacks."""
-    cloudformation = stack.client("cloudformation")
-    pending = [STACK]
-    while pending:
-        for resource in cloudformation.describe_stack_resources(StackName=pending.pop())["StackResources"]:
-            kind, physical = resource["ResourceType"], resource.get("PhysicalResourceId", "")
-            if kind == "AWS::CloudFormation::Stack":
-                pending.append(physical)
-            elif kind == "AWS::Lambda::Function":
-                yield resource["LogicalResourceId"].removesuffix("Function"), physical
+    stack = Stack(session, {}, environment["AWS_ENDPOINT_URL"])
+    outputs = _of_cloudformation(stack)
+    return Stack(session, outputs, stack.endpoint) if outputs and "DataBucket" in outputs else None
 
 
 def sam() -> str:
@@ -106,12 +201,13 @@ def sam() -> str:
     return found
 
 
-def _at(session: boto3.Session, endpoint: str) -> boto3.Session:
-    """The session with every client at one endpoint, whatever the user's own configuration says."""
-    original = session.client
-
-    def client(service: Any, **options: Any) -> Any:
-        return original(service, endpoint_url=endpoint, **options)
-
-    session.client = client  # type: ignore[method-assign,assignment]
-    return session
+def _sources_digest() -> str:
+    """SHA-256 of all that a deployment is made from."""
+    digest = hashlib.sha256()
+    folders = ("cloudformation", "statemachine", "functions")
+    found = (path for folder in folders for path in (PROJECT / folder).rglob("*"))
+    for path in sorted([PROJECT / "template.yaml", *found]):
+        if path.is_file() and "__pycache__" not in path.parts:
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(PROJECT).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

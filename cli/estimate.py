@@ -8,6 +8,7 @@ import typer
 
 from cli import CommandError
 from cli.options import RATE, real, whole
+from cli.place import Place, Profile, Region, StackName
 from cli.screen import show
 
 
@@ -33,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 def estimate(
     loans: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="loans, such as 1e9")] = None,
     portfolio: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="a CSV or Parquet file, or a folder of such files")
+        str | None, typer.Option(metavar="PATH", help="a CSV or Parquet file, a folder of such files, or s3://...")
     ] = None,
     objects: Annotated[
         int | None,
@@ -61,16 +62,17 @@ def estimate(
     ] = 1769,
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
+    stack: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too")] = None,
 ) -> None:
     """Say what a run would take and cost on AWS, without running it."""
     from json import dumps
 
-    from cli import request
-    from cli.files import portfolio_files
+    from cli import files, plan, request
     from montecarlo.cost import estimate as cost
     from montecarlo.run.request import datagen_request
-    from montecarlo.source.objects import InputObject
 
     if (loans is None) == (portfolio is None):
         raise CommandError("give --loans or --portfolio: one of the two says how much there is to simulate.")
@@ -85,30 +87,13 @@ def estimate(
     for option, value, low, high in (("--objects", objects, 1, 10**10), ("--memory", memory, 128, 10_240)):
         if value is not None and not low <= value <= high:
             raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
-    work = {
-        "scenarios": understood.scenarios,
-        "cases": len(stress),
-        "chunk_loans": understood.chunk_loans,
-        "sample": understood.sample,
-    }
     if loans is not None:
         datagen_request({"loans": loans}, {})
-        work |= {"loans": loans, "objects": objects or max(1, loans // understood.chunk_loans)}
-    elif portfolio:
-        files = [InputObject(str(file), file.stat().st_size) for file in portfolio_files(portfolio).values()]
-        work |= {
-            "loans": sum(file.estimated_rows for file in files),
-            "objects": len(files),
-            "size": sum(file.size for file in files),
-            "to_scan": sum(file.size for file in files if file.format != "parquet"),
-        }
-    setup = cost.Setup(
-        memory_mb=memory,
-        architecture=architecture.value,
-        children=children.value,
-        max_concurrency=understood.max_concurrency,
+    source = loans if loans is not None else files.portfolio(portfolio or "")
+    estimated = cost.estimate(
+        plan.work(understood, len(stress), source, Place(stack, profile, region), objects),
+        plan.setup(understood, memory_mb=memory, architecture=architecture.value, children=children.value),
     )
-    estimated = cost.estimate(cost.Work(**work), setup)
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
     show(estimated.format())

@@ -1,21 +1,18 @@
-"""Runs a state machine through the ordinary Step Functions API and watches its Map Runs."""
+"""Executions of the state machines through the ordinary Step Functions API, asked no more often than it allows."""
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-
-from botocore.exceptions import ClientError
-from tqdm import tqdm
 
 from cli import RunFailed as RunFailed
 from montecarlo.errors import message_of_cause
 
-POLL_SECONDS = 0.5
-
-Progress = Callable[[int, int], None]
-"""Called with the number of items done and known so far."""
+FIRST_POLL, LONGEST_POLL, SLOWER = 0.5, 5.0, 1.05
+"""Seconds between two looks at an execution: a short run is not kept waiting, a long one is looked at less often."""
 
 
 @dataclass(frozen=True)
@@ -25,81 +22,104 @@ class Execution:
     client: Any
     arn: str
 
+    @property
+    def name(self) -> str:
+        """Its name, unique for its state machine."""
+        return self.arn.rsplit(":", 1)[-1]
+
     @classmethod
     def start(cls, client: Any, state_machine: str, name: str, request: Mapping[str, Any]) -> "Execution":
         """Start an execution. Its name is unique for 90 days."""
         started = client.start_execution(stateMachineArn=state_machine, name=name, input=json.dumps(request))
         return cls(client, started["executionArn"])
 
-    @classmethod
-    def running(cls, client: Any, state_machine: str, run: str) -> list["Execution"]:
-        """The executions under way whose input names the run, or that are named so themselves."""
-        found = []
-        pages = client.get_paginator("list_executions").paginate(stateMachineArn=state_machine, statusFilter="RUNNING")
-        for entry in (entry for page in pages for entry in page["executions"]):
-            given = json.loads(client.describe_execution(executionArn=entry["executionArn"])["input"])
-            if given.get("run", entry["name"]) == run:
-                found.append(cls(client, entry["executionArn"]))
-        return found
+    def describe(self) -> "State":
+        """How it stands."""
+        return State.of(self.client.describe_execution(executionArn=self.arn))
 
-    def wait(self, progress: Progress | None = None) -> dict[str, Any]:
-        """Wait for the end and return the output. Raises RunFailed with what the execution says."""
+    def wait(self, look: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Wait for the end, calling `look` before each look at the execution; returns the output. Raises RunFailed."""
+        pause = FIRST_POLL
         while True:
-            if progress:
-                progress(*self._items())
-            state = self.client.describe_execution(executionArn=self.arn)
-            if state["status"] == "SUCCEEDED":
-                if progress:
-                    progress(*self._items())
-                output: dict[str, Any] = json.loads(state["output"])
-                return output
-            if state["status"] != "RUNNING":
+            look()
+            state = self.describe()
+            if state.status == "SUCCEEDED":
+                look()
+                return state.output
+            if not state.running:
                 raise self._failure(state)
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(LONGEST_POLL, pause * SLOWER)
 
     def stop(self, cause: str) -> None:
         """Stop the execution and its children."""
         self.client.stop_execution(executionArn=self.arn, cause=cause)
 
-    def _failure(self, state: Mapping[str, Any]) -> RunFailed:
+    def _failure(self, state: "State") -> RunFailed:
         """What the execution says, or its first failed child where it only says that there was one."""
-        if state.get("error") == "States.ExceedToleratedFailureThreshold":
+        if state.error == "States.ExceedToleratedFailureThreshold":
             for run in self.client.list_map_runs(executionArn=self.arn)["mapRuns"]:
                 children = self.client.list_executions(mapRunArn=run["mapRunArn"], statusFilter="FAILED")["executions"]
                 if children:
-                    state = {
-                        **self.client.describe_execution(executionArn=children[0]["executionArn"]),
-                        "status": state["status"],
-                    }
-                    break
-        return RunFailed(state["status"], state.get("error", "unknown"), message_of_cause(state.get("cause", "")))
-
-    def _items(self) -> tuple[int, int]:
-        """Items of all Map Runs: (done, total)."""
-        done = known = 0
-        try:
-            for page in self.client.get_paginator("list_map_runs").paginate(executionArn=self.arn):
-                for run in page["mapRuns"]:
-                    counts = self.client.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
-                    done += counts["succeeded"]
-                    known += counts["total"]
-        except ClientError:  # between the execution's start and its first Map Run there may be nothing to list
-            pass
-        return done, known
+                    child = Execution(self.client, children[0]["executionArn"]).describe()
+                    return RunFailed(state.status, child.error, child.cause)
+        return RunFailed(state.status, state.error, state.cause)
 
 
-def watched(execution: Execution, title: str) -> dict[str, Any]:
-    """Wait for the end with a bar and return the output. Ctrl-C stops the execution. Raises RunFailed."""
-    with tqdm(
-        desc=title, unit=" chunks", bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
-    ) as bar:
+@dataclass(frozen=True)
+class State:
+    """How an execution stands. `request`: its input, if it is an object; `error` and `cause`: why it has failed."""
 
-        def show(done: int, known: int) -> None:
-            bar.total, bar.n = known or None, done
-            bar.refresh()
+    name: str
+    status: str
+    request: Mapping[str, Any]
+    output: dict[str, Any]
+    error: str
+    cause: str
+    started: datetime
+    stopped: datetime | None
 
-        try:
-            return execution.wait(show)
-        except KeyboardInterrupt:
-            execution.stop("interrupted by the user")
-            raise
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> "State":
+        """From what DescribeExecution answers."""
+        return cls(
+            described["name"],
+            described["status"],
+            _object(described.get("input")),
+            _object(described.get("output")),
+            described.get("error", ""),
+            message_of_cause(described.get("cause", "")),
+            described["startDate"],
+            described.get("stopDate"),
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+    @property
+    def run(self) -> str:
+        """The run that a dataproc execution works for: the one that its input names, else its own name."""
+        return str(self.request.get("run") or self.name)
+
+
+def executions(client: Any, state_machine: str, status: str | None = None) -> Iterator[Execution]:
+    """The executions of a state machine, the latest first; of one status, if one is given."""
+    chosen = {"statusFilter": status} if status else {}
+    for page in client.get_paginator("list_executions").paginate(stateMachineArn=state_machine, **chosen):
+        for entry in page["executions"]:
+            yield Execution(client, entry["executionArn"])
+
+
+def running(client: Any, state_machine: str, run: str) -> list[Execution]:
+    """The executions under way that work for the run."""
+    return [found for found in executions(client, state_machine, "RUNNING") if found.describe().run == run]
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        value = json.loads(text or "")
+        if isinstance(value, dict):
+            return value
+    return {}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from tqdm import tqdm
 
 from cli import CommandError
 from cli.deployment import Stack
+from cli.screen import counted, say
 from montecarlo.portfolio.files import format_of
 from montecarlo.source.listing import MANIFEST_SCHEMA
 from montecarlo.source.objects import is_passed_over
@@ -54,6 +54,15 @@ def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number of JSON")
+
+
+def portfolio(text: str) -> dict[str, Path] | str:
+    """A portfolio as a user names it: in S3, or by its files. Raises CommandError."""
+    if text.startswith("s3://"):
+        if not text.removeprefix("s3://").split("/")[0]:
+            raise CommandError(f"{text} names no bucket: give s3://BUCKET/PREFIX/, a file there, or a manifest.json.")
+        return text
+    return portfolio_files(Path(text))
 
 
 def portfolio_files(path: Path) -> dict[str, Path]:
@@ -112,8 +121,9 @@ def upload(stack: Stack, files: Mapping[str, Path]) -> str:
             raise CommandError(f"{path} was changed while it was uploaded: start again once it is written.")
         return {"key": key, "size": found["ContentLength"], "etag": found["ETag"].strip('"')}
 
+    say(f"Uploading {counted(len(files), 'file')}, as far as not there yet ...")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        objects = list(tqdm(pool.map(put, files.items()), "Uploading", len(files), unit=" files", leave=False))
+        objects = list(pool.map(put, files.items()))
     body = json.dumps({"schema": MANIFEST_SCHEMA, "objects": objects}, indent=1).encode()
     manifest = f"{keys.portfolio(UPLOADED)}{hashlib.sha256(body).hexdigest()}/manifest.json"
     s3.put_object(Bucket=bucket, Key=manifest, Body=body, ContentType="application/json")

@@ -12,9 +12,9 @@ from functools import cache
 import typer
 import typer.core
 
-from cli import CommandError, RunFailed, debug, embedded, estimate, package, run, runs
+from cli import CommandError, RunFailed, check, debug, embedded, estimate, package, run, runs
 from cli.options import spread
-from cli.screen import say
+from cli.screen import be_quiet, warn
 from embedded_aws.server import ServerError
 from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
@@ -23,7 +23,7 @@ DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 """Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 120})
-for group in (run, runs, estimate, embedded, debug, package):
+for group in (run, runs, check, estimate, embedded, debug, package):
     group.add_to(app)
 
 
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a screen that is ASCII shows ? for ± and goes on
+    be_quiet(False)
     try:
         given = spread(sys.argv[1:] if arguments is None else arguments)
         status = parser().main(given, "montecarlo", standalone_mode=False)
@@ -61,13 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
         return status or DONE
     except RunFailed as failed:
-        return _ended(FAILED, f"\nThe run {failed.status}: {failed.error}\n{failed.cause}")
+        return _ended(FAILED, f"\n{failed.in_words()}")
     except typer.TyperException as error:
         return _ended(WRONG, f"montecarlo: {_usage(error)}")
     except (CommandError, ServerError, MonteCarloError) as error:
         return _ended(WRONG, f"montecarlo: {error}")
     except (KeyboardInterrupt, typer.Abort):
-        return _ended(INTERRUPTED, "\nmontecarlo: interrupted; everything that was started has been stopped.")
+        return _ended(INTERRUPTED, "\nmontecarlo: interrupted.")
     except BrokenPipeError:
         return _unread()
     except SystemExit as end:
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ended(status: int, text: str) -> int:
-    say(text)
+    warn(text)
     return status
 
 

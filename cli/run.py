@@ -7,6 +7,8 @@ import typer
 
 from cli import CommandError
 from cli.options import RATE, Out, real, whole
+from cli.place import Place, Profile, Region, StackName
+from cli.screen import be_quiet, show, warn
 
 DEFAULT_LOANS = 100_000
 
@@ -25,7 +27,8 @@ def run(
         ),
     ] = None,
     portfolio: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="simulate this CSV or Parquet file, or the files of this folder")
+        str | None,
+        typer.Option(metavar="PATH", help="simulate this CSV or Parquet file, the files of this folder, or s3://..."),
     ] = None,
     mapping: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
@@ -91,10 +94,17 @@ def run(
         str | None, typer.Option(metavar="DATE", help="the portfolio's reporting date, such as 2026-01-31")
     ] = None,
     out: Out = Path("out"),
+    stack: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be done, and what it would take and cost; start nothing")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print results and errors only")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print result.json instead of the table")] = False,
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
-    from cli import files, request, results, simulation
-    from cli.embedded import running_or_temporary
+    from cli import files, plan, plausibility, request, results, simulation
     from montecarlo.run.request import datagen_request
 
     if portfolio and (loans is not None or portfolio_seed is not None):
@@ -118,10 +128,21 @@ def run(
         **request.cases(fed_rate or [], cases),
     }
     given = {field: value for field, value in given.items() if value is not None}
-    request.checked(given)  # before anything is started, so that a mistake costs no time
-    generated = {"loans": DEFAULT_LOANS if loans is None else loans, "seed": portfolio_seed, "replace": True}
+    understood, stress = request.checked(given)  # before anything is started, so that a mistake costs no time
+    generated = {"loans": DEFAULT_LOANS if loans is None else loans}
+    if portfolio_seed is not None:
+        generated["seed"] = portfolio_seed
     datagen_request(generated, {})
-    found = files.portfolio_files(portfolio) if portfolio else {}
-    folders = results.checked(out)
-    with running_or_temporary() as aws:
-        simulation.run(aws, given, found, generated, folders)
+    found = files.portfolio(portfolio) if portfolio else None
+    if isinstance(found, dict):
+        for doubt in plausibility.first_look(found, understood):
+            warn(f"Look again: {doubt}")
+    place = Place(stack, profile, region)
+    ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
+    be_quiet(quiet)
+    if dry_run:
+        show(plan.of_run(place, understood, stress, found, generated, ending.out))
+        return
+    with place.find_or_start() as there:
+        execution, run_name = simulation.start(there, given, found, generated)
+        simulation.finish(there, execution, run_name, ending)

@@ -5,7 +5,21 @@ terminal. Imports the standard library only.
 """
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether to say nothing but what is wrong."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are wanted."""
+    return _quiet
 
 
 def show(text: str, end: str = "\n") -> None:
@@ -14,13 +28,38 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def say(text: str) -> None:
-    """Print a line for the user."""
+    """Print a line for the user, unless the command is to be quiet."""
+    if not _quiet:
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """Print what is wrong."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
     """The text with '?' for every character that could steer a terminal or hide others; line breaks stay."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """1 file, 1,000 files."""
+    return f"{number:,} {thing}" + "s" * (number != 1)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Rows below a head, in columns: those in `left` begin at the left, the others end at the right."""
+    all_rows = [head, *rows]
+    widths = [max(len(row[i]) for row in all_rows) for i in range(len(head))]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in all_rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def shown(path: Path) -> Path:

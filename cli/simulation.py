@@ -1,69 +1,169 @@
 """A run from its portfolio to its results."""
 
+import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli import RunFailed, files, results
-from cli.deployment import Stack, deployed
-from cli.execution import Execution, watched
+import typer
+
+from cli import CommandError, RunFailed, files, history, results
+from cli.deployment import Stack
+from cli.execution import Execution, running
+from cli.meter import Expected, watched
 from cli.screen import say, show, shown
 from cli.terminal import format_table
-from embedded_aws.server import Server
+from montecarlo.report.view import ResultView
+from montecarlo.storage import keys
 
 
-def run(
-    aws: Server,
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of a run's end. `out`, `failed`: the folders for results, and for what a failed run leaves.
+
+    `as_json`: print result.json instead of the table. `stays`: the run goes on if the command is interrupted.
+    """
+
+    out: Path
+    failed: Path
+    as_json: bool = False
+    stays: bool = True
+
+
+def start(
+    stack: Stack,
     request: Mapping[str, Any],
-    portfolio: Mapping[str, Path],
-    generated: Mapping[str, Any],
-    folders: tuple[Path, Path],
-) -> None:
-    """Bring the portfolio to the stack, or have one generated, and simulate it."""
-    started = time.monotonic()
-    stack = deployed(aws)
+    portfolio: Mapping[str, Path] | str | None,
+    loans: Mapping[str, Any],
+) -> tuple[Execution, str]:
+    """Bring the portfolio to the stack, or have one of `loans` generated, and start the run; returns its name too.
+
+    Raises CommandError where the run's name is taken, RunFailed where no portfolio could be generated.
+    """
     name = request.get("run") or f"run-{timestamp()}"
-    place = files.upload(stack, portfolio) if portfolio else generate(stack, generated, name)
-    say(f"Set up in {time.monotonic() - started:.1f} s. The run is called {name}.")
-    simulate(stack, name, {**request, "run": name, "portfolio": place}, folders)
+    check_free(stack, name)
+    if isinstance(portfolio, str):
+        place = portfolio
+    else:
+        place = files.upload(stack, portfolio) if portfolio else generate(stack, loans)
+    say(f"The run is called {name}.")
+    return begin(stack, name, {**request, "run": name, "portfolio": place}), name
 
 
-def generate(stack: Stack, request: Mapping[str, Any], name: str) -> str:
-    """Have datagen write a portfolio; returns its manifest's key. Raises RunFailed."""
-    execution = Execution.start(stack.client("stepfunctions"), stack.outputs["DataGenStateMachineArn"], name, request)
-    manifest: str = watched(execution, f"Generating {request['loans']:,} loans")["manifest"]
+def begin(stack: Stack, run: str, request: Mapping[str, Any]) -> Execution:
+    """Start an execution for the run: of its name, or of one with the time in it where the name was used before."""
+    client, machine = stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"]
+    try:
+        return Execution.start(client, machine, run, request)
+    except client.exceptions.ExecutionAlreadyExists:
+        return Execution.start(client, machine, f"{run[:50]}-{timestamp()}", request)
+
+
+def check_free(stack: Stack, run: str) -> None:
+    """Raises CommandError where a run of this name is there already."""
+    planned = history.read(stack, keys.request(run)) is not None
+    if planned or running(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], run):
+        raise CommandError(
+            f"there is a run {run} already: `montecarlo show {run}` says how it stands, `montecarlo resume {run}` "
+            f"continues it, `montecarlo delete {run}` removes it. Or choose another --name."
+        )
+
+
+def generate(stack: Stack, request: Mapping[str, Any]) -> str:
+    """A generated portfolio, made once for its size and seed; returns its manifest's key. Raises RunFailed."""
+    seed = request.get("seed")
+    name = f"generated-{request['loans']}" + ("" if seed is None else f"-seed-{seed}")
+    manifest = keys.portfolio_manifest(name)
+    if history.read(stack, manifest) is None:
+        wanted = {**request, "name": name}
+        client, machine = stack.client("stepfunctions"), stack.outputs["DataGenStateMachineArn"]
+        execution = Execution.start(client, machine, f"{name[:50]}-{timestamp()}", wanted)
+        watched(execution, f"Generating {request['loans']:,} loans")
     return manifest
 
 
-def simulate(stack: Stack, execution_name: str, request: Mapping[str, Any], folders: tuple[Path, Path]) -> None:
-    """Run the dataproc state machine, bring its results to the first folder, and print what came out.
+def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None:
+    """Watch the run to its end, bring its results to the folder, and print what came out.
 
-    What a failed run leaves goes to the second. Raises RunFailed.
+    Raises RunFailed. Ctrl-C asks what shall become of the run, and raises KeyboardInterrupt unless it is watched on.
     """
-    run, (out, failed), started = request["run"], folders, time.monotonic()
-    execution = Execution.start(
-        stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], execution_name, request
-    )
-    try:
-        watched(execution, "Simulating")
-    except RunFailed:
-        if results.download(stack, run, failed, without=("loans",)):
-            say(f"What the run left is in {shown(failed)}; {shown(out)} is as it was.")
-        raise
-    results.download(stack, run, out)
+    started = time.monotonic()
+    while True:
+        try:
+            watched(execution, f"Run {run}", lambda: _expected(stack, run))
+            break
+        except KeyboardInterrupt:
+            if not _watch_on(execution, run, ending):
+                raise
+        except RunFailed as failure:
+            if results.download(stack, run, ending.failed, without=("loans",)):
+                say(f"What the run left is in {shown(ending.failed)}; {shown(ending.out)} is as it was.")
+            raise _explained(failure, run) from None
+    results.download(stack, run, ending.out)
     say(f"Simulated in {time.monotonic() - started:.1f} s.\n")
-    result = results.read(out)
-    rejected = result.rows.rejected
+    present(ending)
+
+
+def present(ending: Ending) -> None:
+    """Print the results in the folder."""
+    if ending.as_json:
+        show((ending.out / "result.json").read_text(encoding="utf-8"), end="")
+        return
+    result, there = results.read(ending.out), shown(ending.out)
     show(format_table(result))
-    show(f"\nReport:  {shown(out) / 'report.html'}")
+    if told := precision(result):
+        show(told)
+    show(f"\nReport:  {there / 'report.html'}")
+    rejected = result.rows.rejected
     show(
-        f"Results: {shown(out) / 'result.json'}, loans/, losses.parquet, segments.parquet"
+        f"Results: {there / 'result.json'}, loans/, losses.parquet, segments.parquet"
         + (f", rejects/ ({rejected:,.0f} rows)" if rejected else "")
+    )
+
+
+def precision(result: ResultView) -> str:
+    """That the precision asked for is there; nothing where none was asked for, or where the table says no."""
+    waves = result.waves
+    if not waves.reached or waves.target_error is None or waves.relative_error is None:
+        return ""
+    return (
+        f"The error of {waves.target_measure} is {waves.relative_error:.2%}, within the {waves.target_error:.2%} asked "
+        f"for, after {waves.count or 1:,.0f} waves of scenarios."
     )
 
 
 def timestamp() -> str:
     """The time as part of a name, in UTC to the millisecond."""
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+
+
+def _expected(stack: Stack, run: str) -> Expected | None:
+    estimate = history.json_object(stack, keys.estimate(run))
+    return Expected.of(estimate) if estimate else None
+
+
+def _explained(failure: RunFailed, run: str) -> RunFailed:
+    """The failure with the way out, where it says nothing of itself."""
+    if failure.status != "ABORTED":
+        return failure
+    cause = failure.cause or "somebody stopped its execution"
+    return RunFailed(failure.status, failure.error, f"{cause}. Continue it with: montecarlo resume {run}")
+
+
+def _watch_on(execution: Execution, run: str, ending: Ending) -> bool:
+    """Ask what shall become of a run that goes on without this command; without a terminal it is left going."""
+    if not ending.stays:
+        return False
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        answer = typer.prompt("\nLeave the run going, cancel it, or watch on? [l/c/w]", default="l", err=True)
+        if answer.lower().startswith("w"):
+            return True
+        if answer.lower().startswith("c"):
+            execution.stop("cancelled by the user")
+            say(f"Cancelled. What was simulated is kept; continue with: montecarlo resume {run}")
+            return False
+    say(f"\nThe run {run} goes on. See it with: montecarlo watch {run}; stop it with: montecarlo cancel {run}")
+    return False

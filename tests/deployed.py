@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cli import embedded, main
+from cli import main, place
 from cli.deployment import Stack, deploy
 from cli.execution import Execution
 from embedded_aws import server
@@ -90,7 +90,7 @@ def montecarlo(
     cloud: Cloud, aws: server.Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Montecarlo:
     """The command line on the tests' embedded AWS."""
-    monkeypatch.setattr(embedded, "STATE", Path(aws.data_dir).parent)
+    monkeypatch.setattr(place, "STATE", Path(aws.data_dir).parent)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()

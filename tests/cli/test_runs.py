@@ -44,7 +44,35 @@ def test_a_run_is_cancelled_and_resumed(cloud: Cloud, montecarlo: Montecarlo, tm
     assert len(todo) == LOANS // REQUEST["chunk_loans"] - done
     assert figures(json.loads((tmp_path / "out" / "result.json").read_text())) == figures(undisturbed)
 
-    assert montecarlo("cancel", "cancelled")[0] == 2
+    status, _, err = montecarlo("cancel", "cancelled")
+    assert status == 2
+    assert "is not under way: it is done" in err
     status, _, err = montecarlo("resume", "never-was", "--out", tmp_path / "none")
     assert status == 2
     assert "there is no run never-was" in err
+
+
+def test_a_run_is_cancelled_and_resumed_before_it_was_planned(
+    cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path
+) -> None:
+    """Stopped at once, so that no plan is there: the execution's own input is what continues it."""
+    cloud.generate(name="early", loans=500)
+    states, machine = cloud.stack.client("stepfunctions"), cloud.stack.outputs["DataProcStateMachineArn"]
+    execution = Execution.start(
+        states, machine, "early", {"portfolio": "portfolios/early/", "scenarios": 50, "as_of": "2026-01-01"}
+    )
+    execution.stop("at once")
+    assert not [key for key in cloud.keys("runs/early/") if key.endswith("request.json")]
+    status, _, err = montecarlo("resume", "early", "--out", tmp_path / "out")
+    assert status == 0, err
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["scenarios"] == 50
+
+
+def test_one_that_is_stopped_says_so_in_a_sentence(cloud: Cloud) -> None:
+    states, machine = cloud.stack.client("stepfunctions"), cloud.stack.outputs["DataProcStateMachineArn"]
+    execution = Execution.start(states, machine, "stopped", {"portfolio": "portfolios/nothing/"})
+    execution.stop("")
+    with pytest.raises(RunFailed) as failed:
+        execution.wait()
+    assert failed.value.in_words().startswith("The run was cancelled")
+    assert "unknown" not in failed.value.in_words()

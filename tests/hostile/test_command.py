@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cli import CommandError, embedded, main, screen
+from cli import CommandError, main, place, screen
 from cli.main import parser
 from embedded_aws import server
 
@@ -30,10 +30,11 @@ def nothing_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("here"))
-        patch.setattr(embedded, "STATE", tmp_path_factory.mktemp("state"))
-        patch.setattr(embedded, "running_or_temporary", none)
-        patch.setattr(embedded, "stack_that_is_up", none)
+        patch.setattr(place, "STATE", tmp_path_factory.mktemp("state"))
+        patch.setattr(place.Place, "find", none)
+        patch.setattr(place.Place, "find_or_start", none)
         patch.setattr(server, "start", none)
+        patch.delenv("MONTECARLO_STACK", raising=False)
         patch.setattr("publishing.package.stage", none)
         yield
 

@@ -213,7 +213,7 @@ class Bucket(MemoryS3):
     def stack(self) -> Stack:
         return Stack(cast(Any, self), {"DataBucket": "bucket"})
 
-    def client(self, service: str) -> "Bucket":
+    def client(self, service: str, **_: Any) -> "Bucket":
         return self
 
 

@@ -28,7 +28,7 @@ class Bucket(MemoryS3):
         session: Any = self
         return Stack(session, {"DataBucket": "bucket"})
 
-    def client(self, service: str) -> "Bucket":
+    def client(self, service: str, **_: Any) -> "Bucket":
         return self
 
     def upload_file(self, name: str, bucket: str, key: str, ExtraArgs: dict[str, Any]) -> None:  # noqa: N803

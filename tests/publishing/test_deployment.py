@@ -10,6 +10,7 @@ import pytest
 
 from cli.deployment import STACK, deploy
 from publishing import console
+from tests.cli.commanded import a_runs_life, on_stack
 from tests.publishing.conftest import UPLOADS, Account, ConsoleStack
 from tests.simulation.machines import CARRIED
 
@@ -73,6 +74,16 @@ def test_both_state_machines_run_and_the_result_is_that_of_sam_to_the_last_bit(
     assert figures(results[0]) == figures(results[1])
     assert results[0]["versions"] == results[1]["versions"]
     assert results[0]["versions"]["kernel"] == "compiled" or not CARRIED
+
+
+def test_the_command_line_works_on_it_by_its_name(
+    account: Account,
+    one: ConsoleStack,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_runs_life(on_stack(one.name, account.aws.environment, capfd, monkeypatch), tmp_path)
 
 
 def test_an_update_replaces_changed_code_and_hands_on_a_changed_parameter(

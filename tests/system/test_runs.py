@@ -412,7 +412,7 @@ def test_a_worker_that_always_fails_fails_the_run_and_publishes_nothing(
         tmp_path / "out",
     )
     assert status == 1
-    assert "The run FAILED: RuntimeError" in err
+    assert "The run failed: RuntimeError" in err
     assert re.search(r"group 0, chunk 2 \(portfolios/.*pool\.parquet\): the roof is on fire", err)
     assert out == ""
     assert not (tmp_path / "out" / "result.json").exists()

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from cli.deployment import STACK as SAM_STACK
 from cli.deployment import Stack, deploy
 from embedded_aws import server
+from tests.cli.commanded import a_runs_life, on_stack
 from tests.deployed import Cloud, figures
 from tests.infrastructure.templates import resources
 from tests.terraform.clone import Clone, changes, message
@@ -103,7 +104,7 @@ def both(aws: server.Server, initialised: Callable[[], Clone]) -> Both:
         printed, _ = applying.communicate(timeout=300)
     assert applying.returncode == 0, printed
     outputs = {pascal(name): output["value"] for name, output in clone.json("output", "-json").items()}
-    return Both(clone, plan, sam, Stack(sam.session, outputs))
+    return Both(clone, plan, sam, replace(sam, outputs=outputs))
 
 
 def pascal(name: str) -> str:
@@ -203,6 +204,17 @@ def test_both_faces_give_the_same_result_to_the_bit(both: Both) -> None:
     assert [result["versions"]["kernel"] for result in results] == ["numpy", "numpy"]
     assert results[0]["scenarios"] == 700
     assert results[0]["cases"]["stressed"]["fed_rate"] == 6.5
+
+
+def test_the_command_line_works_on_it_by_its_name(
+    both: Both,
+    aws: server.Server,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cli.deployment._of_cloudformation", lambda _: None)  # here SAM's stack has the name too
+    a_runs_life(on_stack("montecarlo", aws.environment, capfd, monkeypatch), tmp_path)
 
 
 def test_a_second_plan_finds_nothing_to_change(both: Both) -> None:

@@ -1,0 +1,77 @@
+"""`montecarlo check`: a portfolio looked at before it is simulated."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import CommandError
+from cli.place import Place, Profile, Region, StackName
+from cli.screen import show, warn
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add `check` to the command line."""
+    app.command()(check)
+
+
+def check(
+    portfolio: Annotated[
+        str, typer.Argument(metavar="PORTFOLIO", help="a CSV or Parquet file, a folder of such files, or s3://...")
+    ],
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file with model parameters that replace the defaults")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="the portfolio's reporting date (default today)")
+    ] = None,
+    stack: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Read a portfolio, simulate nothing, and say what it holds and what looks wrong."""
+    from collections.abc import Iterator
+    from datetime import date
+
+    from cli import files, input_profile, local_objects, plausibility, request
+    from montecarlo.model.parameters import load
+    from montecarlo.portfolio.mapping import ColumnMapping
+    from montecarlo.source.listing import find_objects, group_objects
+    from montecarlo.source.objects import InputObject
+    from montecarlo.storage.store import Store
+
+    given = {
+        "mapping": files.json_file(mapping, "mapping"),
+        "parameters": files.json_file(parameters, "parameters"),
+        "as_of": as_of,
+    }
+    understood, _ = request.checked({name: value for name, value in given.items() if value is not None})
+    columns = ColumnMapping.parse(understood.mapping)
+    found = files.portfolio(portfolio)
+    if isinstance(found, str):
+        bucket, _, key = found.removeprefix("s3://").partition("/")
+        store = Store(bucket, Place(stack, profile, region).find().client("s3"))
+        listing = find_objects(store, key)
+        groups = listing.groups(understood.chunk_loans)
+        objects: Iterator[InputObject] = (item for group in groups for item in group_objects(group, store))
+        manifest_date = listing.as_of
+    else:
+        store, listed = local_objects.opened(found)
+        objects, manifest_date = iter(listed), None
+    when = date.fromisoformat(as_of) if as_of else columns.as_of or manifest_date or date.today()
+    seen = input_profile.of_portfolio(store, objects, columns, load(understood.parameters), when)
+    show(plausibility.described(seen))
+    doubts = plausibility.warnings(seen)
+    for doubt in doubts:
+        warn(f"\nLook again: {doubt}")
+    if not seen.loans:
+        raise CommandError(f"{portfolio} holds no loan that can be simulated.")
+    if seen.rejects > understood.max_rejected_share * (seen.loans + seen.rejects):
+        raise CommandError(
+            f"{seen.rejects:,} rows are rejected, a larger share than --max-rejected-share allows "
+            f"({understood.max_rejected_share:g}): a run would fail. Correct the rows or the mapping."
+        )
+    show("\nNothing looks wrong." if not doubts else "")

@@ -1,0 +1,149 @@
+"""The runs of a stack: what each has become, from its executions and from what lies in the bucket."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cli import CommandError
+from cli.deployment import Stack
+from cli.execution import State, executions
+from montecarlo.errors import InvalidResult
+from montecarlo.report.view import ResultView
+from montecarlo.run.request import NAME
+from montecarlo.storage import keys
+
+IN_WORDS = {
+    "RUNNING": "running",
+    "PENDING_REDRIVE": "running",
+    "SUCCEEDED": "done",
+    "FAILED": "failed",
+    "ABORTED": "cancelled",
+    "TIMED_OUT": "timed out",
+}
+DONE, LEFT, DELETED = "done", "left unfinished", "deleted"
+
+MOST_DESCRIBED = 200
+"""Executions that are looked into for a run's name: a call each, of the 250 that an account may make at once."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run. `started`, `stopped`: of its latest execution, as long as Step Functions remembers it."""
+
+    name: str
+    state: str
+    started: datetime | None = None
+    stopped: datetime | None = None
+    error: str = ""
+    cause: str = ""
+    result: ResultView | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the latest execution took."""
+        return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
+
+
+def checked_name(text: str) -> str:
+    """The name of a run, as a part of keys. Raises CommandError where no run can have it."""
+    if not NAME.fullmatch(text):
+        raise CommandError(f"no run can be called {text!r}: names are letters, digits, '-', '_' and '.'.")
+    return text
+
+
+def runs(stack: Stack, most: int) -> list[Run]:
+    """The latest runs, newest first; behind them those whose executions are forgotten, by name."""
+    latest: dict[str, State] = {}
+    for state in states(stack):
+        latest.setdefault(state.run, state)
+        if len(latest) == most:
+            break
+    names = [*latest, *(name for name in _names(stack) if name not in latest)][:most]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda name: _run(stack, name, latest.get(name)), names)
+        return [run for run in found if run.state != DELETED]
+
+
+def find(stack: Stack, name: str) -> Run:
+    """A run by its name. Raises CommandError where there is none."""
+    checked_name(name)
+    state = latest_state(stack, name)
+    run = _run(stack, name, state) if state or name in set(_names(stack, name)) else None
+    if run is None or run.state == DELETED:
+        raise CommandError(f"there is no run {name}; `montecarlo list` shows those that there are.")
+    return run
+
+
+def states(stack: Stack) -> Iterator[State]:
+    """How the latest executions of dataproc stand, newest first."""
+    found = executions(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"])
+    for execution, _ in zip(found, range(MOST_DESCRIBED), strict=False):
+        with contextlib.suppress(execution.client.exceptions.ExecutionDoesNotExist):
+            yield execution.describe()
+
+
+def latest_state(stack: Stack, name: str) -> State | None:
+    """How the latest execution of a run stands, None where none is remembered."""
+    return next((state for state in states(stack) if state.run == name), None)
+
+
+def request(stack: Stack, name: str) -> dict[str, Any] | None:
+    """The input that continues a run: as its plan left it; of one that was stopped before, what it was started with."""
+    planned = json_object(stack, keys.request(name))
+    if planned is not None:
+        return planned
+    state = latest_state(stack, name)
+    return {**state.request, "run": name} if state else None
+
+
+def json_object(stack: Stack, key: str) -> dict[str, Any] | None:
+    """A document of the bucket, None where there is none or it cannot be read."""
+    data = read(stack, key)
+    with contextlib.suppress(ValueError):
+        value = json.loads(data) if data is not None else None
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def read(stack: Stack, key: str) -> bytes | None:
+    """An object of the bucket, None where there is none."""
+    s3 = stack.client("s3")
+    try:
+        body: bytes = s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return body
+
+
+def _run(stack: Stack, name: str, state: State | None) -> Run:
+    result = None
+    if (data := read(stack, keys.result(name))) is not None:
+        with contextlib.suppress(InvalidResult):
+            result = ResultView.read(data)
+    if state is None:
+        return Run(name, DONE if result else LEFT, result=result)
+    deleted = state.status == "SUCCEEDED" and data is None
+    return Run(
+        name,
+        DELETED if deleted else IN_WORDS.get(state.status, state.status.lower()),
+        state.started,
+        state.stopped,
+        state.error,
+        state.cause,
+        result if state.status == "SUCCEEDED" else None,
+    )
+
+
+def _names(stack: Stack, prefix: str = "") -> Iterator[str]:
+    """The runs of which something lies in the bucket."""
+    pages = stack.client("s3").get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=stack.bucket, Prefix=f"runs/{prefix}", Delimiter="/"):
+        for entry in page.get("CommonPrefixes", []):
+            name = entry["Prefix"].removeprefix("runs/").removesuffix("/")
+            if NAME.fullmatch(name):
+                yield name

@@ -1,0 +1,118 @@
+"""What there is to simulate, counted before anything is started: for `estimate` and for `run --dry-run`."""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cli import CommandError
+from cli.place import Place
+from cli.screen import counted, shown
+from montecarlo.cost import estimate as cost
+from montecarlo.errors import InvalidPortfolio
+from montecarlo.model.cases import Case
+from montecarlo.portfolio.csv_rows import RowScanner
+from montecarlo.portfolio.files import format_of, open_parquet
+from montecarlo.run.request import RunRequest
+from montecarlo.source.listing import find_objects
+from montecarlo.storage.store import Store
+
+_BLOCK = 1 << 22
+
+
+def of_run(
+    place: Place,
+    request: RunRequest,
+    cases: Sequence[Case],
+    portfolio: Mapping[str, Path] | str | None,
+    generated: Mapping[str, Any],
+    out: Path,
+) -> str:
+    """What `run` would do, in words. Raises CommandError and InvalidPortfolio where it would fail at once."""
+    estimated = cost.estimate(work(request, len(cases), portfolio or generated["loans"], place), setup(request))
+    loans = f"{estimated.work.loans:,}"
+    if portfolio is None:
+        source = f"{loans} generated loans"
+    elif isinstance(portfolio, str):
+        source = f"about {loans} loans of {portfolio}, in {counted(estimated.work.objects, 'object')}"
+    else:
+        source = f"{loans} loans in {counted(len(portfolio), 'file')}, uploaded first"
+    lines = {
+        "would simulate": source + (f", one in {request.sample:,}" if request.sample > 1 else ""),
+        "under": f"{request.scenarios:,} scenarios in each of {len(cases)} cases: "
+        + ", ".join(f"{case.name} {case.fed_rate:g} %" for case in cases),
+        "in": f"{counted(estimated.chunks, 'chunk')} in {counted(estimated.groups, 'group')}",
+        "on": str(place),
+        "taking": f"about {estimated.duration:,.0f} s and ${estimated.usd:,.2f} on AWS"
+        + (", for each wave of scenarios" if request.target_error else ""),
+        "results to": str(shown(out)),
+    }
+    width = max(map(len, lines)) + 2
+    told = "\n".join(f"{name:<{width}}{text}" for name, text in lines.items())
+    over = request.max_cost_usd is not None and estimated.usd > request.max_cost_usd
+    refused = f"\nIt would be refused, as it costs more than --max-cost-usd {request.max_cost_usd:g}." if over else ""
+    return f"{told}{refused}\nNothing was started."
+
+
+def setup(request: RunRequest, **more: Any) -> cost.Setup:
+    """A stack with its defaults, at the request's pace."""
+    return cost.Setup(
+        max_concurrency=request.max_concurrency,
+        max_groups=request.max_groups,
+        max_group_concurrency=request.max_group_concurrency,
+        **more,
+    )
+
+
+def work(
+    request: RunRequest, cases: int, portfolio: Mapping[str, Path] | str | int, place: Place, objects: int | None = None
+) -> cost.Work:
+    """What is to be simulated: local files, a place in S3, or so many loans (in so many objects)."""
+    size = partial(
+        cost.Work,
+        scenarios=request.scenarios,
+        cases=cases,
+        chunk_loans=request.chunk_loans,
+        sample=request.sample,
+    )
+    if isinstance(portfolio, int):
+        return size(loans=portfolio, objects=objects or max(1, portfolio // request.chunk_loans))
+    if isinstance(portfolio, str):
+        return _in_s3(portfolio, place, size)
+    sizes = {name: path.stat().st_size for name, path in portfolio.items()}
+    return size(
+        loans=sum(rows(path) for path in portfolio.values()),
+        objects=len(portfolio),
+        size=sum(sizes.values()),
+        to_scan=sum(size for name, size in sizes.items() if format_of(name) != "parquet"),
+    )
+
+
+def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
+    bucket, _, key = portfolio.removeprefix("s3://").partition("/")
+    listing = find_objects(Store(bucket, place.find().client("s3")), key)
+    for _ in listing.groups(size.keywords["chunk_loans"]):
+        pass  # the census counts what goes by
+    census = listing.census
+    made: cost.Work = size(loans=census.rows, objects=census.objects, size=census.size)
+    return made
+
+
+def rows(path: Path) -> int:
+    """The data rows of a local file. Raises CommandError and InvalidPortfolio where it cannot be read."""
+    kind = format_of(path.name)
+    try:
+        with path.open("rb") as file:
+            if kind == "parquet":
+                return int(open_parquet(file, path.name).metadata.num_rows)
+            stream = gzip.GzipFile(fileobj=file) if kind == "csv.gz" else file
+            scanner = RowScanner(path.name)
+            for block in iter(partial(stream.read, _BLOCK), b""):
+                scanner.feed(block)
+            scanner.finish()
+            return max(0, scanner.rows - 1)
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise InvalidPortfolio(f"{path} cannot be read: {error}. Write it again.") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error}.") from None

@@ -1,0 +1,84 @@
+"""What a user does with a stack from the command line, the same whoever deployed it and wherever it is."""
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from tests.deployed import Montecarlo, figures
+
+LOANS = 12_000
+
+
+def on_stack(
+    name: str, environment: Mapping[str, str], capfd: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+) -> Montecarlo:
+    """The command on a stack of which it knows no more than the name, the Region and the user's own AWS settings."""
+    patch.setenv("MONTECARLO_STACK", name)
+    for variable, value in environment.items():
+        patch.setenv(variable, value)
+    patch.setattr("embedded_aws.server.find_running", lambda _: None)
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return status, *capfd.readouterr()
+
+    return command
+
+
+def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
+    """Run, list, show, download, cancel, watch, resume, delete."""
+    request = ("--loans", LOANS, "--scenarios", 3_000, "--chunk-loans", 500, "--concurrency", 2)
+    status, out, err = montecarlo("run", *request, "--name", "whole", "--out", folder / "whole")
+    assert status == 0, err
+    assert "Economic capital" in out
+    whole = json.loads((folder / "whole" / "result.json").read_text())
+    assert whole["loans"]["simulated"] == LOANS
+
+    status, _, err = montecarlo("run", *request, "--name", "whole", "--out", folder / "again")
+    assert status == 2
+    assert "there is a run whole already" in err
+
+    assert montecarlo("list")[1].splitlines()[1].split()[:2] == ["whole", "done"]
+    status, out, _ = montecarlo("show", "whole")
+    assert out.startswith("Run whole is done")
+    assert json.loads(montecarlo("show", "whole", "--json")[1]) == whole
+
+    assert montecarlo("download", "whole", "--out", folder / "copy")[0] == 0
+    for name in ("result.json", "report.html", "losses.parquet"):
+        assert (folder / "copy" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+
+    # Cancelled while another command watches it, which says so.
+    watching: list[tuple[int, str, str]] = []
+    runner = threading.Thread(
+        target=lambda: watching.append(montecarlo("run", *request, "--name", "cut", "--out", folder / "cut"))
+    )
+    runner.start()
+    deadline = time.monotonic() + 60
+    while main(["cancel", "cut"]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    runner.join(60)
+    assert watching
+    assert watching[0][0] == 1
+    assert "Run cut is cancelled" in montecarlo("show", "cut")[1]
+    status, _, err = montecarlo("watch", "cut", "--out", folder / "cut")
+    assert status == 2
+    assert "it is cancelled" in err
+
+    status, out, err = montecarlo("resume", "cut", "--out", folder / "cut", "--json", "--quiet")
+    assert status == 0, err
+    assert err == ""
+    assert figures(json.loads(out)) == figures(whole)
+
+    assert montecarlo("delete", "cut")[0] == 2, "nobody is there to be asked"
+    assert montecarlo("delete", "cut", "--yes")[0] == 0
+    assert "cut" not in montecarlo("list")[1]
+    status, _, err = montecarlo("show", "cut")
+    assert status == 2
+    assert "there is no run cut" in err
+    assert montecarlo("delete", "whole", "--yes")[0] == 0
