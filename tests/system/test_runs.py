@@ -313,7 +313,7 @@ def test_a_portfolio_that_is_not_there(cloud: Cloud) -> None:
         ({"scenarois": 10}, "scenarois is unknown; the input may have run, portfolio, scenarios"),
         ({"scenarios": 0}, "scenarios is 0, but must be a whole number from 1 to 1,000,000"),
         ({"fed_rate": "eight"}, "fed_rate must be a number from -5 to 30, not 'eight'"),
-        ({"parameters": {"segments": {"personal": {"ldg": 0.5}}}}, r"segments\.personal\.ldg is unknown"),
+        ({"parameters": {"segments": {"personal": {"ldg": 0.5}}}}, r"segments\.personal\.'?ldg'? is unknown"),
         ({"parameters": {"segments": {"boats": {"lgd": 0.5}}}}, r"segments\.boats\.exposure_class must be one of"),
         ({"parameters": {"global_factor_share": 2}}, "global_factor_share is 2, but must lie from 0 to 1"),
         ({"mapping": {"columns": {"Income": "x"}}}, "unknown key 'Income'"),
