@@ -55,8 +55,8 @@ def check(
         bucket, _, key = found.removeprefix("s3://").partition("/")
         store = Store(bucket, Place(stack, profile, region).find().client("s3"))
         listing = find_objects(store, key)
-        groups = listing.groups(understood.chunk_loans)
-        objects: Iterator[InputObject] = (item for group in groups for item in group_objects(group, store))
+        groups = listing.groups(understood.chunk_loans, lambda _: 1)
+        objects: Iterator[InputObject] = (item for group, _ in groups for item in group_objects(group, store))
         manifest_date = listing.as_of
     else:
         store, listed = local_objects.opened(found)

@@ -22,9 +22,9 @@ from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.regions import UNKNOWN_REGION
 from montecarlo.portfolio.rejects import Reject
+from montecarlo.source.cutting import slices
 from montecarlo.source.objects import InputObject
 from montecarlo.source.reading import read_slice
-from montecarlo.steps.plan_group import slices
 from montecarlo.storage.store import Store
 
 CHUNK = 50_000

@@ -1,6 +1,5 @@
 """What there is to simulate, counted before anything is started: for `estimate` and for `run --dry-run`."""
 
-import gzip
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,15 +9,11 @@ from cli import CommandError
 from cli.place import Place
 from cli.screen import counted, shown
 from montecarlo.cost import estimate as cost
-from montecarlo.errors import InvalidPortfolio
 from montecarlo.model.cases import Case
-from montecarlo.portfolio.csv_rows import RowScanner
-from montecarlo.portfolio.files import format_of, open_parquet
+from montecarlo.portfolio.files import format_of, open_rows
 from montecarlo.run.request import RunRequest
 from montecarlo.source.listing import find_objects
 from montecarlo.storage.store import Store
-
-_BLOCK = 1 << 22
 
 
 def of_run(
@@ -42,7 +37,7 @@ def of_run(
         "would simulate": source + (f", one in {request.sample:,}" if request.sample > 1 else ""),
         "under": f"{request.scenarios:,} scenarios in each of {len(cases)} cases: "
         + ", ".join(f"{case.name} {case.fed_rate:g} %" for case in cases),
-        "in": f"{counted(estimated.chunks, 'chunk')} in {counted(estimated.groups, 'group')}",
+        "in": f"{counted(estimated.chunks, 'chunk')} in {counted(len(estimated.groups), 'group')}",
         "on": str(place),
         "taking": f"about {estimated.duration:,.0f} s and ${estimated.usd:,.2f} on AWS"
         + (", for each wave of scenarios" if request.target_error else ""),
@@ -92,7 +87,7 @@ def work(
 def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
     bucket, _, key = portfolio.removeprefix("s3://").partition("/")
     listing = find_objects(Store(bucket, place.find().client("s3")), key)
-    for _ in listing.groups(size.keywords["chunk_loans"]):
+    for _ in listing.groups(size.keywords["chunk_loans"], lambda _: 1):
         pass  # the census counts what goes by
     census = listing.census
     made: cost.Work = size(loans=census.rows, objects=census.objects, size=census.size)
@@ -102,17 +97,9 @@ def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
 def rows(path: Path) -> int:
     """The data rows of a local file. Raises CommandError and InvalidPortfolio where it cannot be read."""
     kind = format_of(path.name)
+    assert kind, "files.portfolio has refused any other"
     try:
         with path.open("rb") as file:
-            if kind == "parquet":
-                return int(open_parquet(file, path.name).metadata.num_rows)
-            stream = gzip.GzipFile(fileobj=file) if kind == "csv.gz" else file
-            scanner = RowScanner(path.name)
-            for block in iter(partial(stream.read, _BLOCK), b""):
-                scanner.feed(block)
-            scanner.finish()
-            return max(0, scanner.rows - 1)
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InvalidPortfolio(f"{path} cannot be read: {error}. Write it again.") from None
+            return open_rows(file, path.name, kind).count()
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
