@@ -7,7 +7,7 @@ import typer
 
 from cli import CommandError, place
 from cli.options import whole
-from cli.screen import show
+from cli.screen import show, typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,14 +32,14 @@ def up(
         raise CommandError(f"--port is {port}, but must be a whole number from 1 to 65,535.")
     running = server.find_running(place.STATE / "up")
     if running and strict and not running.strict:
-        raise CommandError("the embedded AWS that is up is not strict: stop it with `montecarlo down` first.")
+        raise CommandError(f"the embedded AWS that is up is not strict: stop it with `{typed('down')}` first.")
     if running is None:
         port = port or server.free_port(server.PREFERRED_PORT)
         running = server.start(place.STATE / "up", port, detached=True, profile=STRICT if strict else LENIENT)
     show("The embedded AWS is up. To point the AWS CLI, SAM or Terraform at it:\n")
     for name, value in running.environment.items():
         show(f"export {name}={value}")
-    show("\n`montecarlo down` stops it and deletes what it holds.")
+    show(f"\n`{typed('down')}` stops it and deletes what it holds.")
 
 
 def down() -> None:

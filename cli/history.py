@@ -11,6 +11,7 @@ from typing import Any
 from cli import CommandError
 from cli.deployment import Stack
 from cli.execution import State, executions
+from cli.screen import typed
 from montecarlo.errors import InvalidResult
 from montecarlo.report.view import ResultView
 from montecarlo.run.request import NAME
@@ -74,7 +75,7 @@ def find(stack: Stack, name: str) -> Run:
     state = latest_state(stack, name)
     run = _run(stack, name, state) if state or name in set(_names(stack, name)) else None
     if run is None or run.state == DELETED:
-        raise CommandError(f"there is no run {name}; `montecarlo list` shows those that there are.")
+        raise CommandError(f"there is no run {name}; `{typed('list')}` shows those that there are.")
     return run
 
 

@@ -12,9 +12,9 @@ from functools import cache
 import typer
 import typer.core
 
-from cli import CommandError, RunFailed, check, debug, embedded, estimate, package, run, runs
+from cli import CommandError, RunFailed, analysis, check, debug, embedded, estimate, package, run, runs
 from cli.options import spread
-from cli.screen import be_quiet, warn
+from cli.screen import be_quiet, warn, work_at
 from embedded_aws.server import ServerError
 from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
@@ -23,7 +23,7 @@ DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 """Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 120})
-for group in (run, runs, check, estimate, embedded, debug, package):
+for group in (run, runs, analysis, check, estimate, embedded, debug, package):
     group.add_to(app)
 
 
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a screen that is ASCII shows ? for ± and goes on
     be_quiet(False)
+    work_at("")
     try:
         given = spread(sys.argv[1:] if arguments is None else arguments)
         status = parser().main(given, "montecarlo", standalone_mode=False)

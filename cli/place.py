@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import PROJECT, CommandError
-from cli.screen import say
+from cli.screen import say, typed, work_at
 
 if TYPE_CHECKING:
     from cli.deployment import Stack
@@ -40,6 +40,8 @@ class Place:
     def __post_init__(self) -> None:
         if not self.stack and (self.profile or self.region):
             raise CommandError("--profile and --region say where a stack is: give --stack NAME with them.")
+        given = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
+        work_at(" ".join(f"{option} {value}" for option, value in given.items() if value))
 
     def __str__(self) -> str:
         return f"the stack {self.stack}" if self.stack else "the embedded AWS"
@@ -54,7 +56,7 @@ class Place:
         running = server.find_running(STATE / "up")
         if running is None:
             raise CommandError(
-                "no embedded AWS is running: start one with `montecarlo up`, which brings back what an earlier held;"
+                f"no embedded AWS is running: start one with `{typed('up')}`, which brings back what an earlier held;"
                 " or name a stack with --stack."
             )
         return deployed(running)

@@ -1,14 +1,18 @@
 """The folder that a run's results come to, and the way from the bucket."""
 
+import contextlib
 import re
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cli import CommandError, folder
 from cli.deployment import Stack
+from cli.place import Place
 from montecarlo.report.view import ResultView
+from montecarlo.run.request import NAME
 
 FILES = (
     *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
@@ -69,6 +73,26 @@ def download(stack: Stack, run: str, out: Path, without: Sequence[str] = ()) -> 
             f"the results of the run {run} cannot be written to {out}: {error}. What was there is unchanged."
         ) from None
     return wanted
+
+
+@contextlib.contextmanager
+def found(text: str, place: Place) -> Iterator[Path]:
+    """A folder of results: one of the user's, or, for as long as it is needed, what a run on the stack has left.
+
+    Raises CommandError where there is neither.
+    """
+    if (Path(text) / "result.json").is_file():
+        yield Path(text)
+        return
+    if Path(text).exists():
+        raise CommandError(f"{text} holds no results: it has no result.json.")
+    if not NAME.fullmatch(text):
+        raise CommandError(f"there is no folder {text}, and no run can be called so.")
+    with tempfile.TemporaryDirectory(prefix="montecarlo-") as scratch:
+        names = download(place.find(), text, Path(scratch) / text)
+        if "result.json" not in names:
+            raise CommandError(f"there is no folder {text}, and no run {text} with results on {place}.")
+        yield Path(scratch) / text
 
 
 def read(out: Path) -> ResultView:

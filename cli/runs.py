@@ -8,7 +8,7 @@ import typer
 from cli import CommandError
 from cli.options import Out, Run, whole
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import be_quiet, counted, show, shown
+from cli.screen import be_quiet, counted, show, shown, typed
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="print results and errors only")]
 AsJson = Annotated[bool, typer.Option("--json", help="print result.json instead of the table")]
@@ -149,10 +149,10 @@ def resume(
     be_quiet(quiet)
     there = Place(stack, profile, region).find()
     if execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run):
-        raise CommandError(f"the run {run} is under way: see it with `montecarlo watch {run}`.")
+        raise CommandError(f"the run {run} is under way: see it with `{typed('watch', run)}`.")
     request = history.request(there, run)
     if request is None:
-        raise CommandError(f"there is no run {run}; `montecarlo list` shows those that there are.")
+        raise CommandError(f"there is no run {run}; `{typed('list')}` shows those that there are.")
     simulation.finish(there, simulation.begin(there, run, request), run, ending)
 
 
@@ -172,7 +172,7 @@ def cancel(
         raise CommandError(f"the run {run} is not under way: it is {history.find(there, run).state}.")
     for one in going:
         one.stop("cancelled by the user")
-    show(f"Stopped. What was simulated is kept; continue with: montecarlo resume {run}")
+    show(f"Stopped. What was simulated is kept; continue with: {typed('resume', run)}")
 
 
 def delete(
@@ -192,7 +192,7 @@ def delete(
     there = place.find()
     found = history.find(there, run)
     if execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run):
-        raise CommandError(f"the run {run} is under way: stop it first with `montecarlo cancel {run}`.")
+        raise CommandError(f"the run {run} is under way: stop it first with `{typed('cancel', run)}`.")
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError(f"to delete the run {run} without being asked, add --yes.")

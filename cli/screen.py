@@ -4,11 +4,13 @@ Whatever is printed goes through here, since texts may come from files and from 
 terminal. Imports the standard library only.
 """
 
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 _quiet = False
+_place = ""
 
 
 def be_quiet(quiet: bool) -> None:
@@ -60,6 +62,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[i
         for row in all_rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def work_at(options: str) -> None:
+    """Options that every command needs for working where this one does, such as --stack NAME."""
+    global _place
+    _place = options
+
+
+def typed(command: str, *arguments: str) -> str:
+    """A command as it can be typed here: by its name where that is on the PATH, else by where it lies."""
+    called = Path(sys.argv[0])
+    here = called.name != "montecarlo" or shutil.which("montecarlo")
+    return " ".join(filter(None, ["montecarlo" if here else str(shown(called.resolve())), command, *arguments, _place]))
 
 
 def shown(path: Path) -> Path:

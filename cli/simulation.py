@@ -14,7 +14,7 @@ from cli import CommandError, RunFailed, files, history, results
 from cli.deployment import Stack
 from cli.execution import Execution, running
 from cli.meter import Expected, watched
-from cli.screen import say, show, shown
+from cli.screen import say, show, shown, typed
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
 from montecarlo.storage import keys
@@ -67,8 +67,8 @@ def check_free(stack: Stack, run: str) -> None:
     planned = history.read(stack, keys.request(run)) is not None
     if planned or running(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], run):
         raise CommandError(
-            f"there is a run {run} already: `montecarlo show {run}` says how it stands, `montecarlo resume {run}` "
-            f"continues it, `montecarlo delete {run}` removes it. Or choose another --name."
+            f"there is a run {run} already: `{typed('show', run)}` says how it stands, `{typed('resume', run)}` "
+            f"continues it, `{typed('delete', run)}` removes it. Or choose another --name."
         )
 
 
@@ -150,7 +150,7 @@ def _explained(failure: RunFailed, run: str) -> RunFailed:
     if failure.status != "ABORTED":
         return failure
     cause = failure.cause or "somebody stopped its execution"
-    return RunFailed(failure.status, failure.error, f"{cause}. Continue it with: montecarlo resume {run}")
+    return RunFailed(failure.status, failure.error, f"{cause}. Continue it with: {typed('resume', run)}")
 
 
 def _watch_on(execution: Execution, run: str, ending: Ending) -> bool:
@@ -163,7 +163,7 @@ def _watch_on(execution: Execution, run: str, ending: Ending) -> bool:
             return True
         if answer.lower().startswith("c"):
             execution.stop("cancelled by the user")
-            say(f"Cancelled. What was simulated is kept; continue with: montecarlo resume {run}")
+            say(f"Cancelled. What was simulated is kept; continue with: {typed('resume', run)}")
             return False
-    say(f"\nThe run {run} goes on. See it with: montecarlo watch {run}; stop it with: montecarlo cancel {run}")
+    say(f"\nThe run {run} goes on. See it with: {typed('watch', run)}; stop it with: {typed('cancel', run)}")
     return False

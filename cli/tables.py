@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cli.history import Run
 from cli.meter import duration
-from cli.screen import table
+from cli.screen import table, typed
 
 MISSING = "-"
 
@@ -24,9 +24,9 @@ def of_run(run: Run) -> str:
     if run.error or run.cause:
         lines.append(f"{run.error}: {run.cause}" if run.error and run.cause else run.error or run.cause)
     if run.state == "running":
-        lines.append(f"Watch it with: montecarlo watch {run.name}")
+        lines.append(f"Watch it with: {typed('watch', run.name)}")
     elif run.state != "done":
-        lines.append(f"Continue it with: montecarlo resume {run.name}")
+        lines.append(f"Continue it with: {typed('resume', run.name)}")
     return "\n".join(lines)
 
 

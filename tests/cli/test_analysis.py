@@ -1,0 +1,123 @@
+"""Results as workbooks, as CSV and under SQL: the same figures as in the files they come from."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli import exporting
+from cli.main import main
+from tests.memory_run import MemoryHost, generate, simulate
+
+SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a run, as they are downloaded."""
+    host = MemoryHost()
+    manifest = generate(host, name="small", loans=500)
+    simulate(host, run="june", portfolio=manifest, scenarios=200, chunk_loans=200)
+    folder = tmp_path_factory.mktemp("results") / "out"
+    for key, data in host.s3.objects.items():
+        name = key.removeprefix("runs/june/")
+        if name != key and not name.startswith(("groups/", "scenarios")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_files_hold_what_the_results_do(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(out), str(tmp_path / "csv")]) == 0
+    assert "7 files in" in capsys.readouterr().out
+    result = json.loads((out / "result.json").read_text())
+    measures = {(row["case"], row["measure"]): row for row in rows(tmp_path / "csv" / "measures.csv")}
+    for name, case in result["cases"].items():
+        var = measures[name, "var.95"]
+        assert float(var["value"]) == case["var"]["95"]
+        assert float(var["standard_error"]) == case["standard_error"]["var"]["95"]
+        assert [float(var["interval_low"]), float(var["interval_high"])] == case["interval_95"]["var"]["95"]
+        assert float(measures[name, "ecl.twelve_month"]["value"]) == case["ecl"]["twelve_month"]
+    for row in rows(tmp_path / "csv" / "segments.csv"):
+        assert float(row["loans"]) == result["portfolio"]["segments"][row["segment"]]["loans"]
+        assert float(row["el"]) == result["cases"][row["case"]]["segments"][row["segment"]]["el"]
+    assert len(rows(tmp_path / "csv" / "losses.csv")) == 200
+    loans = rows(tmp_path / "csv" / "loans.csv")
+    assert len(loans) == len({row["AccountID"] for row in loans}) == 500
+    parameters = {row["name"]: row["value"] for row in rows(tmp_path / "csv" / "parameters.csv")}
+    assert float(parameters["base_fed_rate"]) == result["parameters"]["base_fed_rate"]
+
+
+def test_a_workbook_has_a_sheet_for_each_table_and_numbers_as_numbers(out: Path, tmp_path: Path) -> None:
+    assert main(["export", str(out), str(tmp_path / "june.xlsx")]) == 0
+    with zipfile.ZipFile(tmp_path / "june.xlsx") as book:
+        names = [
+            sheet.get("name") for sheet in ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{SHEET}sheet")
+        ]
+        losses = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{names.index('losses') + 1}.xml"))
+        everything = b"".join(book.read(name) for name in book.namelist() if "worksheets" in name)
+    assert names == ["run", "measures", "segments", "regions", "parameters", "losses", "loans"]
+    found = [[cell.findtext(f"{SHEET}v") for cell in row] for row in losses.iter(f"{SHEET}row")]
+    assert len(found) == 201
+    expected = pq.read_table(out / "losses.parquet").to_pylist()
+    assert [float(text or "nan") for text in found[7]] == pytest.approx(
+        [float(value) for value in expected[6].values()]
+    )
+    assert b"<f>" not in everything
+
+
+def test_what_is_too_long_for_a_sheet_is_left_to_csv_and_said(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exporting, "SHEET_LOANS", 100)
+    assert main(["export", str(out), str(tmp_path / "june.xlsx")]) == 0
+    assert "loans (500 rows)" in capsys.readouterr().err
+
+
+def test_texts_are_no_formulas(tmp_path: Path) -> None:
+    given = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "-5", "+1e3", "A=1", "", None]
+    table = exporting.harmless(pa.table({"AccountID": pa.array(given, pa.string()), "n": list(range(10))}))
+    assert table["AccountID"].to_pylist() == [
+        "'=1+1", "'+cmd|' /C calc'!A0", "'-2+3", "'@SUM(A1)", "'\t=1", "-5", "+1e3", "A=1", "", None,
+    ]  # fmt: skip
+
+
+def test_results_are_asked_with_sql(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "SELECT run, count(*) AS n FROM loans GROUP BY run", str(out), "--csv"]) == 0
+    assert capsys.readouterr().out == "run,n\njune,500\n"
+    assert main(["query", "SELECT sum(weight) AS w, count(*) AS n FROM losses", str(out), str(out)]) == 0
+    assert capsys.readouterr().out.split()[-1] == "400"
+    assert main(["query", "SELECT Segment FROM loans LIMIT 1", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "SELECT * FROM nothing", "OUT"], "the query cannot be answered: Catalog Error"),
+        (["query", "DROP", "OUT"], "the query cannot be answered: Parser Error"),
+        (["query", "SELECT 1", "PLAIN"], "holds no results: it has no result.json"),
+        (["export", "OUT", "PLAIN"], "is there already"),
+        (["export", "OUT", "x.ods"], "workbooks are written as .xlsx"),
+        (["export", "DAMAGED", "y.xlsx"], "result.json is not JSON"),
+        (["export", "a/b", "y.xlsx"], "there is no folder a/b, and no run can be called so"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    out: Path, arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"OUT": out, "PLAIN": tmp_path / "plain", "DAMAGED": tmp_path / "damaged"}
+    places["PLAIN"].mkdir()
+    places["DAMAGED"].mkdir()
+    (places["DAMAGED"] / "result.json").write_text("{")
+    assert main([str(places.get(text, text)) for text in arguments]) == 2
+    assert message in capsys.readouterr().err
