@@ -73,7 +73,7 @@ def seconds(do: Any) -> float:
 def chunk_seconds() -> float:
     """What a chunk takes in 10,000 scenarios and two cases, by the estimate of a run's cost."""
     speed = Speed()
-    kernel = CHUNK * 10_000 * (speed.first_case_ns + speed.further_case_ns) * 1e-9
+    kernel = CHUNK * 10_000 * speed.trial_ns("compiled", 2) * 1e-9
     return kernel + CHUNK * speed.loan_us * 1e-6 + speed.chunk_seconds
 
 

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from montecarlo.documents import decode  # noqa: E402
 from montecarlo.run.chunk import Chunk  # noqa: E402
-from montecarlo.run.plan import read, read_scenarios  # noqa: E402
+from montecarlo.run.plan import read  # noqa: E402
 from montecarlo.source.objects import Slice  # noqa: E402
 from montecarlo.steps import plan, plan_group, simulate_chunk  # noqa: E402
 from tests.memory_run import MemoryHost, generate  # noqa: E402
@@ -41,13 +41,13 @@ def main() -> int:
         for item in host.json(plan_group.step(group, host)["chunks_key"])
     ]
     made = read(host.store, "loans")
-    drawn = read_scenarios(host.store, made)
+    host.scenarios(made)  # as a warm worker has them
 
     times = []
     for _ in range(options.repeats):
         kernel, started = 0.0, time.process_time()
         for chunk in chunks:
-            kernel += simulate_chunk.simulate(chunk, made, drawn, host.store, host.store).kernel_seconds
+            kernel += simulate_chunk.simulate(chunk, made, host).kernel_seconds
         times.append((time.process_time() - started - kernel) / options.loans * 1e6)
     print(f"{min(times):.2f} us a loan; turns: {', '.join(f'{turn:.2f}' for turn in times)}")
     if options.json:

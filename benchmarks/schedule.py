@@ -9,9 +9,10 @@ to deal. Exit status 1 where an estimate is more than 10 % off, or a plan takes 
 
 What is simulated: groups in the Inline Map, at most 40 at once; a Map Run for each, which starts children at its rate
 while its share allows; the account's state transitions as a bucket of tokens, its size and its refill the quota;
-Lambda's environments, 1,000 at once and 100 a second more, each with a cold start; chunks that take up to 10 % more or
-less (seed 1). A chunk that finds no environment waits for the next, new or free again, as its retries do. Not
-simulated: S3's own limits, failures.
+Lambda's environments, 1,000 at once and 100 a second more, each with a cold start; S3's requests a second, of which
+each chunk takes some for its rows when it begins and some for its results when it ends, and waits for them in its
+environment; chunks that take up to 10 % more or less (seed 1). A chunk that finds no environment waits for the next,
+new or free again, as its retries do. Not simulated: failures, and what S3 and Lambda refuse and hear again.
 """
 
 import argparse
@@ -27,10 +28,22 @@ from pathlib import Path
 from typing import Any
 
 from montecarlo.cost import schedule
-from montecarlo.cost.estimate import Setup, Speed, Work, estimate, partial_mb
+from montecarlo.cost.estimate import (
+    Setup,
+    Speed,
+    Work,
+    chunk_seconds,
+    cut_seconds,
+    estimate,
+    portfolio_gets,
+    prices,
+    rates,
+    reduce_seconds,
+)
 
 JITTER = 0.1
 SIZES = [10**power for power in range(4, 11)]
+S3_READS, S3_WRITES = "S3 reads a second of a prefix", "S3 writes a second to a prefix"
 HARD = [1, 2, 3, 40, 41, 80, 81, 250, 251, 499, 500, 501, 999, 1_001, 1_999, 2_001, 10_500, 20_001, 39_999, 123_457]
 
 
@@ -60,13 +73,19 @@ class Bucket:
         return self.at
 
 
-def simulate(groups: Sequence[int], setup: Setup, seconds: float, sum_seconds: float, speed: Speed) -> float:
-    """Seconds until the last group has ended. seconds: of an average chunk; sum_seconds: to add one up."""
+def simulate(work: Work, groups: Sequence[int], setup: Setup, speed: Speed) -> float:
+    """Seconds until the last group has ended."""
+    chunks = sum(groups)
+    seconds, sum_seconds = chunk_seconds(work, chunks, setup, speed), reduce_seconds(work, chunks, speed)
+    cut = cut_seconds(work, speed) / len(groups)
+    quotas = prices()["quotas"]
+    reads, writes = (Bucket(quotas[name], quotas[name]) for name in (S3_READS, S3_WRITES))
+    gets = portfolio_gets(work, chunks)
     draw = random.Random(1)
     pace = setup.pace(groups)
     transitions = Bucket(setup.transitions, inf if setup.children == "EXPRESS" else setup.transitions)
     environments = Bucket(schedule.LAMBDA_BURST, schedule.LAMBDA_PER_SECOND)
-    dispatch = [Bucket(1.0, setup.rates.map_run) for _ in groups]
+    dispatch = [Bucket(1.0, rates(work, chunks, setup).map_run) for _ in groups]
     left = list(groups)
     warm = made = 0
     unserved: deque[int] = deque()  # groups of the chunks that wait for an environment
@@ -80,12 +99,14 @@ def simulate(groups: Sequence[int], setup: Setup, seconds: float, sum_seconds: f
     def push(time: float, what: str, group: int) -> None:
         heapq.heappush(events, (time, next(order), what, group))
 
-    def chunk() -> float:
-        return seconds * draw.uniform(1 - JITTER, 1 + JITTER)
+    def serve(now: float, cold_start: float, group: int) -> None:
+        """Begin a chunk in an environment that is there."""
+        length = cold_start + seconds * draw.uniform(1 - JITTER, 1 + JITTER)
+        push(reads.take(now, gets) + length, "computed", group)
 
     def begin(now: float) -> None:
         if waiting:
-            push(now + speed.group_seconds, "chunks", waiting.popleft())
+            push(now + speed.group_seconds + cut, "chunks", waiting.popleft())
 
     def start(now: float, group: int) -> None:
         """Start one child, when its Map Run and the account let it."""
@@ -107,9 +128,11 @@ def simulate(groups: Sequence[int], setup: Setup, seconds: float, sum_seconds: f
                 push(environments.take(now), "made", group)
         elif what == "made":
             if unserved:
-                push(now + speed.cold_start_seconds + chunk(), "done", unserved.popleft())
+                serve(now, speed.cold_start_seconds, unserved.popleft())
             else:
                 warm += 1
+        elif what == "computed":
+            push(writes.take(now, work.chunk_puts), "done", group)
         elif what == "done":
             warm += 1
             running[group] -= 1
@@ -122,28 +145,29 @@ def simulate(groups: Sequence[int], setup: Setup, seconds: float, sum_seconds: f
             begin(now)
         while warm and unserved:
             warm -= 1
-            push(now + chunk(), "done", unserved.popleft())
+            serve(now, 0.0, unserved.popleft())
     return end
 
 
-def ideal(chunks: int, objects: int, setup: Setup, seconds: float, sum_seconds: float, speed: Speed) -> float:
+def ideal(work: Work, chunks: int, setup: Setup, speed: Speed) -> float:
     """What no schedule can be shorter than, with groups of whole objects."""
-    together = min(40, objects, setup.max_groups, setup.max_concurrency)
-    rate = min(setup.rates.map_run * together, setup.rates.account)
+    seconds, sum_seconds = chunk_seconds(work, chunks, setup, speed), reduce_seconds(work, chunks, speed)
+    together = min(40, max(work.objects, chunks), setup.max_groups, setup.max_concurrency)
+    start = rates(work, chunks, setup)
+    rate = min(start.map_run * together, start.account, start.s3)
     at_once = min(chunks, setup.max_concurrency)
     dispatched = (chunks - 1) / rate + speed.cold_start_seconds + seconds
     scaled = schedule.scaled_end(chunks, at_once, seconds, speed.cold_start_seconds)
-    return 2 * speed.group_seconds + max(dispatched, scaled) + chunks / together * sum_seconds
+    cut = cut_seconds(work, speed) / together
+    return cut + 2 * speed.group_seconds + max(dispatched, scaled) + chunks / together * sum_seconds
 
 
 def measure(work: Work, setup: Setup, speed: Speed) -> dict[str, Any]:
     """One row: the run as simulated, as estimated and at best."""
     planned = estimate(work, setup, speed)
-    seconds = planned.chunk_seconds
-    sum_seconds = partial_mb(work) / speed.reduce_mb_per_second
-    simulated = simulate(planned.groups, setup, seconds, sum_seconds, speed)
+    simulated = simulate(work, planned.groups, setup, speed)
     estimated = sum(planned.seconds[stage] for stage in ("PlanGroup", "SimulateChunk", "ReduceGroup"))
-    best = ideal(planned.chunks, max(work.objects, planned.chunks), setup, seconds, sum_seconds, speed)
+    best = ideal(work, planned.chunks, setup, speed)
     return {
         "loans": work.loans,
         "chunks": planned.chunks,
@@ -175,14 +199,20 @@ def main() -> int:
     settings = [(region, children) for region in ("us-east-1", "eu-central-1") for children in ("STANDARD", "EXPRESS")]
     cases = [
         (
-            Work(loans, objects=max(1, loans // 50_000), chunk_loans=100_000 if loans > 10**8 else 50_000),
+            Work(loans, objects=max(1, loans // size), chunk_loans=size, size=45 * loans),
             1_000,
             *setting,
         )
         for setting in settings
         for loans in SIZES
+        for size in [200_000 if loans > 10**8 else 50_000]
     ] + [
-        (Work(chunks * 50_000, objects=chunks, chunk_loans=50_000), at_once, "us-east-1", "STANDARD")
+        (
+            Work(chunks * 50_000, objects=chunks, chunk_loans=50_000, size=chunks * 50_000 * 45),
+            at_once,
+            "us-east-1",
+            "STANDARD",
+        )
         for at_once in (59, 500, 3_000)
         for chunks in HARD
     ]

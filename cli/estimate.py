@@ -8,7 +8,7 @@ import typer
 
 from cli import CommandError
 from cli.options import RATE, real, whole
-from cli.place import Place, Profile, Region, StackName
+from cli.place import Place, Profile, StackName
 from cli.screen import show
 
 
@@ -24,6 +24,13 @@ class Children(StrEnum):
 
     STANDARD = "STANDARD"
     EXPRESS = "EXPRESS"
+
+
+class KernelName(StrEnum):
+    """What computes the trials."""
+
+    COMPILED = "compiled"
+    NUMPY = "numpy"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,9 +69,13 @@ def estimate(
     ] = 1769,
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
+    kernel: Annotated[KernelName, typer.Option(help="as the stack's parameter Kernel")] = KernelName.COMPILED,
     stack: StackName = None,
     profile: Profile = None,
-    region: Region = None,
+    region: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="AWS Region: whose quotas hold (default us-east-1's), and the stack's"),
+    ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too")] = None,
 ) -> None:
     """Say what a run would take and cost on AWS, without running it."""
@@ -90,9 +101,16 @@ def estimate(
     if loans is not None:
         datagen_request({"loans": loans}, {})
     source = loans if loans is not None else files.portfolio(portfolio or "")
+    setup = plan.setup(
+        understood,
+        memory_mb=memory,
+        architecture=architecture.value,
+        children=children.value,
+        kernel=kernel.value,
+        region=region or cost.Setup.region,
+    )
     estimated = cost.estimate(
-        plan.work(understood, len(stress), source, Place(stack, profile, region), objects),
-        plan.setup(understood, memory_mb=memory, architecture=architecture.value, children=children.value),
+        plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects), setup
     )
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")

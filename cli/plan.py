@@ -13,6 +13,7 @@ from montecarlo.model.cases import Case
 from montecarlo.portfolio.files import format_of, open_rows
 from montecarlo.run.request import RunRequest
 from montecarlo.source.listing import find_objects
+from montecarlo.source.objects import TYPICAL_ROW_BYTES
 from montecarlo.storage.store import Store
 
 
@@ -70,9 +71,11 @@ def work(
         cases=cases,
         chunk_loans=request.chunk_loans,
         sample=request.sample,
+        exact_duplicates=request.exact_duplicates,
     )
     if isinstance(portfolio, int):
-        return size(loans=portfolio, objects=objects or max(1, portfolio // request.chunk_loans))
+        files = objects or max(1, portfolio // request.chunk_loans)
+        return size(loans=portfolio, objects=files, size=portfolio * TYPICAL_ROW_BYTES["parquet"])
     if isinstance(portfolio, str):
         return _in_s3(portfolio, place, size)
     sizes = {name: path.stat().st_size for name, path in portfolio.items()}
@@ -90,7 +93,7 @@ def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
     for _ in listing.groups(size.keywords["chunk_loans"], lambda _: 1):
         pass  # the census counts what goes by
     census = listing.census
-    made: cost.Work = size(loans=census.rows, objects=census.objects, size=census.size)
+    made: cost.Work = size(loans=census.rows, objects=census.objects, size=census.size, to_scan=census.to_scan)
     return made
 
 

@@ -1,4 +1,5 @@
-"""Limits of AWS Step Functions that shape a run, and what this project keeps to so that it stays below them.
+"""Limits of AWS Step Functions that shape a run, and what this project keeps to so that it stays below them and within
+the time and the memory of its functions.
 
 Source: AWS Step Functions Developer Guide, "Service quotas". Imports nothing.
 """
@@ -32,3 +33,18 @@ CHUNK_BYTES = 200 * 1024
 
 MOST_LISTED = 5_000_000
 """Objects that the planner lists itself: a listing brings 1,000 objects in about 0.1 s, and it has 15 minutes."""
+
+SMALL_BYTES = 1 << 20
+"""An object up to this size is read with one request."""
+
+PILOT_OBJECTS = 32
+"""About so many objects are looked into by Plan."""
+
+EXACT_LOANS = 100_000_000
+"""About so many AccountIDs are compared, at most, unless the run asks for all."""
+
+RANGE_KEYS = 4_000_000
+"""About so many of their keys are compared at once: 100 MB."""
+
+BATCH_KEYS = 16_000_000
+"""So many keys of a group's chunks are brought together at once: 400 MB."""

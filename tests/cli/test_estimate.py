@@ -22,7 +22,12 @@ def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixtur
     assert len(rows) == 5
     for loans, chunks, chunk_seconds, *figures in rows:
         for kind, (seconds, usd) in zip(("STANDARD", "EXPRESS"), (figures[:2], figures[2:]), strict=True):
-            work = Work(loans=10**9, chunk_loans=int(loans.replace(",", "")), objects=int(chunks.replace(",", "")))
+            work = Work(
+                loans=10**9,
+                chunk_loans=int(loans.replace(",", "")),
+                objects=int(chunks.replace(",", "")),
+                size=45 * 10**9,
+            )
             made = estimate(work, Setup(max_concurrency=1_000, children=kind))
             assert f"{made.chunks:,}" == chunks
             assert f"{made.chunk_seconds:.1f}" == chunk_seconds

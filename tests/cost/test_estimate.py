@@ -1,5 +1,8 @@
 """The estimate adds up, keeps to the quotas, and moves the way it must."""
 
+from collections import Counter
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +12,10 @@ from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup, Speed, Work, estimate
 from montecarlo.source.grouping import deal
 from montecarlo.source.objects import InputObject
+from tests.memory_run import MemoryHost, dataproc, generate
+from tests.memory_s3 import MemoryS3
 
-BILLION = Work(loans=10**9, objects=20_000)
+BILLION = Work(loans=10**9, objects=20_000, size=45 * 10**9)
 THOUSAND_FUNCTIONS = Setup(max_concurrency=1_000)
 FORTY_GROUPS_USD = 0.02
 """What the most groups that run at once cost more than one: work is dealt out anew, to more of them or to fewer."""
@@ -26,6 +31,70 @@ def test_a_billion_loans_take_less_than_ten_minutes_and_ten_dollars(children: st
     assert made.usd < 10
     assert all(used <= quota for used, quota in made.quotas().values()), made.quotas()
     assert cost.one_object_per_loan(10**9) > 5_000
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_a_billion_loans_take_less_than_ninety_seconds_and_a_dollar_and_a_half(region: str) -> None:
+    work = Work(loans=10**9, chunk_loans=200_000, objects=5_000, size=45 * 10**9)
+    made = estimate(work, Setup(max_concurrency=1_000, region=region))
+    assert made.duration < 90
+    assert made.usd < 1.5
+
+
+class CountedS3(MemoryS3):
+    """A bucket that counts its requests by S3's price classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.puts = self.gets = 0
+
+    def put_object(self, **request: Any) -> None:
+        self.puts += 1
+        super().put_object(**request)
+
+    def get_paginator(self, operation: str) -> MemoryS3:
+        self.puts += 1  # a listing costs what a write costs
+        return super().get_paginator(operation)
+
+    def get_object(self, **request: Any) -> dict[str, Any]:
+        self.gets += 1
+        return super().get_object(**request)
+
+    def head_object(self, **request: Any) -> dict[str, Any]:
+        self.gets += 1
+        return super().head_object(**request)
+
+
+@pytest.mark.parametrize("borrowers", [False, True])
+def test_a_run_makes_the_requests_to_s3_that_were_estimated(borrowers: bool) -> None:
+    """80 chunks in four groups, each step in an environment of its own."""
+    host = MemoryHost(s3 := CountedS3())
+    portfolio = generate(host, name="eighty", loans=1_600, part_loans=20)
+    mapping = {"columns": {"ObligorID": "AccountID"}} if borrowers else None
+    s3.puts = s3.gets = 0
+    steps = Counter[str]()
+
+    def call(module: Any, event: dict[str, Any]) -> dict[str, Any]:
+        steps[module.__name__.rpartition(".")[2]] += 1
+        return MemoryHost(s3).call(module, event)
+
+    request = {"run": "r", "portfolio": portfolio, "chunk_loans": 20, "scenarios": 100, "mapping": mapping}
+    dataproc(host, call, **request, max_concurrency=80, max_groups=4)
+    assert (steps["simulate_chunk"], steps["plan_group"]) == (80, 4)
+    estimated = host.json("runs/r/estimate.json")["requests"]
+    of_step_functions = 4 * cost.MAP_RUN_PUTS, 4 * cost.MAP_RUN_GETS
+    assert estimated["s3_put"] == pytest.approx(s3.puts + of_step_functions[0], rel=0.1)
+    assert estimated["s3_get"] == pytest.approx(s3.gets + of_step_functions[1], rel=0.1)
+
+
+def test_one_object_for_each_loan_waits_for_s3() -> None:
+    """A prefix serves 5,500 reads a second: half a day for a quarter of a billion, paid for in functions that wait."""
+    work = Work(loans=250_000_000, objects=250_000_000, size=250_000_000 * 400)
+    made = estimate(work, Setup(max_concurrency=1_000))
+    assert made.duration > 250_000_000 / 5_500
+    assert made.gb_seconds > 0.9 * 1_000 * 250_000_000 / 5_500 * 1_769 / 1_024
+    used, quota = made.quotas()["S3 reads a second of a prefix"]
+    assert used == pytest.approx(quota)
 
 
 def test_every_step_of_the_arithmetic_can_be_followed() -> None:

@@ -78,6 +78,15 @@ def test_durations_by_hand(chunks: list[int], shares: list[int], rates: Rates, e
     assert schedule.duration(chunks, shares, 2.0, rates) == pytest.approx(expected, abs=0.05)
 
 
+def test_what_s3_serves_bounds_the_schedule_and_the_simulation_agrees() -> None:
+    work = Work(20_000_000, chunk_loans=2_000, objects=10_000, scenarios=1_000)  # half a second for a chunk
+    setup = Setup(max_concurrency=3_000)
+    row = measure(work, setup, Speed())
+    assert row["simulated"] > 10_000 * work.chunk_puts / 3_500
+    assert row["estimated_by_simulated"] == pytest.approx(1, abs=0.1), row
+    assert row["simulated_by_ideal"] < 1.2, row
+
+
 def test_lambda_makes_a_thousand_environments_at_once_and_a_hundred_a_second_more() -> None:
     # 3,000 chunks of 100 s: the last environment is made after 20 s, when none is free again
     assert schedule.scaled_end(3_000, 3_000, 100.0, 4.0) == pytest.approx(124, abs=0.1)
@@ -90,7 +99,8 @@ def test_lambda_makes_a_thousand_environments_at_once_and_a_hundred_a_second_mor
 @pytest.mark.parametrize("at_once", [59, 500, 3_000])
 def test_estimates_and_plans_hold_against_the_simulation(at_once: int) -> None:
     for chunks in HARD[:-4]:
-        row = measure(Work(chunks * 50_000, objects=chunks), Setup(max_concurrency=at_once), Speed())
+        work = Work(chunks * 50_000, objects=chunks, size=chunks * 50_000 * 45)
+        row = measure(work, Setup(max_concurrency=at_once), Speed())
         assert row["estimated_by_simulated"] == pytest.approx(1, abs=0.1), row
         assert row["simulated_by_ideal"] < 1.2, row
 

@@ -20,12 +20,17 @@ import numpy.typing as npt
 from montecarlo.cost import schedule
 from montecarlo.cost.schedule import TRANSITIONS_PER_CHILD, Rates
 from montecarlo.limits import (
+    BATCH_KEYS,
     EVENTS_PER_GROUP,
+    EXACT_LOANS,
     INLINE_ITERATIONS,
     MAP_RUN_CHILDREN,
     MOST_LISTED,
     OBJECTS_PER_CHUNK,
     OBJECTS_PER_GROUP,
+    PILOT_OBJECTS,
+    RANGE_KEYS,
+    SMALL_BYTES,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +44,19 @@ MOST_DEALT = 100_000
 SEGMENTS_AND_REGIONS = 6 + 11
 """Rows of int64 that a partial has for each case and scenario."""
 
+KEY_BYTES = 9
+"""In a tally, of a loan's key and how often it occurs."""
+
+LARGE_GETS = 3
+"""Reads of a slice of a Parquet file of more than SMALL_BYTES; a smaller file comes with one."""
+
+NAMED_BORROWERS = 10
+"""The largest ones, whose names Aggregate looks for in the chunks of their groups."""
+
+MAP_RUN_PUTS = 3
+MAP_RUN_GETS = 1
+"""Step Functions' own requests for a Map Run: it reads the list of chunks, and writes a manifest and its results."""
+
 
 @cache
 def prices() -> dict[str, Any]:
@@ -49,7 +67,10 @@ def prices() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be simulated. `size`: bytes of the portfolio's `objects`; `to_scan`: of them, CSV to be cut."""
+    """What is to be simulated. `size`: bytes of the portfolio's `objects`; `to_scan`: of them, CSV to be cut.
+
+    by_borrower: whether loans have an ObligorID. exact_duplicates: whether all AccountIDs are compared, however many.
+    """
 
     loans: int
     scenarios: int = 10_000
@@ -59,6 +80,34 @@ class Work:
     objects: int = 1
     size: int = 0
     to_scan: int = 0
+    by_borrower: bool = False
+    exact_duplicates: bool = False
+
+    @property
+    def tallies(self) -> int:
+        """Tallies that a chunk leaves: of AccountIDs, and of borrowers."""
+        return 2 if self.by_borrower else 1
+
+    @property
+    def keys(self) -> float:
+        """Keys in the tallies of all chunks."""
+        simulated = self.loans / self.sample
+        return self.tallies * (simulated if self.exact_duplicates else min(simulated, EXACT_LOANS))
+
+    @property
+    def ranges(self) -> int:
+        """Ranges of keys that are compared one after the other."""
+        return max(1, ceil(self.keys / self.tallies / RANGE_KEYS))
+
+    @property
+    def chunk_puts(self) -> int:
+        """Writes of a chunk: its sums, its results by loan, its tallies."""
+        return 2 + self.tallies
+
+    @property
+    def looked_into(self) -> int:
+        """Objects that PlanGroup looks into, to cut them: all, unless they hold less than about a tenth of a chunk."""
+        return self.objects if self.objects * self.chunk_loans < 10 * self.loans else 0
 
 
 @dataclass(frozen=True)
@@ -100,13 +149,6 @@ class Setup:
         return Pace(together, (equal,) * len(chunks))
 
     @property
-    def rates(self) -> Rates:
-        """How soon chunks may start."""
-        quotas = prices()["quotas"]
-        map_run = quotas[f"{self.children.capitalize()} children of a Map Run started a second"]
-        return Rates(map_run, inf if self.children == "EXPRESS" else self.transitions / TRANSITIONS_PER_CHILD)
-
-    @property
     def transitions(self) -> float:
         """The account's quota of state transitions a second, unless it is new or was raised."""
         by_region: dict[str, float] = prices()["state_transitions_per_second"]
@@ -140,6 +182,10 @@ class Speed:
     group_seconds: float = 2.0
     """For a group to begin, and again to end, beside what its bytes take."""
     aggregate_seconds: float = 10.0
+    group_key_us: float = 0.21
+    run_key_us: float = 0.06
+    """To bring a key together with a group's, and with the run's (`python benchmarks/duplicates.py`), beside what its
+    bytes take."""
 
     def trial_ns(self, kernel: str, cases: int) -> float:
         """Of a loan in a scenario and all its cases."""
@@ -184,11 +230,11 @@ class CostEstimate:
 
     def quotas(self) -> dict[str, tuple[float, float]]:
         """What the run uses of each quota that it might meet: (used, quota)."""
-        setup, rates = self.setup, self.setup.rates
+        setup, start = self.setup, rates(self.work, self.chunks, self.setup)
         standard = setup.children == "STANDARD"
         share = max(self.pace.shares)
-        per_map_run = min(share / self.chunk_seconds, rates.map_run)
-        started = min(self.pace.chunks / self.chunk_seconds, rates.map_run * self.pace.groups, rates.account)
+        per_map_run = min(share / self.chunk_seconds, start.map_run)
+        started = min(self.pace.chunks / self.chunk_seconds, start.map_run * self.pace.groups, start.account, start.s3)
         kind = setup.children.capitalize()
         limits: dict[str, float] = {**prices()["quotas"], "state transitions a second": setup.transitions}
         used: dict[str, float] = {
@@ -203,8 +249,8 @@ class CostEstimate:
             **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
             f"{kind} children of a Map Run started a second": per_map_run,
             **({"state transitions a second": TRANSITIONS_PER_CHILD * started} if standard else {}),
-            "S3 writes a second to a prefix": 3 * started,
-            "S3 reads a second of a prefix": started * _chunk_gets(self.work, self.chunks),
+            "S3 writes a second to a prefix": started * self.work.chunk_puts,
+            "S3 reads a second of a prefix": started * portfolio_gets(self.work, self.chunks),
         }
         return {name: (value, limits[name]) for name, value in used.items()}
 
@@ -288,6 +334,34 @@ def chunk_seconds(work: Work, chunks: int, setup: Setup, speed: Speed) -> float:
     return (kernel + reading) / chunks + speed.chunk_seconds
 
 
+def portfolio_gets(work: Work, chunks: int) -> float:
+    """Reads of the portfolio that a chunk makes."""
+    small = work.size <= work.objects * SMALL_BYTES
+    return max(1.0, work.objects / chunks) * (1 if small else LARGE_GETS)
+
+
+def rates(work: Work, chunks: int, setup: Setup) -> Rates:
+    """How soon chunks may start: what a Map Run starts, what the account lets all of them start, and what S3 serves.
+
+    The results of a run have one prefix in S3, and its portfolio, as a rule, another.
+    """
+    quotas = prices()["quotas"]
+    account = inf if setup.children == "EXPRESS" else setup.transitions / TRANSITIONS_PER_CHILD
+    writes = quotas["S3 writes a second to a prefix"] / work.chunk_puts
+    reads = quotas["S3 reads a second of a prefix"] / portfolio_gets(work, chunks)
+    map_run = quotas[f"{setup.children.capitalize()} children of a Map Run started a second"]
+    return Rates(map_run, account, min(writes, reads))
+
+
+def waiting_seconds(seconds: float, work: Work, groups: Sequence[int], setup: Setup) -> float:
+    """Of a chunk of so many seconds, with what it waits for S3 where more chunks are started than S3 serves."""
+    chunks = sum(groups)
+    start = rates(work, chunks, setup)
+    if min(start.map_run * len(groups), start.account) <= start.s3:
+        return seconds
+    return max(seconds, min(chunks, setup.pace(groups).chunks) / start.s3)
+
+
 def partial_mb(work: Work) -> float:
     """Size of the sums of a chunk, a group or the run."""
     return 8e-6 * SEGMENTS_AND_REGIONS * work.cases * work.scenarios
@@ -302,10 +376,12 @@ def estimate(
         groups = typical_groups(work, setup, speed)
     chunks = sum(groups)
     pace = setup.pace(groups)
-    each = chunk_seconds(work, chunks, setup, speed)
+    alone = chunk_seconds(work, chunks, setup, speed)
+    each = waiting_seconds(alone, work, groups, setup)
+    start = rates(work, chunks, setup)
     mb = partial_mb(work)
-    cut = work.to_scan / len(groups) / (speed.s3_mb_per_second * 1e6) + speed.group_seconds
-    added = [number * mb / speed.reduce_mb_per_second + speed.group_seconds for number in groups]
+    cut = cut_seconds(work, speed) / len(groups) + speed.group_seconds
+    added = [number * reduce_seconds(work, chunks, speed) + speed.group_seconds for number in groups]
     listed = work.objects if work.objects <= MOST_LISTED else 0  # beyond that by an inventory
     rounds = [slice(first, first + pace.groups) for first in range(0, len(groups), pace.groups)]
     environments = min(chunks, pace.chunks)
@@ -313,11 +389,12 @@ def estimate(
         "Plan": speed.plan_seconds + listed / speed.listed_per_second + len(groups) * 0.05,
         "PlanGroup": cut * len(rounds),
         "SimulateChunk": sum(
-            schedule.duration(groups[some], pace.shares[some], each, setup.rates, speed.cold_start_seconds)
+            schedule.duration(groups[some], pace.shares[some], alone, start, speed.cold_start_seconds)
             for some in rounds
         ),
         "ReduceGroup": sum(max(added[some]) for some in rounds),
-        "Aggregate": speed.aggregate_seconds + len(groups) * mb / speed.reduce_mb_per_second,
+        "Aggregate": speed.aggregate_seconds + len(groups) * mb / speed.reduce_mb_per_second
+                     + work.keys * key_seconds(speed.run_key_us, speed),
     }  # fmt: skip
     functions = {
         "Plan": seconds["Plan"],
@@ -333,8 +410,7 @@ def estimate(
         "lambda": 2 + 2 * len(groups) + chunks,
         "children": chunks,
         "transitions": 3 + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
-        "s3_put": 3 * chunks + 9 * len(groups) + 12 + work.objects // 1_000,
-        "s3_get": round(chunks * (_chunk_gets(work, chunks) + 2)) + environments + 8 * len(groups) + 40,
+        **_s3_requests(work, groups, environments),
     }
     return CostEstimate(
         work,
@@ -348,6 +424,21 @@ def estimate(
         requests,
         _dollars(requests, gb_seconds / 1024, chunks * each, setup),
     )
+
+
+def cut_seconds(work: Work, speed: Speed) -> float:
+    """Of PlanGroup, for all groups together: to find where CSV is cut, and to look into files."""
+    return work.to_scan / (speed.s3_mb_per_second * 1e6) + work.looked_into * speed.object_ms * 1e-3
+
+
+def reduce_seconds(work: Work, chunks: int, speed: Speed) -> float:
+    """Of ReduceGroup on an average chunk: its sums and its tallies."""
+    return partial_mb(work) / speed.reduce_mb_per_second + work.keys / chunks * key_seconds(speed.group_key_us, speed)
+
+
+def key_seconds(us: float, speed: Speed) -> float:
+    """To read a key and bring it together with others."""
+    return us * 1e-6 + KEY_BYTES / (speed.reduce_mb_per_second * 1e6)
 
 
 def typical_groups(work: Work, setup: Setup, speed: Speed) -> list[int]:
@@ -372,8 +463,9 @@ def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, spee
     before = np.concatenate([[0.0], np.cumsum(amounts)])
     total = float(before[-1])
     each = chunk_seconds(work, max(1, ceil(total)), setup, speed)
-    reduce_seconds = partial_mb(work) / speed.reduce_mb_per_second
-    most_chunks = max(1.0, REDUCE_SECONDS / reduce_seconds)
+    start = rates(work, max(1, ceil(total)), setup)
+    for_chunk = reduce_seconds(work, max(1, ceil(total)), speed)
+    most_chunks = max(1.0, REDUCE_SECONDS / for_chunk)
 
     def seconds(number: int) -> float:
         """Of a run with so many groups; infinite where a group would be too large."""
@@ -382,8 +474,9 @@ def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, spee
         if max(groups) > most_chunks or np.diff(cuts).max() * work.objects / len(amounts) > OBJECTS_PER_GROUP:
             return inf
         shares = setup.pace(groups).shares
-        length = schedule.duration(groups, shares, each, setup.rates, speed.cold_start_seconds)
-        return float(length + max(groups) * reduce_seconds)
+        length = schedule.duration(groups, shares, each, start, speed.cold_start_seconds)
+        cut = cut_seconds(work, speed) * max(groups) / sum(groups)
+        return float(cut + length + max(groups) * for_chunk)
 
     together = max(1, min(setup.max_groups, setup.max_concurrency, len(amounts)))
     lengths = [seconds(number) for number in range(1, together + 1)]
@@ -424,9 +517,23 @@ def one_object_per_loan(loans: int) -> float:
     return float(loans * (usd["s3_put"] + usd["s3_get"]))
 
 
-def _chunk_gets(work: Work, chunks: int) -> float:
-    """Reads of S3 that a chunk makes: its plan, and its objects in ranges of 1 MB."""
-    return 1 + max(2.0, work.objects / chunks) + work.size / chunks / 2**20
+def _s3_requests(work: Work, groups: Sequence[int], environments: int) -> dict[str, int]:
+    """Writes and listings, and reads, of a whole run."""
+    chunks = sum(groups)
+    tallies = work.tallies * work.ranges * sum(ceil(work.keys * number / chunks / BATCH_KEYS) for number in groups)
+    puts_of_group = 6 + 1 + MAP_RUN_PUTS  # six documents, and a listing of what is there
+    gets_of_group = 3 + 2 + 3 + MAP_RUN_GETS  # PlanGroup, ReduceGroup, Aggregate
+    names = 0
+    if work.by_borrower:
+        gets_of_group += work.ranges
+        if work.keys == work.tallies * work.loans:  # otherwise a sample was added up, which names nobody
+            names = round(chunks * min(1.0, NAMED_BORROWERS / len(groups))) + LARGE_GETS * NAMED_BORROWERS
+    gets_of_chunk = 1 + portfolio_gets(work, chunks) + 1 + work.tallies  # the plan and rows; sums and tallies, to add
+    looks = LARGE_GETS * min(work.objects, PILOT_OBJECTS) + work.looked_into + names
+    return {
+        "s3_put": work.chunk_puts * chunks + puts_of_group * len(groups) + tallies + 8 + ceil(work.objects / 1_000),
+        "s3_get": round(gets_of_chunk * chunks) + environments + gets_of_group * len(groups) + tallies + looks + 5,
+    }
 
 
 def _dollars(requests: Mapping[str, int], gb_seconds: float, child_seconds: float, setup: Setup) -> dict[str, float]:

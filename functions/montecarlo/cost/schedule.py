@@ -27,11 +27,12 @@ class Rates:
     """What limits how soon chunks start, in chunks a second.
 
     map_run: what one Map Run starts. account: what the account's StateTransition quota lets all of them start; infinite
-    for Express children, which do not count towards it.
+    for Express children, which do not count towards it. s3: of how many S3 serves the requests.
     """
 
     map_run: float
     account: float = math.inf
+    s3: float = math.inf
 
 
 def shares(chunks: Sequence[int], at_once: int, at_once_each: int) -> list[int]:
@@ -72,7 +73,7 @@ def duration(
     """Seconds from the start of groups that all run at once to the end of their last chunk.
 
     chunks, given: of each group its chunks and its share. Each chunk takes `chunk_seconds`, and `cold_start` more where
-    a new environment is made for it. The rate of a group is its Map Run's or its part of the account's.
+    a new environment is made for it. The rate of a group is its Map Run's, or its part of the account's or of S3's.
     """
     total = sum(chunks)
     if not total:
@@ -80,7 +81,7 @@ def duration(
     ends = [0.0]
     for number, share in zip(chunks, given, strict=True):
         if number:
-            rate = min(rates.map_run, rates.account * number / total)
+            rate = min(rates.map_run, min(rates.account, rates.s3) * number / total)
             ends.append(cold_start + _last_end(number, min(share, number), chunk_seconds, rate))
     return max(*ends, scaled_end(total, sum(given), chunk_seconds, cold_start))
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
+from montecarlo.limits import BATCH_KEYS, EXACT_LOANS, RANGE_KEYS
 from montecarlo.portfolio.loans import Loans, hash_ids
 from montecarlo.run import groups, records
 from montecarlo.run.plan import Plan
@@ -28,15 +29,6 @@ from montecarlo.simulation.trials import mix64
 from montecarlo.source.reading import READERS
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store
-
-EXACT_LOANS = 100_000_000
-"""About so many keys are counted, at most, unless the run asks for all."""
-
-RANGE_KEYS = 4_000_000
-"""About so many keys are compared at once: 100 MB."""
-
-BATCH_KEYS = 16_000_000
-"""So many keys of a group's chunks are brought together at once: 400 MB."""
 
 MOST_COMPARED = 100_000
 """Accounts that are compared by AccountID. Beyond them a collision of keys, at most one among them all, may count."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.limits import PILOT_OBJECTS
 from montecarlo.model.cases import Case
 from montecarlo.model.credit import check_unit, loan_risks
 from montecarlo.model.parameters import Parameters
@@ -25,7 +26,6 @@ from montecarlo.portfolio.rows import RawRows, gather, read_rows
 from montecarlo.source.objects import InputObject
 from montecarlo.storage.store import NoSuchObject, Store
 
-OBJECTS = 32
 ROWS = 1_000
 _HEAD_BYTES = 1 << 18
 """Of a CSV: about 2,000 rows."""
@@ -53,9 +53,9 @@ def look(
     tables: of these parameters and cases. Raises InvalidPortfolio if a file cannot be read, and if the amounts of these
     loans are too small to be counted in cents.
     """
-    step = max(1, len(objects) // OBJECTS)
-    chosen = objects[:: -(-len(objects) // OBJECTS)] if step > 1 else objects[:OBJECTS]
-    with ThreadPoolExecutor(OBJECTS) as pool:
+    step = max(1, len(objects) // PILOT_OBJECTS)
+    chosen = objects[:: -(-len(objects) // PILOT_OBJECTS)] if step > 1 else objects[:PILOT_OBJECTS]
+    with ThreadPoolExecutor(PILOT_OBJECTS) as pool:
         rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
     loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
     risks = loan_risks(loans, parameters, cases, tables)

@@ -92,6 +92,12 @@ class Census:
             yield item
 
     @property
+    def to_scan(self) -> int:
+        """About how many bytes are CSV, which is read to find where its rows end."""
+        scanned = sum(item.size for item in self.sample if item.format != "parquet")
+        return round(self.size * scanned / max(1, sum(item.size for item in self.sample)))
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all objects with their sizes, rows and ETags, in their order."""
         digest: str = self._digest.hexdigest()

@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.limits import SMALL_BYTES
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rows import RawRows, gather, read_rows
 from montecarlo.source.objects import Slice
 from montecarlo.storage.store import NoSuchObject, Store
-
-SMALL_BYTES = 1 << 20
-"""An object up to this size is read with one request."""
 
 READERS = 16
 """Objects read at once: S3 answers in tens of milliseconds, so one after the other would waste the function's time."""

@@ -114,15 +114,15 @@ def _make(request: RunRequest, host: Host) -> Plan:
         )
     if earlier:
         _refuse_another_portfolio(store, request.run, dealt.documents)
-    estimate = cost.estimate(_work(request, listing.census, len(cases)), setup, groups=dealt.chunks)
-    _check_budget(request, estimate, store)
-
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
     asked = date.fromisoformat(request.as_of) if request.as_of else None
     as_of = asked or columns.as_of or listing.as_of or before or host.today()
     tables = model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
     seen = pilot.look(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
+    work = replace(_work(request, listing.census, len(cases)), by_borrower=seen.names_borrowers)
+    estimate = cost.estimate(work, setup, groups=dealt.chunks)
+    _check_budget(request, estimate, store)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
     design = Design(find_shift(seen.profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
     drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
@@ -243,6 +243,8 @@ def _work(request: RunRequest, census: Census, cases: int) -> Work:
         loans=census.rows,
         objects=census.objects,
         size=census.size,
+        to_scan=census.to_scan,
+        exact_duplicates=request.exact_duplicates,
         scenarios=request.scenarios * most_waves(request),
         cases=cases,
         chunk_loans=request.chunk_loans,
