@@ -12,7 +12,7 @@ from montecarlo.report.view import ResultView
 
 FILES = (
     *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
-    *("report.html", "losses.parquet", "segments.parquet"),
+    *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet"),
 )
 FOLDERS = ("loans", "rejects")
 """What a run leaves for its user, by name below runs/<run>/. Partial sums and scenarios are left in the bucket."""
