@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit status; whatever goes wrong ends in a message that says what to do."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a screen that is ASCII shows ? for ± and goes on
+            stream.reconfigure(errors="replace")  # what the screen cannot draw is shown as ?
     be_quiet(False)
     work_at("")
     try:

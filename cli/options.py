@@ -37,18 +37,23 @@ def real(text: str) -> float:
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `--fed-rate 6 8` written as the parser reads it: `--fed-rate 6 --fed-rate 8`."""
+    """The arguments with `--fed-rate 6 8` written as the parser reads it: `--fed-rate 6 --fed-rate 8`.
+
+    So are those of every option that takes several numbers.
+    """
     return list(_spread(arguments))
 
 
 def _spread(arguments: Sequence[str]) -> Iterator[str]:
-    of_rate = False
+    option = ""
     for argument, previous in zip(arguments, ["", *arguments], strict=False):
-        if of_rate and previous != RATE and _is_number(argument):
-            yield RATE
-        elif previous != RATE:
-            of_rate = False
-        of_rate = of_rate or argument == RATE
+        if previous not in SEVERAL:
+            if option and _is_number(argument):
+                yield option
+            else:
+                option = ""
+        if argument in SEVERAL:
+            option = argument
         yield argument
 
 
@@ -60,7 +65,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-RATE = "--fed-rate"
+RATE, LEVELS = "--fed-rate", "--levels"
+SEVERAL = (RATE, LEVELS)
+"""Options that take several numbers."""
 
 Out = Annotated[
     Path, typer.Option("--out", help="folder for the results (default out)", metavar="FOLDER", show_default=False)

@@ -16,7 +16,7 @@ from montecarlo.run.request import NAME
 
 FILES = (
     *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
-    *("report.html", "losses.parquet", "segments.parquet"),
+    *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet"),
 )
 FOLDERS = ("loans", "rejects")
 """What a run leaves for its user, by name below runs/<run>/. Partial sums and scenarios are left in the bucket."""

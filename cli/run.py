@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import RATE, Out, real, whole
+from cli.options import LEVELS, RATE, Out, real, whole
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import be_quiet, show, warn
 
@@ -69,6 +69,21 @@ def run(
             parser=whole, metavar="N", help="the most scenarios that --target-error may take (default 200,000)"
         ),
     ] = None,
+    levels: Annotated[
+        list[float] | None,
+        typer.Option(
+            LEVELS,
+            parser=real,
+            metavar="PERCENT...",
+            help="further levels of VaR, ES and economic capital, such as 99.95",
+        ),
+    ] = None,
+    contribution_level: Annotated[
+        float | None,
+        typer.Option(
+            parser=real, metavar="PERCENT", help="level of the segments' contributions to VaR and ES (default 99)"
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
@@ -116,6 +131,8 @@ def run(
         "target_error": target_error,
         "target_measure": target_measure,
         "max_scenarios": max_scenarios,
+        "levels": levels or None,
+        "contribution_level": contribution_level,
         "tail_sampling": False if plain else None,
         "chunk_loans": chunk_loans,
         "max_concurrency": concurrency,

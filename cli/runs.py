@@ -1,5 +1,6 @@
 """Runs that were begun: `list`, `show`, `open`, `download`, `watch`, `resume`, `cancel` and `delete`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from cli import CommandError
 from cli.options import Out, Run, whole
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import be_quiet, counted, show, shown, typed
+from cli.screen import be_quiet, counted, is_ascii, show, shown, typed
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="print results and errors only")]
 AsJson = Annotated[bool, typer.Option("--json", help="print result.json instead of the table")]
@@ -63,7 +64,7 @@ def show_run(
         return
     show(of_run(found))
     if found.result:
-        show(f"\n{format_table(found.result)}")
+        show(f"\n{format_table(found.result, is_ascii(sys.stdout))}")
 
 
 def open_report(

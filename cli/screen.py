@@ -8,9 +8,12 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 _quiet = False
 _place = ""
+_ASCII: dict[str, str | int | None] = {"±": "+/-", "−": "-", "–": "-", "…": "~", "€": "EUR", "£": "GBP"}
+"""The signs that results are written with, and what stands for them on a screen that has not all of them."""
 
 
 def be_quiet(quiet: bool) -> None:
@@ -26,7 +29,7 @@ def is_quiet() -> bool:
 
 def show(text: str, end: str = "\n") -> None:
     """Print a result."""
-    print(printable(text), end=end)
+    print(_drawn(printable(text), sys.stdout), end=end)
 
 
 def say(text: str) -> None:
@@ -37,12 +40,30 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print what is wrong."""
-    print(printable(text), file=sys.stderr, flush=True)
+    print(_drawn(printable(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
     """The text with '?' for every character that could steer a terminal or hide others; line breaks stay."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def is_ascii(screen: TextIO) -> bool:
+    """Whether a screen lacks one of the signs."""
+    try:
+        "".join(_ASCII).encode(screen.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def in_ascii(text: str) -> str:
+    """The text with words for the signs; a table is written so before its columns are laid out."""
+    return text.translate(str.maketrans(_ASCII))
+
+
+def _drawn(text: str, screen: TextIO) -> str:
+    return in_ascii(text) if is_ascii(screen) else text
 
 
 def counted(number: int, thing: str) -> str:

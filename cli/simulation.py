@@ -14,7 +14,7 @@ from cli import CommandError, RunFailed, files, history, results
 from cli.deployment import Stack
 from cli.execution import Execution, running
 from cli.meter import Expected, watched
-from cli.screen import say, show, shown, typed
+from cli.screen import is_ascii, say, show, shown, typed
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
 from montecarlo.storage import keys
@@ -113,7 +113,7 @@ def present(ending: Ending) -> None:
         show((ending.out / "result.json").read_text(encoding="utf-8"), end="")
         return
     result, there = results.read(ending.out), shown(ending.out)
-    show(format_table(result))
+    show(format_table(result, is_ascii(sys.stdout)))
     if told := precision(result):
         show(told)
     show(f"\nReport:  {there / 'report.html'}")

@@ -1,8 +1,9 @@
-"""The result as a short table for the terminal. Imports the report's view and its words."""
+"""The result as a short table for the terminal. Imports the report's view and its words, and the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from cli.screen import in_ascii
 from montecarlo.report.figures import (
     BASEL_CAPITAL,
     COMPARED,
@@ -10,6 +11,7 @@ from montecarlo.report.figures import (
     LIFETIME_ECL,
     TWELVE_MONTH_ECL,
     Measure,
+    equal_ones,
     known,
     measures_of,
     notices,
@@ -19,7 +21,7 @@ from montecarlo.report.figures import (
     verdict,
 )
 from montecarlo.report.view import CaseView, ResultView
-from montecarlo.report.words import MISSING, Unit, count, plus_minus, shortened
+from montecarlo.report.words import MISSING, Unit, count, percent, plus_minus, shortened
 
 COLUMNS = 100
 NAME_COLUMNS = 20
@@ -29,8 +31,10 @@ LEFT_OUT = ("worst",)
 """Where many cases stand below each other, so that two blocks hold the rest."""
 
 
-def format_table(result: ResultView) -> str:
+def format_table(result: ResultView, ascii: bool = False) -> str:
     """The measures as plain text, at most 100 columns wide, without a line end after the last line.
+
+    ascii: whether the screen has no "±", "−" and the like.
 
     Few cases stand side by side with their changes, measures down; of many, each has a line. What does not fit beside
     the first column goes into further blocks below.
@@ -40,7 +44,8 @@ def format_table(result: ResultView) -> str:
     unit = page_unit(result)
     few = len(cases) <= COMPARED
     rows = (measures_down if few else cases_down)(cases, measures, unit)
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    written = in_ascii if ascii else str
+    columns = [[written(cell) for cell in column] for column in zip(*rows, strict=True)]
     # A change stays with its value, and is read against the first case.
     blocks = [text_block(block) for block in fitted(columns, kept=2 if few else 1, step=2 if few else 1)]
 
@@ -48,9 +53,20 @@ def format_table(result: ResultView) -> str:
     run = f"Run {result.run}: {count(result.scenarios)} scenarios, seed {seed}"
     amounts = f"Amounts in {result.currency.name(unit)}; exposure {result.currency.money(result.exposure)}."
     counts = f"Loans: {row_equation(result)}"
-    first, *lines = (shortened(terminal_text(line), COLUMNS) for line in (run, amounts, counts))
-    notes = (line for notice in notices(result) for line in wrap(terminal_text(notice), COLUMNS))
+    told = (run, amounts, counts, *owed(result))
+    first, *lines = (written(shortened(written(terminal_text(line)), COLUMNS)) for line in told)
+    notes = (line for notice in notices(result) for line in wrap(written(terminal_text(notice)), COLUMNS))
     return "\n".join([first, "", "\n\n".join(blocks), "", *lines, *notes])
+
+
+def owed(result: ResultView) -> Iterator[str]:
+    """How many borrowers there are and how concentrated they are, where the portfolio names them."""
+    borrowers = result.portfolio.borrowers
+    if borrowers and borrowers.index:
+        largest = next((one.share for one in borrowers.largest), None)
+        share = "" if largest is None else f"; the largest has {percent(largest)} of the exposure"
+        equal = equal_ones(borrowers.index, "borrower")
+        yield f"Borrowers: {count(borrowers.number)}, as concentrated as {equal}{share}"
 
 
 def measures_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:

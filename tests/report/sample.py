@@ -46,7 +46,9 @@ def case(fed_rate: float, scale: float) -> dict[str, Any]:
         "segments": {
             "credit_card": {
                 "el": el * 0.25,
+                "var_99_contribution": var["99"] * 0.3,
                 "es_99_contribution": es["99"] * 0.4,
+                "interval_95": {"es_99_contribution": [es["99"] * 0.38, es["99"] * 0.42]},
                 "capital": 20.1111e6 * scale,
                 "twelve_month_ecl": 2.2222e6 * scale,
                 "lifetime_ecl": 7.3333e6 * scale,
@@ -70,10 +72,20 @@ def full_result() -> dict[str, Any]:
             "source": "portfolios/default/",
             "as_of": "2026-01-01",
             "concentration": {"hhi": 0.0005, "effective_loans": 2000, "hhi_segments": 0.625, "hhi_regions": 0.82},
+            "borrowers": {
+                "number": 3000,
+                "hhi": 0.0008,
+                "one_in": 1,
+                "largest": [
+                    {"borrower": f"obligor-{place}", "exposure": 2e7 - 1e6 * place, "share": 0.02, "loans": 3 + place}
+                    for place in range(10)
+                ],
+            },
             "segments": {"credit_card": {"loans": 1111, "exposure": 2.5e8}, "auto": {"loans": 2222, "exposure": 7.5e8}},
             "regions": {"9": {"loans": 3000, "exposure": 9e8}, "unknown": {"loans": 333, "exposure": 1e8}},
         },
         "loans": {"read": 3340, "simulated": 3333, "rejected": 7, "not_sampled": 0},
+        "duplicates": {"rows": 0, "accounts": 0, "share": 0.0, "exact": True, "one_in": 1, "interval_95": [0, 0]},
         "rejected_by_reason": {"LoanTerm is empty": 2, "GrossIncome must not be negative": 5},
         "exposure": 1e9,
         "cases": {"base": case(3.63, 1.0), "stressed": case(8.0, 1.5)},
@@ -110,6 +122,8 @@ def named(text: str) -> dict[str, Any]:
     figures["convergence"][0][text] = [1.0, 0.1]
     holding = {"loans": 1, "exposure": 2.0}
     result["portfolio"] |= {"source": text, "as_of": text, "segments": {text: holding}, "regions": {text: holding}}
+    for borrower in result["portfolio"]["borrowers"]["largest"]:
+        borrower["borrower"] = text
     return result | {
         "run": text,
         text: text,

@@ -19,7 +19,7 @@ def test_a_result_is_read_from_its_text() -> None:
     assert (view.run, view.seed, view.scenarios, view.exposure) == ("quarter-end", 4711, 2000, 1e9)
     assert [case.name for case in view.cases] == ["base", "stressed"]
     assert view.cases[0].figure(("var", "99.9")) == Figure(56.789e6, (56.789e6 * 0.9, 56.789e6 * 1.2))
-    assert view.cases[1].segments["auto"] == PartLosses(el=12.3456e6 * 1.5 * 0.75)
+    assert view.cases[1].segments["auto"] == PartLosses(el=Figure(12.3456e6 * 1.5 * 0.75))
     assert view.portfolio.regions["unknown"] == Holding(333, 1e8)
     assert [row.scenarios for row in view.cases[0].thinned] == [2000, 1000]
 

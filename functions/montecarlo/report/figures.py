@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from montecarlo.model.measures import Z_95
-from montecarlo.report.view import CaseView, Path, ResultView
+from montecarlo.report.view import CaseView, Figure, Path, ResultView
 from montecarlo.report.words import (
     MISSING,
     NOT_APPLICABLE,
@@ -51,8 +51,7 @@ class Measure:
 
     def half_width(self, case: CaseView) -> float | None:
         """Half the 95 % interval, relative to the value."""
-        value, bounds = self.value(case), self.interval(case)
-        return (bounds[1] - bounds[0]) / 2 / abs(value) if value and bounds else None
+        return half_width(case.figure(self.path))
 
     def shown(self, case: CaseView, unit: Unit) -> str:
         """The case's figure for people, amounts in the table's unit."""
@@ -86,6 +85,12 @@ class Measure:
         else:
             text = MISSING
         return text.replace("-", "−")
+
+
+def half_width(figure: Figure) -> float | None:
+    """Half the 95 % interval, relative to the value; None where either is not known or the value is nothing."""
+    value, bounds = figure.value, figure.interval
+    return (bounds[1] - bounds[0]) / 2 / abs(value) if value and bounds else None
 
 
 FED_RATE = Measure("Federal Funds rate", ("fed_rate",), "rate", "Fed rate")
@@ -212,6 +217,12 @@ def farthest(cases: Sequence[CaseView]) -> float | None:
     return max(known, default=None)
 
 
+def equal_ones(index: float, thing: str) -> str:
+    """So many equal loans or borrowers have this Herfindahl-Hirschman index."""
+    equal = count(1 / index)
+    return f"one {thing}" if equal == "1" else f"{equal} equal {thing}s"
+
+
 def sum_or_none(values: Iterable[float | None]) -> float | None:
     """The sum; None where one of the values is missing."""
     total = 0.0
@@ -248,6 +259,17 @@ def notices(result: ResultView) -> list[str]:
         found.append(
             f"The simulated EL differs from the one computed loan by loan by more than chance explains{distance}:"
             " repeat the run with another seed, and do not use its figures if they differ again."
+        )
+    repeated = result.duplicates
+    if repeated.rows:
+        share = "" if repeated.share is None else f" ({percent(repeated.share)} of the loans)"
+        rows = f"{count(repeated.rows)} rows"
+        if repeated.interval:
+            low, high = repeated.interval
+            rows = f"About {rows} (95 % interval {count(low)} to {count(high)})"
+        found.append(
+            f"{rows}{share} have an AccountID that another row has, and the same random numbers with it. That makes the"
+            " tail fatter, unless it is meant: duplicates.parquet has the AccountIDs."
         )
     left_out = max((case.figure(LIFETIME_ECL.path).inapplicable for case in result.cases), default=0)
     if left_out:

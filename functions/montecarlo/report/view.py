@@ -14,7 +14,7 @@ from typing import Any
 
 from montecarlo.errors import InvalidResult
 from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, wrong
-from montecarlo.report.words import Currency
+from montecarlo.report.words import MISSING, Currency
 
 SCHEMA = 1
 Path = tuple[str, ...]
@@ -34,6 +34,9 @@ INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl"}
 
 THINNED = ("el", "var_99.9", "es_99.9")
 """What the convergence table estimates."""
+
+CONTRIBUTION_LEVEL = 99
+"""That of results that do not tell theirs, in percent."""
 
 LEVEL = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 """A level in percent, such as 99.9."""
@@ -77,13 +80,14 @@ class ThinnedEstimates:
 
 @dataclass(frozen=True)
 class PartLosses:
-    """What a segment or region loses in a case, in currency units."""
+    """What a segment or region loses in a case, in currency units; contributions at the result's level for them."""
 
-    el: float | None = None
-    es_99_contribution: float | None = None
-    capital: float | None = None
-    twelve_month_ecl: float | None = None
-    lifetime_ecl: float | None = None
+    el: Figure = Figure(None)
+    var_contribution: Figure = Figure(None)
+    es_contribution: Figure = Figure(None)
+    capital: Figure = Figure(None)
+    twelve_month_ecl: Figure = Figure(None)
+    lifetime_ecl: Figure = Figure(None)
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,37 @@ class Concentration:
 
 
 @dataclass(frozen=True)
+class Borrower:
+    """One borrower: exposure in currency units, its share of the portfolio's, number of loans."""
+
+    name: str
+    exposure: float | None
+    share: float | None
+    loans: float | None
+
+
+@dataclass(frozen=True)
+class Borrowers:
+    """The borrowers of a portfolio that names them.
+
+    index: Herfindahl-Hirschman index of the exposure. one_in: one borrower in so many was added up, and the figures are
+    scaled by it. largest: the largest first; none where they are not known.
+    """
+
+    number: float | None
+    index: float | None
+    one_in: float
+    largest: Sequence[Borrower]
+
+
+@dataclass(frozen=True)
 class PortfolioView:
     """Which portfolio it was and what it holds."""
 
     source: str | None
     as_of: str | None
     concentration: Concentration
+    borrowers: Borrowers | None
     segments: Mapping[str, Holding]
     regions: Mapping[str, Holding]
 
@@ -148,6 +177,18 @@ class RowCounts:
     simulated: float | None
     rejected: float | None
     not_sampled: float | None
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Rows whose AccountID another row has: number, share of all loans, and the 95 % interval of an estimated number.
+
+    interval: None where all rows were compared.
+    """
+
+    rows: float | None
+    share: float | None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -182,17 +223,22 @@ class CostView:
 
 @dataclass(frozen=True)
 class ResultView:
-    """A run's result. Amounts are in currency units; `parameters` are as they are in the file."""
+    """A run's result. Amounts are in currency units; `parameters` are as they are in the file.
+
+    contribution_level: that of the parts' contributions to VaR and ES, in percent.
+    """
 
     run: str
     seed: int | None
     scenarios: float | None
     exposure: float | None
     currency: Currency
+    contribution_level: str
     cases: Sequence[CaseView]
     portfolio: PortfolioView
     rows: RowCounts
     rejected_by_reason: Mapping[str, float | None]
+    duplicates: Duplicates
     sampling: Sampling
     waves: WavesView
     parameters: Mapping[str, Any]
@@ -221,18 +267,23 @@ class ResultView:
             )
         sampling, waves = root.child("sampling"), root.child("waves")
         seed = root.number("seed")
+        level = f"{root.number('contribution_level') or CONTRIBUTION_LEVEL:g}"
         return cls(
             run=root.text("run") or "",
             seed=None if seed is None else int(root.value["seed"]),
             scenarios=root.number("scenarios"),
             exposure=root.number("exposure"),
             currency=currency_of(root),
-            cases=[case_view(name, index, node) for index, (name, node) in enumerate(root.child("cases").children())],
+            contribution_level=level,
+            cases=[
+                case_view(name, index, node, level) for index, (name, node) in enumerate(root.child("cases").children())
+            ],
             portfolio=portfolio_view(root.child("portfolio")),
             rows=RowCounts(
                 *(root.child("loans").number(key) for key in ("read", "simulated", "rejected", "not_sampled"))
             ),
             rejected_by_reason=root.child("rejected_by_reason").numbers(),
+            duplicates=duplicates_of(root.child("duplicates")),
             sampling=Sampling(
                 sampling.text("method"), sampling.number("one_in") or 1.0, sampling.number("relative_error")
             ),
@@ -258,7 +309,7 @@ def currency_of(result: Node) -> Currency:
     return Currency(code or "USD")
 
 
-def case_view(name: str, index: int, case: Node) -> CaseView:
+def case_view(name: str, index: int, case: Node, contribution_level: str) -> CaseView:
     """One of the cases."""
     paths: list[Path] = [(key,) for key in SINGLE]
     paths += [(key, level) for key in BY_LEVEL for level in case.child(key).value if LEVEL.fullmatch(level)]
@@ -287,8 +338,8 @@ def case_view(name: str, index: int, case: Node) -> CaseView:
         },
         effective_sizes={level: size for level, size in sized.items() if size is not None},
         thinned=sorted((row for row in thinned if row is not None), key=lambda row: -row.scenarios),
-        segments=parts_of(case.child("segments")),
-        regions=parts_of(case.child("regions")),
+        segments=parts_of(case.child("segments"), contribution_level),
+        regions=parts_of(case.child("regions"), contribution_level),
     )
 
 
@@ -308,14 +359,19 @@ def figure_at(case: Node, path: Path) -> Figure:
     node, intervals = case, case.child("interval_95")
     for key in path[:-1]:
         node, intervals = node.child(key), intervals.child(key)
-    pair = intervals.items(path[-1])
-    where = intervals.where(path[-1])
-    if len(pair) not in (0, 2):
-        raise wrong(where, "two numbers", pair)
-    bounds = [bound for end in pair if (bound := number_at(end, where)) is not None]
+    bounds = bounds_at(intervals, path[-1])
     interval = (bounds[0], bounds[1]) if len(bounds) == 2 else None
     left_out = case.child("not_applicable").number(INAPPLICABLE[path]) if path in INAPPLICABLE else None
-    return Figure(node.number(path[-1]), interval, bool(pair) and not bounds, left_out or 0)
+    undetermined = bool(intervals.items(path[-1])) and not bounds
+    return Figure(node.number(path[-1]), interval, undetermined, left_out or 0)
+
+
+def bounds_at(node: Node, key: str) -> list[float]:
+    """The known ends of an interval."""
+    pair, where = node.items(key), node.where(key)
+    if len(pair) not in (0, 2):
+        raise wrong(where, "two numbers", pair)
+    return [bound for end in pair if (bound := number_at(end, where)) is not None]
 
 
 def leaves(path: Path, value: Any) -> Iterator[tuple[Path, float]]:
@@ -343,15 +399,16 @@ def thinned_estimates(row: Node) -> ThinnedEstimates | None:
     return ThinnedEstimates(scenarios, estimates)
 
 
-def parts_of(parts: Node) -> dict[str, PartLosses]:
+def parts_of(parts: Node, contribution_level: str) -> dict[str, PartLosses]:
     """Segments or regions of a case."""
     return {
         name: PartLosses(
-            el=part.number("el"),
-            es_99_contribution=part.number("es_99_contribution"),
-            capital=part.number("capital"),
-            twelve_month_ecl=part.number("twelve_month_ecl"),
-            lifetime_ecl=part.number("lifetime_ecl"),
+            el=figure_at(part, ("el",)),
+            var_contribution=figure_at(part, (f"var_{contribution_level}_contribution",)),
+            es_contribution=figure_at(part, (f"es_{contribution_level}_contribution",)),
+            capital=figure_at(part, ("capital",)),
+            twelve_month_ecl=figure_at(part, ("twelve_month_ecl",)),
+            lifetime_ecl=figure_at(part, ("lifetime_ecl",)),
         )
         for name, part in parts.children()
     }
@@ -369,9 +426,34 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
         portfolio.text("source"),
         portfolio.text("as_of"),
         Concentration(indices.number("hhi"), indices.number("hhi_segments"), indices.number("hhi_regions")),
+        borrowers_of(portfolio.child("borrowers")) if "borrowers" in portfolio.value else None,
         holdings("segments"),
         holdings("regions"),
     )
+
+
+def borrowers_of(borrowers: Node) -> Borrowers:
+    """Number and concentration of the borrowers, and the largest."""
+    rows = [
+        Node.at(row, f"{borrowers.where('largest')}[{place}]") for place, row in enumerate(borrowers.items("largest"))
+    ]
+    return Borrowers(
+        borrowers.number("number"),
+        borrowers.number("hhi"),
+        borrowers.number("one_in") or 1.0,
+        [
+            Borrower(row.text("borrower") or MISSING, row.number("exposure"), row.number("share"), row.number("loans"))
+            for row in rows
+        ],
+    )
+
+
+def duplicates_of(duplicates: Node) -> Duplicates:
+    """Rows of AccountIDs that occur more than once."""
+    bounds = bounds_at(duplicates, "interval_95")
+    estimated = duplicates.flag("exact") is False and len(bounds) == 2
+    interval = (bounds[0], bounds[1]) if estimated else None
+    return Duplicates(duplicates.number("rows"), duplicates.number("share"), interval)
 
 
 def cost_view(cost: Node) -> CostView:

@@ -49,7 +49,7 @@ def test_how_far_to_trust_it(result: dict[str, Any]) -> None:
     assert "VaR 99.9 % is known to ±15 % or better, with 95 % confidence, from 2,000 scenarios." in text
     assert "computed loan by loan; the simulated one agrees with it, 0.1 standard errors apart at most." in text
     assert "Rows rejected: 7 of 3,340 (0.21 %)." in text
-    assert "as concentrated as 2,000 equal loans would be." in text
+    assert "as concentrated as 2,000 equal loans would be, and as 1,250 equal borrowers." in text
     result["cases"]["base"]["el_check"] |= {"agrees": False, "standard_errors_apart": 5.04}
     assert "the simulated one differs from it, 5.0 standard errors apart at most." in summary_of(result)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from montecarlo.report.figures import (
     COMPARED,
     EXPECTED_LOSS,
+    LEVEL_NAMES,
     SIMULATED_EL,
     Measure,
     case_label,
@@ -20,6 +21,9 @@ from montecarlo.report.markup import Html, cell, details, joined, section, table
 from montecarlo.report.sections.tables import change_cell, value_cell
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, Unit, humanise
+
+TOGETHER = 7
+"""Measures of the tail that fit beside each other in one table: those that every run has."""
 
 
 def measures_section(result: ResultView) -> Html:
@@ -94,8 +98,12 @@ def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
         return tag("div", table(f"{title}. {measures_caption(result)}", head, rows), class_="compact")
 
     tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]
-    if tail:
-        tables.append(by_case("Tail of the loss distribution", tail, tail_measure(cases)))
+    if len(tail) <= TOGETHER:
+        tables += [by_case("Tail of the loss distribution", tail, tail_measure(cases))] if tail else []
+    else:
+        for key in in_tail:
+            levels = [measure for measure in tail if measure.path[0] == key]
+            tables += [by_case(LEVEL_NAMES[key][0], levels, levels[-1])] if levels else []
     names = [case_title(case) for case in compared(cases)]
     note = f"Charts and breakdowns compare {', '.join(names[:-1])} and {names[-1]}: the first case and those of the"
     return joined([*tables, tag("p", f"{note} largest VaR. result.json and segments.parquet hold all cases.")])

@@ -6,7 +6,7 @@ from montecarlo.report.charts.bars import legend
 from montecarlo.report.charts.convergence import convergence_chart
 from montecarlo.report.figures import case_title, compared, tail_measure
 from montecarlo.report.markup import Html, scrolling, section, tag
-from montecarlo.report.view import CaseView, ResultView
+from montecarlo.report.view import LEVEL, CaseView, ResultView
 from montecarlo.report.words import count, percent, plus_minus
 
 
@@ -60,13 +60,13 @@ def effective_scenarios(result: ResultView, cases: Sequence[CaseView]) -> list[s
     if whole is not None:
         sentences.append(f"By their weights they count as {count(whole)} equally likely ones.")
     tail = tail_measure(cases)
-    level = tail.path[-1]
-    beyond = per_case(cases, [case.effective_sizes.get(level) for case in cases], count)
-    if beyond:
+    levels = {level for case in cases for level in case.effective_sizes if LEVEL.fullmatch(level)}
+    for level in sorted(levels, key=float):
+        beyond = per_case(cases, [case.effective_sizes.get(level) for case in cases], count)
         usual = None if result.scenarios is None else result.scenarios * (1 - float(level) / 100)
         plain = "" if usual is None else f"; of as many plain ones, about {count(usual)}"
-        sentences.append(f"At or beyond {tail.short} lie {beyond}{plain}.")
-    sharp = per_case(cases, [tail.half_width(case) for case in cases], plus_minus)
+        sentences.append(f"At or beyond VaR {level} % lie {beyond}{plain}.")
+    sharp = per_case(cases, [tail.half_width(case) or None for case in cases], plus_minus)
     if sharp:
         sentences.append(f"{tail.short} is known to {sharp}, with 95 % confidence.")
     return sentences

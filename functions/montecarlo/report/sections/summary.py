@@ -1,4 +1,6 @@
-"""The summary: every case in one table and one picture, where the tail comes from, and how far to trust it."""
+"""The summary: every case in one table and one picture, where the tail comes from, who owes most, and how far to trust
+it.
+"""
 
 from collections.abc import Iterator
 
@@ -11,6 +13,7 @@ from montecarlo.report.figures import (
     case_label,
     case_title,
     compared,
+    equal_ones,
     farthest,
     highest_level,
     in_unit,
@@ -21,12 +24,13 @@ from montecarlo.report.figures import (
     verdict,
 )
 from montecarlo.report.markup import Html, scrolling, section, table, tag
-from montecarlo.report.sections.tables import PART_EL, PART_ES, Parts
+from montecarlo.report.sections.portfolio import largest_borrowers
+from montecarlo.report.sections.tables import PART_EL, Parts, part_es
 from montecarlo.report.view import Holding, ResultView
 from montecarlo.report.words import MISSING, count, percent, plus_minus
 
 MOST = 5
-"""Segments that are named in the summary; of more, those that matter most."""
+"""Segments and borrowers that are named in the summary; of more, those that matter most."""
 
 
 def summary_section(result: ResultView) -> Html:
@@ -51,6 +55,7 @@ def summary_section(result: ResultView) -> Html:
         summary_table(result),
         picture,
         *tail_sources(result),
+        *largest_borrowers(result, MOST),
         *([tag("h3", "How far to trust it"), tag("ul", *(tag("li", said) for said in trust))] if trust else []),
     )
 
@@ -85,12 +90,12 @@ def summary_table(result: ResultView) -> Html:
 def tail_sources(result: ResultView) -> list[Html]:
     """The segments' shares of exposure and of EL in the first case, and of ES in each of the compared ones."""
     cases, segments = compared(result.cases), Parts.of(result, "segments")
-    names = segments.names()
-    totals = [sum_or_none(PART_ES.of(of_case, name) for name in names) for of_case in segments.by_case]
+    names, shortfall = segments.names(), part_es(result)
+    totals = [sum_or_none(shortfall.of(of_case, name) for name in names) for of_case in segments.by_case]
     if len(names) < 2 or not all(totals):
         return []
     worst = max(range(len(cases)), key=lambda index: totals[index] or 0.0)
-    names.sort(key=lambda name: -(PART_ES.of(segments.by_case[worst], name) or 0.0))
+    names.sort(key=lambda name: -(shortfall.of(segments.by_case[worst], name) or 0.0))
 
     def share(value: float | None, total: float | None) -> str:
         return MISSING if value is None or not total else f"{100 * value / total:.0f} %"
@@ -103,11 +108,12 @@ def tail_sources(result: ResultView) -> list[Html]:
             segments.label(name),
             share(segments.holdings.get(name, Holding()).exposure, exposure),
             share(PART_EL.of(today, name), expected),
-            *(share(PART_ES.of(part, name), total) for part, total in zip(segments.by_case, totals, strict=True)),
+            *(share(shortfall.of(part, name), total) for part, total in zip(segments.by_case, totals, strict=True)),
         ]
         for name in names[:MOST]
     ]
-    head = ["Segment", "Exposure", f"EL, {case_title(cases[0])}", *(f"ES 99 %, {case_title(case)}" for case in cases)]
+    contributions = (f"{shortfall.title}, {case_title(case)}" for case in cases)
+    head = ["Segment", "Exposure", f"EL, {case_title(cases[0])}", *contributions]
     more = f" The {MOST} largest of {len(names)} segments." if len(names) > MOST else ""
     caption = f"Shares of the whole portfolio's exposure, expected loss and expected shortfall.{more}"
     return [tag("h3", "Where the tail comes from"), table(caption, head, rows)]
@@ -117,7 +123,9 @@ def trust_sentences(result: ResultView) -> Iterator[str]:
     """The simulation's precision, the check of EL, rows that were left out, and how few loans carry the portfolio."""
     tail = tail_measure(result.cases)
     widths = [width for case in result.cases if (width := tail.half_width(case)) is not None]
-    if widths:
+    if widths and not any(widths):
+        yield f"{tail.short} is one and the same loss throughout its 95 % interval."
+    elif widths:
         yield (
             f"{tail.short} is known to {plus_minus(max(widths))} or better, with 95 % confidence, from"
             f" {count(result.scenarios)} scenarios. That is the simulation's error alone."
@@ -127,10 +135,10 @@ def trust_sentences(result: ResultView) -> Iterator[str]:
         said = "differs from" if "differs" in verdicts else "agrees with"
         distance = "" if apart is None else f", {apart:.1f} standard errors apart{' at most' * (len(result.cases) > 1)}"
         yield f"The expected loss is computed loan by loan; the simulated one {said} it{distance}."
-    rows, by_loan = result.rows, result.portfolio.concentration.by_loan
+    rows, by_loan, borrowers = result.rows, result.portfolio.concentration.by_loan, result.portfolio.borrowers
     if rows.read and rows.rejected is not None:
         yield f"Rows rejected: {count(rows.rejected)} of {count(rows.read)} ({percent(rows.rejected / rows.read)})."
     if by_loan:
-        equal = count(1 / by_loan)
-        yield f"The exposure is as concentrated as {'one loan' if equal == '1' else f'{equal} equal loans'} would be."
+        named = f", and as {equal_ones(borrowers.index, 'borrower')}" if borrowers and borrowers.index else ""
+        yield f"The exposure is as concentrated as {equal_ones(by_loan, 'loan')} would be{named}."
     yield "The model's default parameters are judgement: what differs from them stands in the run record."

@@ -11,13 +11,14 @@ from montecarlo.report.figures import (
     Measure,
     case_title,
     compared,
+    half_width,
     in_unit,
     page_unit,
     sum_or_none,
 )
 from montecarlo.report.markup import Html, cell, joined, table, tag
-from montecarlo.report.view import CaseView, Holding, PartLosses, ResultView
-from montecarlo.report.words import MISSING, NOT_APPLICABLE, Unit, count, humanise, percent
+from montecarlo.report.view import CaseView, Figure, Holding, PartLosses, ResultView
+from montecarlo.report.words import MISSING, NOT_APPLICABLE, Unit, count, humanise, percent, plus_minus
 
 
 def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
@@ -41,6 +42,7 @@ def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Uni
 class PartFigure:
     """A figure that segments or regions have in each case; `key` as in PartLosses.
 
+    title: what it is called in a column's head.
     share: what is shown as a share of exposure is so many times the figure; None where nothing is.
     drawn: as bars, too.
     measure: the case's figure that the parts add up to, where it leaves loans out.
@@ -52,10 +54,14 @@ class PartFigure:
     drawn: str = ""
     measure: Measure | None = None
 
+    def figure(self, parts: Mapping[str, PartLosses], name: str) -> Figure:
+        """A part's figure; one without a value where it has none."""
+        figure: Figure = getattr(parts.get(name, PartLosses()), self.key)
+        return figure
+
     def of(self, parts: Mapping[str, PartLosses], name: str) -> float | None:
-        """A part's figure; None where it has none."""
-        value: float | None = getattr(parts.get(name, PartLosses()), self.key)
-        return value
+        """Its value; None where it has none."""
+        return self.figure(parts, name).value
 
     def leaves_out(self, cases: Sequence[CaseView]) -> bool:
         """Whether it does not hold for all loans, so that a part may have none and the total is of the others."""
@@ -63,10 +69,19 @@ class PartFigure:
 
 
 PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
-PART_ES = PartFigure("es_99_contribution", "ES 99\u00a0%")
 PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
 PART_TWELVE_MONTH = PartFigure("twelve_month_ecl", "12 months", share=1.0)
 PART_LIFETIME = PartFigure("lifetime_ecl", "lifetime", share=1.0, drawn="Lifetime compared", measure=LIFETIME_ECL)
+
+
+def part_var(result: ResultView) -> PartFigure:
+    """The contribution to VaR, at the result's level."""
+    return PartFigure("var_contribution", f"VaR {result.contribution_level}\u00a0%")
+
+
+def part_es(result: ResultView) -> PartFigure:
+    """The contribution to ES, at the result's level."""
+    return PartFigure("es_contribution", f"ES {result.contribution_level}\u00a0%")
 
 
 @dataclass(frozen=True)
@@ -119,10 +134,17 @@ def parts_table(
         return Html()
     unit = page_unit(result)
 
-    def amount_cell(figure: PartFigure, value: float | None, exposure: float | None) -> Html:
+    def amount_cell(figure: PartFigure, value: float | None, exposure: float | None, margin: float | None) -> Html:
         if value is None:
             return cell(NOT_APPLICABLE if figure.leaves_out(cases) else MISSING)
-        return cell(unit.text(value), percent(figure.share * value / exposure) if figure.share and exposure else None)
+        if figure.share and exposure:
+            return cell(unit.text(value), percent(figure.share * value / exposure))
+        return cell(unit.text(value), plus_minus(margin) if margin else None)
+
+    def margins(figure: PartFigure, some: Sequence[str]) -> list[float | None]:
+        """Those of a part by case; errors of several parts do not add up."""
+        alone = some[0] if len(some) == 1 else None
+        return [None if alone is None else half_width(figure.figure(of_case, alone)) for of_case in parts.by_case]
 
     def total(figure: PartFigure, values: Sequence[float | None]) -> float | None:
         told = [value for value in values if value is not None]
@@ -138,7 +160,10 @@ def parts_table(
         cells.append(MISSING if exposure is None else unit.text(exposure))
         for figure, values in known.items():
             sums = [total(figure, [figure.of(of_case, name) for name in some]) for of_case in parts.by_case]
-            cells += [amount_cell(figure, value, exposure) for value in sums]
+            cells += [
+                amount_cell(figure, value, exposure, margin)
+                for value, margin in zip(sums, margins(figure, some), strict=True)
+            ]
             if figure.drawn:
                 cells.append(tag("td", bars(cases, sums, max(values)) if charted else Html(), class_="bars"))
         return cells
