@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
+from cli.options import real
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import show, warn
 
@@ -28,6 +29,10 @@ def check(
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="the portfolio's reporting date (default today)")
     ] = None,
+    max_rejected_share: Annotated[
+        float | None,
+        typer.Option(parser=real, metavar="X", help="share of bad rows from which a run fails (default 0.001)"),
+    ] = None,
     stack: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -47,6 +52,7 @@ def check(
         "mapping": files.json_file(mapping, "mapping"),
         "parameters": files.json_file(parameters, "parameters"),
         "as_of": as_of,
+        "max_rejected_share": max_rejected_share,
     }
     understood, _ = request.checked({name: value for name, value in given.items() if value is not None})
     columns = ColumnMapping.parse(understood.mapping)

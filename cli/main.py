@@ -12,7 +12,21 @@ from functools import cache
 import typer
 import typer.core
 
-from cli import CommandError, RunFailed, analysis, check, debug, embedded, estimate, package, run, runs
+from cli import (
+    CommandError,
+    RunFailed,
+    accept,
+    analysis,
+    check,
+    debug,
+    doctor,
+    embedded,
+    estimate,
+    init,
+    package,
+    run,
+    runs,
+)
 from cli.options import spread
 from cli.screen import be_quiet, warn, work_at
 from embedded_aws.server import ServerError
@@ -23,7 +37,7 @@ DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 """Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 120})
-for group in (run, runs, analysis, check, estimate, embedded, debug, package):
+for group in (run, runs, init, check, analysis, estimate, doctor, accept, embedded, debug, package):
     group.add_to(app)
 
 

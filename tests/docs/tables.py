@@ -133,6 +133,18 @@ def _number(value: float) -> str:
     return f"{value:,.12g}" if abs(value) < 1e12 else f"{value:.3g}"
 
 
+def _commands(written: Written) -> str:
+    body = [(f"`{command_usage(name)}`", (made.help or "").rstrip(".")) for name, made in parser().commands.items()]
+    return _table(("montecarlo ...", "what it does"), body)
+
+
+def command_usage(name: str) -> str:
+    """A command with its arguments, without its options."""
+    params = parser().commands[name].params
+    arguments = [str(option.metavar or "") for option in params if not option.opts[0].startswith("-")]
+    return " ".join([name, *arguments])
+
+
 MAKERS: Mapping[str, Callable[[Written], str]] = {
     "columns": _columns,
     "run-request": _request(request.RunRequest),
@@ -140,6 +152,7 @@ MAKERS: Mapping[str, Callable[[Written], str]] = {
     "parameters": _parameters,
     "stack-parameters": _stack_parameters,
     "run-options": _run_options,
+    "commands": _commands,
 }
 
 

@@ -36,6 +36,7 @@ def nothing_starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(server, "start", none)
         patch.delenv("MONTECARLO_STACK", raising=False)
         patch.setattr("publishing.package.stage", none)
+        patch.setattr("cli.readiness.session", none)
         yield
 
 

@@ -1,0 +1,44 @@
+"""`montecarlo init`: a mapping proposed for a file of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import CommandError
+from cli.screen import show, typed, warn
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add `init` to the command line."""
+    app.command()(init)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a CSV or Parquet file, as your system writes it")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="write the mapping to this file instead of printing it")
+    ] = None,
+) -> None:
+    """Propose a mapping for a file, and say what is unsure of it."""
+    import json
+
+    from cli import files, first_rows, guessing
+    from montecarlo.model.parameters import load
+
+    if to and to.exists():
+        raise CommandError(f"{to} is there already: name another file, or remove it.")
+    ((name, path),) = files.portfolio_files(file).items() if file.is_file() else [("", file)]
+    if not name:
+        raise CommandError(f"{file} is no file: give one of the portfolio's files, they all have the same columns.")
+    proposal = guessing.propose(first_rows.of_file(path, name), tuple(load(None).segments))
+    text = json.dumps(proposal.to_json(), indent=1, ensure_ascii=False) + "\n"
+    if to:
+        to.write_text(text, encoding="utf-8")
+        show(f"Written to {to}.")
+    else:
+        show(text, end="")
+    for doubt in proposal.doubts:
+        warn(f"Look again: {doubt}")
+    mapping = to or "mapping.json"
+    warn(f"Then: {typed('check', str(file), '--mapping', str(mapping))}")

