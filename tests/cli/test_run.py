@@ -29,6 +29,24 @@ def test_it_ends_with_the_table_and_the_report(cloud: Cloud, montecarlo: Monteca
 
 
 @pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--levels", "99.95", "120"], "levels is 120.0, but must be a number from 50 to 99.999"),
+        (["--levels", "99.95", "--levels", "120"], "levels is 120.0, but must be"),
+        (
+            ["--fed-rate", "6", "7", "--levels", "99.95", "99.97", "--target-measure", "var_99.9700"],
+            "var_99.95, var_99.97",
+        ),
+        (["--contribution-level", "10"], "contribution_level is 10.0, but must be"),
+        (["--levels", "high"], "'high' is no number"),
+    ],
+)
+def test_levels_come_to_the_request(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("option", "name", "message"),
     [
         ("--portfolio", "none.csv", r"there is no portfolio at .*none\.csv"),

@@ -1,13 +1,17 @@
 """The result as a table for the terminal."""
 
+import io
 import re
+import sys
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from cli.screen import is_ascii, show
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
-from tests.report.sample import HOSTILE, case, full_result, named
+from tests.report.sample import HOSTILE, case, full_result, many_cases, named
 
 
 def table_of(result: dict[str, Any]) -> str:
@@ -97,7 +101,8 @@ def test_the_whole_table() -> None:
         "ECL, lifetime (stage 2, CECL)      47.1      70.7   +50.0 %\n"
         "\n"
         "Amounts in $ million; exposure $1.00B.\n"
-        "Loans: 3,340 read = 3,333 simulated + 7 rejected + 0 not sampled"
+        "Loans: 3,340 read = 3,333 simulated + 7 rejected + 0 not sampled\n"
+        "Borrowers: 3,000, as concentrated as 1,250 equal borrowers; the largest has 2.00 % of the exposure"
     )
 
 
@@ -118,3 +123,43 @@ def test_many_cases_have_a_line_each() -> None:
     assert blocks <= 3
     assert len(lines) <= 4 + blocks * (len(names) + 3)
     assert sum("56.79 ±15 %" in line for line in lines) == len(names)
+
+
+@pytest.mark.parametrize("others", [1, 5])
+def test_many_levels_leave_no_line_too_long(others: int) -> None:
+    names = ["base", *(f"stress_{index}" for index in range(others))]
+    cases = {name: case(3.63, 1e3) for name in names}
+    levels = ("90", "99.5", "99.95", "99.97", "99.98", "99.99", "99.995", "99.999")
+    for figures in cases.values():
+        for measure in ("var", "es", "economic_capital"):
+            figures[measure] |= dict.fromkeys(levels, 1e6)
+    table = table_of({"cases": cases})
+    assert max(len(line) for line in table.splitlines()) <= 100
+    assert all(f"{level} %" in table for level in levels)
+
+
+@pytest.mark.parametrize("result", [full_result() | {"currency": "EUR"}, many_cases(), {"cases": {}}])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_screen_without_the_signs(result: dict[str, Any], encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain characters stand in their place, and the columns still end one below the other."""
+    for figures in result["cases"].values():
+        figures["ul"] = None
+    screen = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert is_ascii(screen)
+    view = ResultView.of({"schema": 1, **result})
+    show(format_table(view, is_ascii(screen)))
+    screen.seek(0)
+    lines = screen.read().splitlines()
+    assert "".join(lines).isascii()
+    assert max(len(line) for line in lines) <= 100
+    for ruled, below in pairwise(lines):
+        if ruled.startswith("---"):
+            assert len(below) == len(ruled)
+    if "stressed" in result["cases"]:
+        assert re.search(r"\n  95 % interval +\+/-15 % +\+/-15 %\n", "\n".join(lines))
+        assert "Amounts in EUR million" in "\n".join(lines)
+
+
+def test_a_screen_with_the_signs() -> None:
+    assert not is_ascii(io.TextIOWrapper(io.BytesIO(), "utf-8"))

@@ -147,6 +147,7 @@ def test_every_key_may_be_missing_or_null(result: dict[str, Any], distributions:
     stressed = result["cases"]["stressed"]
     targets = [result, stressed, stressed["convergence"][0], stressed["ecl"], stressed["segments"]["credit_card"]]
     targets += [result[key] for key in ("portfolio", "loans", "sampling", "waves", "cost", "timings")]
+    targets += [result["duplicates"], result["portfolio"]["borrowers"], result["portfolio"]["borrowers"]["largest"][0]]
     for target in [*targets, result["portfolio"]["concentration"]]:
         for key in set(target) - {"schema"}:
             kept = target.pop(key)

@@ -65,6 +65,8 @@ def test_another_schema_is_refused(schema: dict[str, Any]) -> None:
         (("cases", "base", "convergence"), "x", "cases.base.convergence must be a list, not text"),
         (("cases", "base", "convergence"), [1], r"cases.base.convergence\[0\] must be an object"),
         (("cases", "base", "segments", "auto", "el"), [], "cases.base.segments.auto.el must be a number, not a list"),
+        (("portfolio", "borrowers", "largest"), [1], r"portfolio.borrowers.largest\[0\] must be an object"),
+        (("duplicates", "interval_95"), [1], "duplicates.interval_95 must be two numbers"),
         (("portfolio", "source"), 7, "portfolio.source must be text, not a number"),
         (("loans", "read"), "many", "loans.read must be a number, not text"),
         (("currency",), "dollars", "currency must be an ISO code"),

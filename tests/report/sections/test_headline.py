@@ -48,3 +48,13 @@ def test_a_tail_without_an_error_is_called_out(result: dict[str, Any]) -> None:
     page = render(result, {})
     assert notices(page) == ["Too few scenarios reach VaR 99.9 % to tell how precise it is: use more."]
     assert "VaR 99.9 % is known to ±15 % (Base), with 95 % confidence." in visible(page)
+
+
+def test_rows_of_one_account_are_called_out(result: dict[str, Any]) -> None:
+    result["duplicates"] = {"rows": 5, "accounts": 2, "share": 0.0015, "exact": True, "interval_95": [5, 5]}
+    told = "have an AccountID that another row has, and the same random numbers with it. That makes the tail fatter,"
+    told += " unless it is meant: duplicates.parquet has the AccountIDs."
+    assert notices(render(result, {})) == [f"5 rows (0.15 % of the loans) {told}"]
+    result["duplicates"] |= {"rows": 5000, "exact": False, "interval_95": [4321, 5678]}
+    told = f"About 5,000 rows (95 % interval 4,321 to 5,678) (0.15 % of the loans) {told}"
+    assert notices(render(result, {})) == [told]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from montecarlo.report.page import render
-from tests.report.reading import notices, visible
+from tests.report.reading import notices, parsed, visible
 from tests.report.sample import MANY, many_cases
 
 
@@ -65,3 +65,16 @@ def test_a_figure_without_an_error_has_no_interval(result: dict[str, Any]) -> No
 
 def test_many_cases_are_checked_each() -> None:
     assert visible(render(many_cases(), {})).count("agrees: 0.1 standard errors apart") == len(MANY)
+
+
+def test_many_levels_of_many_cases_have_a_table_for_each_measure() -> None:
+    result = many_cases()
+    levels = ("90", "99.5", "99.95", "99.97", "99.98", "99.99", "99.995", "99.999")
+    for case in result["cases"].values():
+        for measure in ("var", "es", "economic_capital"):
+            case[measure] |= dict.fromkeys(levels, 1e6)
+    page = render(result, {})
+    assert max(len(table.findall("thead/tr/th")) for table in parsed(page).iter("table")) <= 1 + 8 + 3 + 1
+    for title in ("Value at risk (VaR).", "Expected shortfall (ES).", "Economic capital."):
+        assert f"{title} Amounts in" in visible(page)
+    assert "VaR 90 % VaR 95 % VaR 99 % VaR 99.5 % VaR 99.9 % VaR 99.95 % VaR 99.97 %" in visible(page)

@@ -14,3 +14,9 @@ def test_how_scenarios_were_drawn(result: dict[str, Any]) -> None:
     assert "VaR 99.9 % is known to ±15 % (Base), ±15 % (Stressed), with 95 % confidence." in text
     result["sampling"]["method"] = "plain"
     assert "The 2,000 scenarios were drawn as they would occur, all alike." in visible(render(result, {}))
+
+
+def test_effective_scenarios_are_told_at_their_own_level(result: dict[str, Any]) -> None:
+    for case in result["cases"].values():
+        case["var"]["99.97"] = 2 * case["var"]["99.9"]
+    assert "At or beyond VaR 99.9 % lie 150 (Base), 150 (Stressed)" in visible(render(result, {}))

@@ -60,3 +60,17 @@ def test_contents_lead_to_every_section(result: dict[str, Any]) -> None:
     links = {(link.get("href") or "")[1:]: link.text for link in root.iter("a")}
     assert links == {anchor: title for anchor, title in sections.items() if title != "Summary"}
     assert len(links) > 8
+
+
+def test_the_largest_borrowers_are_named(result: dict[str, Any]) -> None:
+    text = summary_of(result)
+    assert "Largest borrowers The 5 of 3,000 that owe most." in text
+    assert "obligor-4 7 $16.0M 2.00 % How far" in text
+
+
+def test_a_var_that_is_one_loss(result: dict[str, Any]) -> None:
+    for case in result["cases"].values():
+        case["interval_95"]["var"]["99.9"] = [case["var"]["99.9"]] * 2
+    page = visible(render(result, {}))
+    assert "VaR 99.9 % is one and the same loss throughout its 95 % interval." in page
+    assert "±0 %" not in page
