@@ -14,16 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.main import parser
+from cli.run import DEFAULT_LOANS
+from cli.terminal import format_table
 from montecarlo import errors
 from montecarlo.model import parameters
 from montecarlo.portfolio.columns import COLUMNS
 from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.report.view import ResultView
 from montecarlo.run.request import run_request
 from montecarlo.steps import generate_part, plan_parts
 from montecarlo.storage import keys
 from tests.docs.tables import ROOT, documents, rows, with_fresh_tables
 from tests.infrastructure.templates import STATE_MACHINES, resources, template
-from tests.memory_run import MemoryHost, simulate
+from tests.memory_run import MemoryHost, generate, simulate
 from tests.memory_s3 import MemoryS3
 
 DOCUMENTS = [pytest.param(file, id=str(file.relative_to(ROOT))) for file in documents()]
@@ -240,6 +243,15 @@ def compare(described: set[str], found: set[str], where: str) -> None:
     assert not unknown, f"docs/results.md does not describe {sorted(unknown)} of {where}"
     absent = {key for key in described if not any(pattern(key).fullmatch(name) for name in found)}
     assert not absent, f"docs/results.md describes {sorted(absent)}, which {where} does not have"
+
+
+def test_the_readme_shows_what_make_run_prints() -> None:
+    """The figures, to the last digit: of the same portfolio and the same run, in memory."""
+    (printed,) = re.findall(r"<!-- output of make run -->\n```\n(.*?)```", text_of("README.md"), re.DOTALL)
+    (run,) = re.findall(r"^Run (\S+):", printed, re.MULTILINE)
+    host = MemoryHost()
+    result = simulate(host, run=run, portfolio=generate(host, loans=DEFAULT_LOANS))
+    assert f"\n\n{format_table(ResultView.of(result))}\n\nReport: " in printed
 
 
 def test_every_key_of_the_result_is_described(bucket: MemoryS3) -> None:
