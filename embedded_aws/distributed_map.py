@@ -302,6 +302,7 @@ def fail_as_told() -> None:
     global _reader_failures
     if _reader_failures:
         _reader_failures -= 1
+        print("An ItemReader fails as told", flush=True)
         raise engine._ExecutionError(READER_FAILED, "Please reduce your request rate. (Service: S3, Status Code: 503)")
 
 
