@@ -7,6 +7,7 @@ from typing import Any
 
 from cli import CommandError
 from cli.place import Place
+from cli.request import rate_text
 from cli.screen import counted, shown
 from montecarlo.cost import estimate as cost
 from montecarlo.model.cases import Case
@@ -37,7 +38,7 @@ def of_run(
     lines = {
         "would simulate": source + (f", one in {request.sample:,}" if request.sample > 1 else ""),
         "under": f"{request.scenarios:,} scenarios in each of {len(cases)} cases: "
-        + ", ".join(f"{case.name} {case.fed_rate:g} %" for case in cases),
+        + ", ".join(f"{case.name} {rate_text(case.fed_rate)} %" for case in cases),
         "in": f"{counted(estimated.chunks, 'chunk')} in {counted(len(estimated.groups), 'group')}",
         "on": str(place),
         "taking": f"about {estimated.duration:,.0f} s and ${estimated.usd:,.2f} on AWS"

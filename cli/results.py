@@ -4,9 +4,13 @@ import contextlib
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cli import CommandError, folder
 from cli.deployment import Stack
@@ -24,6 +28,7 @@ FOLDERS = ("loans", "rejects")
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, FILES))})|(?:{'|'.join(FOLDERS)})/[0-9A-Za-z][0-9A-Za-z_-]*\.parquet", re.ASCII
 )
+SHOWN_REASONS = 3
 _AT_ONCE = 16
 """Files that are got at the same time."""
 
@@ -93,6 +98,18 @@ def found(text: str, place: Place) -> Iterator[Path]:
         if "result.json" not in names:
             raise CommandError(f"there is no folder {text}, and no run {text} with results on {place}.")
         yield Path(scratch) / text
+
+
+def rejected(folder: Path) -> Iterator[str]:
+    """Why rows were rejected, the commonest reasons first, each with a value and where it stands."""
+    files = sorted((folder / "rejects").glob("*.parquet"))
+    if not files:
+        return
+    rows = pa.concat_tables(map(pq.read_table, files)).to_pylist()
+    reasons = Counter(row["reason"] for row in rows)
+    for reason, number in reasons.most_common(SHOWN_REASONS):
+        first = next(row for row in rows if row["reason"] == reason)
+        yield f"{number:,} rows: {reason}, such as {first['value']!r} in {first['file']}, row {first['row']:,}."
 
 
 def read(out: Path) -> ResultView:

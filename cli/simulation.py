@@ -101,6 +101,8 @@ def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None
         except RunFailed as failure:
             if results.download(stack, run, ending.failed, without=("loans",)):
                 say(f"What the run left is in {shown(ending.failed)}; {shown(ending.out)} is as it was.")
+                for line in results.rejected(ending.failed):
+                    say(line)
             raise _explained(failure, run) from None
     results.download(stack, run, ending.out)
     say(f"Simulated in {time.monotonic() - started:.1f} s.\n")

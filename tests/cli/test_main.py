@@ -1,0 +1,38 @@
+"""The command as a whole: what it waits for before it begins, its version, its help."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cli.main import main, parser
+from montecarlo import __version__
+
+SLOW = {"boto3", "botocore", "numpy", "pyarrow", "duckdb", "xlsxwriter", "samtranslator", "yaml", "rich.progress"}
+
+
+def test_help_waits_for_no_library_that_it_has_no_use_for() -> None:
+    code = "import sys; from cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Simulate a portfolio" in done.stdout
+    assert not SLOW & set(done.stderr.split())
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"montecarlo {__version__}\n"
+
+
+@pytest.mark.parametrize("name", sorted(parser().commands))
+def test_every_command_and_option_is_explained(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert name in capsys.readouterr().out
+    command = parser().commands[name]
+    assert (command.help or "").endswith(".")
+    assert all(getattr(option, "help", None) for option in command.params), "every option says what it is for"
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert "Commands" in printed.out + printed.err
