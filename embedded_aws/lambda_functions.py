@@ -13,6 +13,7 @@ import os
 import pathlib
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,14 +162,24 @@ BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
 
 
 def is_of_this_user(port: int) -> bool:
-    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so)."""
+    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so).
+
+    The kernel's table is no snapshot: while connections come and go, a read may miss a row or have it twice. So a row
+    that is missing is looked for again.
+    """
     table = pathlib.Path("/proc/net/tcp")
     if not table.exists():
         return True
-    rows = [line.split() for line in table.read_text().splitlines()[1:]]
-    owners = [int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED]
-    return owners == [os.getuid()]
+    for _ in range(OWNER_LOOKUPS):
+        rows = [line.split() for line in table.read_text().splitlines()[1:]]
+        owners = {int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED}
+        if owners:
+            return owners == {os.getuid()}
+        time.sleep(0.02)
+    return False
 
+
+OWNER_LOOKUPS = 25
 
 ESTABLISHED = "01"
 
