@@ -51,14 +51,15 @@ class Role:
 @pytest.fixture(scope="module")
 def roles(cloud: Cloud, aws: server.Server) -> list[Role]:
     """The stack's roles, after everything that the two state machines can do."""
-    for _ in range(2):  # the second finds what the first has left, and deletes it
-        cloud.generate(name="permissions", loans=400, part_loans=200, format="csv")
+    for change in ({"part_loans": 100}, {"part_loans": 200, "replace": True}):  # the second deletes what the first left
+        cloud.generate(name="permissions", loans=400, format="csv", **change)
     request = {"run": "permissions", "scenarios": 100, "chunk_loans": 150}
     for _ in range(2):  # the second continues the first
         cloud.simulate("portfolios/permissions/", **request, target_error=0.0001, max_scenarios=200)
     rows = cloud.read("portfolios/permissions/part-00000.csv").splitlines()
-    cloud.upload("portfolios/rejected/loans.csv", b"\n".join([*rows, b"," + rows[1].partition(b",")[2]]))
-    cloud.simulate("portfolios/rejected/", scenarios=100, max_rejected_share=0.5)
+    rejected, twice = b"," + rows[1].partition(b",")[2], rows[2]
+    cloud.upload("portfolios/rejected/loans.csv", b"\n".join([*rows, rejected, twice]))
+    cloud.simulate("portfolios/rejected/", scenarios=100, max_rejected_share=0.5, max_duplicate_share=0.5)
     with pytest.raises(RunFailed):
         cloud.simulate("portfolios/rejected/", scenarios=100, max_rejected_share=0)
     calls = recorded(Path(aws.data_dir))
@@ -116,4 +117,4 @@ def test_no_statement_could_be_left_out(roles: list[Role]) -> None:
         if role.refuses(without=(name, place))
     }
     spare = [statement for where, statement in all_of_them.items() if where not in needed]
-    assert {frozenset(listed(statement["Action"])) for statement in spare} == set(NOT_CALLED)
+    assert {frozenset(listed(statement["Action"])) for statement in spare} == set(NOT_CALLED), spare
