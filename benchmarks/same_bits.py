@@ -92,9 +92,14 @@ def drive(folder: Path, names: Sequence[str]) -> None:
                 cut = step("plan_group", group)
                 for chunk in json.loads(s3.get_object(Bucket=bucket, Key=cut["chunks_key"])["Body"].read()):
                     step("simulate_chunk", chunk)
-                step("reduce_group", {"run": group["run"], "group": group["group"]})
-            published = step("aggregate", {"run": planned["run"], "wave": planned["wave"]})
+                step("reduce_group", taken(cut, "run", "plan", "group"))
+            published = step("aggregate", taken(planned, "run", "plan", "wave"))
             more, wave = published["more"], published["wave"]
+
+
+def taken(output: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What the state machine hands on of a state's output; an older one has no digest of the plan there."""
+    return {name: output[name] for name in names if name in output}
 
 
 def step(name: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -195,8 +200,8 @@ def compare(name: str, here: Mapping[str, bytes], there: Mapping[str, bytes]) ->
     """Compare objects by name and figure by figure."""
     ours = dict(figure for key, data in sorted(here.items()) for figure in figures(key, data))
     theirs = dict(figure for key, data in sorted(there.items()) for figure in figures(key, data))
-    different = [f"{place} is only in one checkout" for place in sorted(ours.keys() ^ theirs.keys())]
-    different += [place for place in sorted(ours.keys() & theirs.keys()) if ours[place] != theirs[place]]
+    different = [place for place in sorted(ours.keys() & theirs.keys()) if ours[place] != theirs[place]]
+    different += [f"{place} is only in one checkout" for place in sorted(ours.keys() ^ theirs.keys())]
     numbers = sum(len(value[1]) if isinstance(value, tuple) else 1 for value in ours.values())
     return Comparison(name, len(ours), numbers, different)
 
