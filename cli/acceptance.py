@@ -140,7 +140,7 @@ class Trial:
 
     def clean(self) -> None:
         """Delete what the acceptance made."""
-        for prefix in (f"runs/{self.name}", f"portfolios/{self.name}"):
+        for prefix in (f"{folder}/{self.name}" for folder in ("runs", "portfolios", "datagen")):
             pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.stack.bucket, Prefix=prefix)
             for page in pages:
                 if found := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
