@@ -20,6 +20,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from embedded_aws import permissions
+from embedded_aws.peer import is_of_this_user
 from embedded_aws.profile import LENIENT, Profile
 
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
@@ -142,7 +143,7 @@ def guarded(handler: Any) -> Any:
 
         def setup(self) -> None:
             super().setup()
-            self.is_ours = is_of_this_user(self.client_address[1])
+            self.is_ours = is_of_this_user(self.client_address[1], self.server.server_address[1])
 
         def parse_request(self) -> bool:
             if not super().parse_request():
@@ -158,19 +159,6 @@ def guarded(handler: Any) -> Any:
 
 BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
 """Browsers send one of them with every request that a page makes; no runtime client does."""
-
-
-def is_of_this_user(port: int) -> bool:
-    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so)."""
-    table = pathlib.Path("/proc/net/tcp")
-    if not table.exists():
-        return True
-    rows = [line.split() for line in table.read_text().splitlines()[1:]]
-    owners = [int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED]
-    return owners == [os.getuid()]
-
-
-ESTABLISHED = "01"
 
 
 def worker_class_for(config: Any) -> Any:
