@@ -7,7 +7,7 @@ behaviour of AWS it restores:
 
     gate               who may ask: the Host and the signature (`signature`) of every request
     permissions        roles, enforced and recorded, under a `profile` that asks for it
-    lambda_functions   Python functions on AWS's own runtime client, queued when all workers are busy
+    lambda_functions   Python functions on AWS's own runtime client (`peer`), queued when all workers are busy
     step_functions     stopping, time-outs, retries, payload limit (with `scope`: what must end together)
     activities         tasks of workers, with their time-outs
     containers         ECS tasks as processes

@@ -13,7 +13,6 @@ import os
 import pathlib
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from embedded_aws import permissions
+from embedded_aws.peer import is_of_this_user
 from embedded_aws.profile import LENIENT, Profile
 
 WORKERS = int(os.environ.get("MONTECARLO_WORKERS") or os.cpu_count() or 1)
@@ -143,7 +143,7 @@ def guarded(handler: Any) -> Any:
 
         def setup(self) -> None:
             super().setup()
-            self.is_ours = is_of_this_user(self.client_address[1])
+            self.is_ours = is_of_this_user(self.client_address[1], self.server.server_address[1])
 
         def parse_request(self) -> bool:
             if not super().parse_request():
@@ -159,29 +159,6 @@ def guarded(handler: Any) -> Any:
 
 BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
 """Browsers send one of them with every request that a page makes; no runtime client does."""
-
-
-def is_of_this_user(port: int) -> bool:
-    """Whether a connection from this port of 127.0.0.1 is of this process's user (Linux; elsewhere it is taken so).
-
-    The kernel's table is no snapshot: while connections come and go, a read may miss a row or have it twice. So a row
-    that is missing is looked for again.
-    """
-    table = pathlib.Path("/proc/net/tcp")
-    if not table.exists():
-        return True
-    for _ in range(OWNER_LOOKUPS):
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-        owners = {int(row[7]) for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED}
-        if owners:
-            return owners == {os.getuid()}
-        time.sleep(0.02)
-    return False
-
-
-OWNER_LOOKUPS = 25
-
-ESTABLISHED = "01"
 
 
 def worker_class_for(config: Any) -> Any:

@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import queue
+import socket
 import socketserver
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from embedded_aws import server
+from embedded_aws import peer, server
 from tests.embedded_aws.application import Application, Aws, create_function
 
 
@@ -260,6 +262,34 @@ def test_another_user_takes_no_event_away(runtime_api: tuple[int, Any]) -> None:
     other = subprocess.run(["/usr/bin/env", "python3", "-c", program], user=65534, capture_output=True, text=True)
     assert "HTTP Error 403" in other.stderr
     assert events.qsize() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not tell")
+def test_the_kernel_tells_whose_a_connection_is_while_others_come_and_go() -> None:
+    over = threading.Event()
+
+    def come_and_go(port: int) -> None:
+        while not over.is_set():
+            with socket.create_connection((server.HOST, port)) as passing:
+                passing.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )  # leaves nothing behind
+
+    with socketserver.ThreadingTCPServer((server.HOST, 0), socketserver.BaseRequestHandler) as others:
+        threading.Thread(target=others.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        busy = [threading.Thread(target=come_and_go, args=(others.server_address[1],)) for _ in range(4)]
+        for thread in busy:
+            thread.start()
+        with socket.create_server((server.HOST, 0)) as mine:
+            port = mine.getsockname()[1]
+            with socket.create_connection((server.HOST, port)) as client:
+                asked = {peer.owner(client.getsockname()[1], port) for _ in range(2000)}
+                assert peer.owner(1, port) is None
+        over.set()
+        for thread in busy:
+            thread.join()
+        others.shutdown()
+    assert asked == {os.getuid()}
 
 
 @pytest.fixture
