@@ -64,6 +64,7 @@ def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, firs
         exposure=np.full(loans, loss_cents, dtype=np.int64),
         lgd=np.full(loans, normal.ONE, dtype=np.int32),
         loss=np.full(loans, loss_cents, dtype=np.int64),
+        rounding=np.zeros(loans, dtype=np.int64),
     )
 
 

@@ -56,6 +56,14 @@ def test_a_borrower_and_an_account_of_the_same_name_are_strangers() -> None:
     assert set(losses) == {0, 1, 2, 3}
 
 
+def test_the_largest_borrowers_are_told_apart_where_an_account_is_called_like_one() -> None:
+    rows = [("X", "", 0.01, 100.0, 1.0, "auto"), ("l2", "X", 0.01, 200.0, 1.0, "auto")]
+    result, _ = run([[*rows, ("l3", "Y", 0.01, 250.0, 1.0, "auto")]])
+    borrowers = result["portfolio"]["borrowers"]
+    assert [(one["borrower"], one["exposure"]) for one in borrowers["largest"]] == [("Y", 250), ("X", 200), ("X", 100)]
+    assert borrowers["number"] == 3
+
+
 OBLIGORS = st.lists(st.sampled_from(["", "B", "C", "D"]), min_size=2, max_size=7)
 
 

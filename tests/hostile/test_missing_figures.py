@@ -89,3 +89,26 @@ def test_a_simulation_that_is_off_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 def test_one_scenario_tells_no_verdict() -> None:
     check = run(BARE, scenarios=1)[0]["cases"]["base"]["el_check"]
     assert check["agrees"] is check["standard_errors_apart"] is None
+
+
+@pytest.mark.parametrize("tail_sampling", [True, False])
+@pytest.mark.parametrize("certain", [(), (IN_DEFAULT,)])
+def test_too_few_scenarios_to_see_a_default_tell_no_verdict(certain: tuple[str, ...], tail_sampling: bool) -> None:
+    """Nothing but what is certain is lost in any scenario, as is to be expected."""
+    rare = "0.00001,1000,0.5,,,,,personal,"
+    check = run(rare, *certain, scenarios=500, tail_sampling=tail_sampling)[0]["cases"]["base"]["el_check"]
+    assert (check["simulated"], check["standard_error"]) == (500.0 * len(certain), 0.0)
+    assert check["agrees"] is check["standard_errors_apart"] is None
+
+
+def test_a_simulation_in_which_nothing_defaults_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = kernel.simulate
+
+    def wrong(*arguments: Any) -> Any:
+        found = right(*arguments)
+        found.by_segment[...] = 0
+        return found
+
+    monkeypatch.setattr(kernel, "simulate", wrong)
+    check = run(*[BARE] * 30)[0]["cases"]["base"]["el_check"]
+    assert (check["simulated"], check["standard_error"], check["agrees"]) == (0.0, 0.0, False)

@@ -51,6 +51,7 @@ def chunk_of(rows: list[tuple[int, ...]], number: int) -> Partial:
         exposure=exposure,
         lgd=np.zeros(n, dtype=np.int32),
         loss=exposure,
+        rounding=exposure & ((1 << 29) - 1),
     )
     expected, capital, twelve_month, lifetime = (np.array([column, column // 2]) for column in amounts)
     valuation = Valuation(expected, capital, twelve_month, lifetime, has_lifetime=exposure % 2 == 0)
@@ -66,6 +67,8 @@ def test_chunks_groups_and_samples_add_up_as_pythons_integers(chunks: list[list[
         total.add(Partial.from_bytes(chunk_of(rows, number).to_bytes()))
     every = [row for rows in chunks for row in rows]
     assert sums.exact(total.pd_sum).tolist() == [len(every) << 32] * CASES
+    rounding = sum(row[0] % (1 << 29) for row in every)
+    assert sums.exact(total.rounding).tolist() == [rounding << 32] * CASES
     for breakdown, column, parts in ((total.segments, 1, SEGMENTS), (total.regions, 2, len(REGIONS))):
         found = breakdown.totals(one_in)
         by_part = [[row for row in every if row[column] == part] for part in range(parts)]

@@ -57,6 +57,7 @@ def mixed(tables: ModelTables, loans: int, seed: int = 1) -> LoanRisks:
         exposure=loss * 2,
         lgd=np.full(loans, 1 << 23, dtype=np.int32),
         loss=loss,
+        rounding=np.zeros(loans, dtype=np.int64),
     )
 
 

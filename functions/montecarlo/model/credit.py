@@ -4,7 +4,6 @@ Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, eac
 754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.model import normal
+from montecarlo.model import normal, sums
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, Scorecard
 from montecarlo.model.tables import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, ModelTables
@@ -27,8 +26,11 @@ FRACTION_BITS = 16
 `portfolio.columns` has it, fit int64.
 """
 
+ROUNDING_BITS = 29
+"""What rounding changes of a loss, at most a cent, is kept in 2**-29 cents: times a PD, it fits int64 exactly."""
+
 MAX_ROUNDING = 1e-4
-"""What rounding losses to cents may change of the expected loss, relative to it."""
+"""What rounding losses to cents may change of the loans' expected losses, relative to the expected loss."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +43,8 @@ class LoanRisks:
     that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,).
     alpha: int32 (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of
     exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default
-    at that mean.
+    at that mean. rounding: int64 (N,), by how much `loss` differs from what it was before it was rounded, up or down,
+    in 2**-ROUNDING_BITS cents.
     """
 
     key: npt.NDArray[np.uint64]
@@ -55,6 +58,7 @@ class LoanRisks:
     exposure: npt.NDArray[np.int64]
     lgd: npt.NDArray[np.int32]
     loss: npt.NDArray[np.int64]
+    rounding: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         """N."""
@@ -65,6 +69,10 @@ class LoanRisks:
         pd = self.pd.astype(np.int64)
         expected = self.loss * (pd >> 16) + ((self.loss * (pd & 0xFFFF)) >> 16)
         return np.where(self.certain, self.loss << FRACTION_BITS, expected)
+
+    def expected_rounding(self) -> npt.NDArray[np.int64]:
+        """PD * rounding in 2**-(32 + ROUNDING_BITS) cents, int64 (C, N), exact: at most 2**62."""
+        return np.where(self.certain, np.int64(1 << 32), self.pd) * self.rounding
 
 
 def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tables: ModelTables) -> LoanRisks:
@@ -102,6 +110,7 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
         exposure=exposure_cents.astype(np.int64),
         lgd=normal.to_fixed(lgd).astype(np.int32),
         loss=loss_cents.astype(np.int64),
+        rounding=np.rint(np.abs(loss_cents - exposure * lgd * 100) * (1 << ROUNDING_BITS)).astype(np.int64),
     )
 
 
@@ -114,20 +123,31 @@ def check_exposure(cents: float) -> None:
         )
 
 
-def check_unit(loans: Loans, risks: LoanRisks, parameters: Parameters) -> None:
-    """Raise InvalidPortfolio where whole cents are too coarse for the loans' losses.
+def check_unit(risks: LoanRisks) -> None:
+    """Raise InvalidPortfolio where whole cents are too coarse for these loans, the first of a portfolio."""
+    one = np.zeros(len(risks), dtype=np.intp)
+    expected, rounding = (
+        [int(sums.exact(sums.total(case, one, 1))[0]) for case in amounts]
+        for amounts in (risks.expected_loss(), risks.expected_rounding())
+    )
+    check_rounding(expected, rounding, f"the first {len(risks):,}")
 
-    risks: those of the loans. What rounding each loss at default changes of the base case's expected loss is compared
-    with MAX_ROUNDING.
+
+def check_rounding(expected: Sequence[int], rounding: Sequence[int], loans: str) -> None:
+    """Raise InvalidPortfolio where whole cents are too coarse for the losses of some loans in any of C cases.
+
+    expected: (C,), in 2**-FRACTION_BITS cents. rounding: (C,), the sum of `LoanRisks.expected_rounding`: it adds up
+    what rounding changes of each loan whether up or down, so that no loans make up for others whose loss is rounded
+    away. loans: which ones, for the message.
     """
-    exposure, lgd = _exposure(loans, parameters)
-    pd = np.where(risks.certain, 1.0, risks.pd[0] / 2.0**32)
-    exact, rounded = (math.fsum(pd * losses) for losses in (exposure * lgd * 100, risks.loss))
-    if abs(rounded - exact) > MAX_ROUNDING * exact:
-        raise InvalidPortfolio(
-            f"Losses are counted in cents, and this rounding changes the expected loss of the first {len(loans):,} "
-            f"loans by {abs(rounded / exact - 1):.2%}. State the amounts in a smaller unit. {_SCALE.format(scale=1000)}"
-        )
+    for loss, changed in zip(expected, rounding, strict=True):
+        whole = loss << (32 + ROUNDING_BITS - FRACTION_BITS)
+        if changed > MAX_ROUNDING * whole:
+            raise InvalidPortfolio(
+                f"Losses are counted in cents, and this rounding changes the expected loss of {loans} loans by "
+                f"{changed / (whole or changed):.2%}, ups and downs added. State the amounts in a smaller unit. "
+                f"{_SCALE.format(scale=1000)}"
+            )
 
 
 _SCALE = (

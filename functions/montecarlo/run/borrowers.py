@@ -122,21 +122,21 @@ def _names(plan: Plan, largest: Sequence[tuple[int, int, int]], store: Store) ->
         for group, tally in _parts(plan, part, store)
         if (tally.find(wanted) >= 0).any()
     }
-    owed: dict[str, int] = {}
-    loans: dict[str, int] = {}
+    owed: dict[tuple[int, str], int] = {}  # by key, too: an account may be called like another loan's borrower
+    loans: dict[tuple[int, str], int] = {}
     places = [
         (group, chunk) for group in sorted(there) for chunk in range(groups.planned_group(plan, group, store).chunks)
     ]
-    for names, exposures in groups.ahead(lambda place: _matches(plan, *place, wanted, store), places, READERS):
-        for name, exposure in zip(names, exposures, strict=True):
-            owed[name] = owed.get(name, 0) + exposure
-            loans[name] = loans.get(name, 0) + 1
-    order = sorted(owed, key=lambda name: (-owed[name], name))
-    return [Borrower(name, owed[name], loans[name]) for name in order[:LARGEST]]
+    for found, exposures in groups.ahead(lambda place: _matches(plan, *place, wanted, store), places, READERS):
+        for one, exposure in zip(found, exposures, strict=True):
+            owed[one] = owed.get(one, 0) + exposure
+            loans[one] = loans.get(one, 0) + 1
+    order = sorted(owed, key=lambda one: (-owed[one], one[1], one[0]))
+    return [Borrower(one[1], owed[one], loans[one]) for one in order[:LARGEST]]
 
 
-def _matches(plan: Plan, group: int, chunk: int, wanted: Keys, store: Store) -> tuple[list[str], list[int]]:
-    """The names and the exposures, in cents, of the chunk's loans to borrowers whose key is wanted."""
+def _matches(plan: Plan, group: int, chunk: int, wanted: Keys, store: Store) -> tuple[list[tuple[int, str]], list[int]]:
+    """Key and name of the borrower, and the exposure in cents, of the chunk's loans to borrowers who are wanted."""
     if not (read_chunk(plan, group, chunk, store).find(wanted) >= 0).any():
         return [], []
     key = keys.chunk_loans(plan.run, group, chunk)
@@ -150,4 +150,5 @@ def _matches(plan: Plan, group: int, chunk: int, wanted: Keys, store: Store) -> 
     borrower = mix64(obligor_keys(obligor, hash_ids(account)))
     rows = np.flatnonzero(Tally(wanted, np.zeros(wanted.size, np.int64)).find(borrower) >= 0)
     names = pc.coalesce(obligor, account).take(pa.array(rows)).to_pylist()
-    return names, np.rint(table["Exposure"].to_numpy()[rows] * 100).astype(np.int64).tolist()
+    found = list(zip(borrower[rows].tolist(), names, strict=True))
+    return found, np.rint(table["Exposure"].to_numpy()[rows] * 100).astype(np.int64).tolist()

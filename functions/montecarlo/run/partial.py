@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from montecarlo.errors import IncompleteRun
 from montecarlo.model import sums
-from montecarlo.model.credit import LoanRisks, check_exposure
+from montecarlo.model.credit import LoanRisks, check_exposure, check_rounding
 from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation.kernel import Simulation
@@ -141,6 +141,8 @@ class Partial:
     regions: Breakdown
     pd_sum: Ints
     """int64 (C, 2): the exact sum of the loans' PDs as fractions of 2**32, see `sums`."""
+    rounding: Ints
+    """int64 (C, 2): the exact sum of the loans' `LoanRisks.expected_rounding`."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
     kernels: list[str] = field(default_factory=list)
     """What simulated the chunks, "numpy" or "c": the same bits."""
@@ -163,13 +165,18 @@ class Partial:
         """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each."""
         sectors = simulation.by_segment.shape[1]
         pd = np.where(loans.certain, np.int64(1 << 32), loans.pd)
+
+        def by_case(values: Ints) -> Ints:
+            return np.array([sums.total(case, np.zeros(len(loans), dtype=np.int64), 1)[0] for case in values])
+
         return cls(
             plan=plan,
             chunks=[chunk],
             counts=counts,
             segments=Breakdown.of(loans.sector, sectors, loans, valuation, simulation.by_segment),
             regions=Breakdown.of(loans.region, len(REGIONS), loans, valuation, simulation.by_region),
-            pd_sum=np.array([sums.total(case, np.zeros(len(loans), dtype=np.int64), 1)[0] for case in pd]),
+            pd_sum=by_case(pd),
+            rounding=by_case(loans.expected_rounding()),
             rejected_by_reason=reasons,
             kernels=[simulation.kernel],
         )
@@ -188,6 +195,7 @@ class Partial:
         self.segments.add(other.segments)
         self.regions.add(other.regions)
         self.pd_sum += other.pd_sum
+        self.rounding += other.rounding
         for reason, count in other.rejected_by_reason.items():
             self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
         self.kernels = sorted({*self.kernels, *other.kernels})
@@ -205,6 +213,11 @@ class Partial:
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
 
+    def check_unit(self) -> None:
+        """Raise InvalidPortfolio where whole cents are too coarse for the loans' losses."""
+        expected = sums.exact(self.segments.expected_loss).sum(axis=1)
+        check_rounding(expected.tolist(), sums.exact(self.rounding).tolist(), f"all {self.counts.simulated:,}")
+
     def to_bytes(self) -> bytes:
         """A sealed NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
         meta = {
@@ -220,6 +233,7 @@ class Partial:
         arrays: dict[str, Any] = {
             "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
             "pd_sum": self.pd_sum,
+            "rounding": self.rounding,
         }
         for kind in ("segments", "regions"):
             arrays |= {f"{kind}.{name}": array for name, array in vars(getattr(self, kind)).items()}
@@ -241,6 +255,7 @@ class Partial:
             chunks=[(group, chunk) for group, chunk in meta["chunks"]],
             counts=Counts(**meta["counts"]),
             pd_sum=arrays["pd_sum"],
+            rounding=arrays["rounding"],
             rejected_by_reason=meta["rejected_by_reason"],
             kernels=meta["kernels"],
             seconds=meta["seconds"],

@@ -59,7 +59,7 @@ def look(
         rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
     loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
     risks = loan_risks(loans, parameters, cases, tables)
-    check_unit(loans, risks, parameters)
+    check_unit(risks)
     named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)
     return FirstLook(Profile.of(risks), named)
 

@@ -28,7 +28,10 @@ EL_CHECK_ERRORS = 4.0
 """
 
 EL_CHECK_ROUNDING = 2e-4
-"""And what rounding may add, relative to it: of losses to cents (see `credit.check_unit`) and of probabilities."""
+"""And what rounding may add, relative to it: of losses to cents (see `credit.check_rounding`) and of probabilities."""
+
+EL_CHECK_CHANCE = 1 / 16_000
+"""Where all scenarios lost the same and no error can be told: chance explains the gap unless it is less likely."""
 
 SMALLEST_CONVERGENCE = 200
 """Scenarios below which an estimate of the tail says nothing."""
@@ -62,7 +65,7 @@ def build(
             "probit_shift": dict(case.probit_shift),
             "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
             **_case(sample.measures(expected, plan.levels)),
-            "el_check": _el_check(sample, expected),
+            "el_check": _el_check(sample, expected, int(segments.exposure.sum())),
             **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
                 "all": round(sample.effective_size()),
@@ -225,16 +228,27 @@ def _case(measures: Measures) -> dict[str, Any]:
     }
 
 
-def _el_check(sample: LossSample, expected: float) -> dict[str, Any]:
-    """The simulated expected loss beside the analytic one, `expected` in cents, and whether chance explains the gap."""
+def _el_check(sample: LossSample, expected: float, exposure: int) -> dict[str, Any]:
+    """The simulated expected loss beside the analytic one, `expected` in cents, and whether chance explains the gap.
+
+    Scenarios that all lost the same tell no error: mostly too few of them for a default to be seen. As no scenario
+    loses more than the exposure (cents), losses differ from any one value with a probability of at least gap /
+    exposure, and at least half of the scenarios are drawn as the model has them.
+    """
     simulated = sample.simulated_el()
     error = simulated.standard_error
     gap = abs(simulated.value - expected)
+    agrees: bool | None = gap <= EL_CHECK_ERRORS * error + EL_CHECK_ROUNDING * expected
+    if math.isnan(error):
+        agrees = None
+    elif not agrees and not error:
+        same = math.exp(-(sample.losses.size / 2) * gap / exposure)
+        agrees = None if same > EL_CHECK_CHANCE else False
     return {
         "simulated": _money(simulated.value),
         "standard_error": _money(error),
         "standard_errors_apart": None if not error or math.isnan(error) else round(gap / error, 2),
-        "agrees": None if math.isnan(error) else gap <= EL_CHECK_ERRORS * error + EL_CHECK_ROUNDING * expected,
+        "agrees": agrees,
     }
 
 

@@ -52,7 +52,7 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
 
     Returns true where the estimates are less precise than was asked and another wave is allowed; nothing is published
     then. Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
-    rejected or none is left.
+    rejected, none is left, or their amounts are too small to be counted in cents.
     """
     plan = plans[0]
     totals = [add_up(wave, store) for wave in plans]
@@ -64,6 +64,7 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     if not total.counts.balanced():
         raise IncompleteRun(f"rows do not add up: {total.counts}.")
     _check_rejects(plan, total, store)
+    total.check_unit()
     repeated = _check_duplicates(plan, total.counts.simulated, store)
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
