@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -35,7 +36,7 @@ def checked(path: Path, names: Collection[str]) -> Path:
 
     Raises:
         CommandError: it is no folder, holds files but no results of ours, holds another file under a name that the
-            results need, is the current folder or around it, or cannot be written to.
+            results need, is the current folder or around it, is a mount point, or cannot be written to.
     """
     try:
         folder = path.resolve()
@@ -46,6 +47,11 @@ def checked(path: Path, names: Collection[str]) -> Path:
             )
         if folder.exists() and not folder.is_dir():
             raise CommandError(f"{path} is a file: name a folder for the results with --out.")
+        if _is_mounted(folder):  # file by file, a kill would leave old and new results mixed
+            raise CommandError(
+                f"{path} is a mount point, which cannot be replaced as a whole: choose a folder inside it, such as "
+                f"{path / 'out'}, with --out."
+            )
         there = next(parent for parent in folder.parents if parent.exists())
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             raise CommandError(f"{path} cannot be made or replaced, as {there} cannot be written to: choose another.")
@@ -114,6 +120,18 @@ def listed(folder: Path) -> set[str]:
 def _inside(name: object) -> bool:
     """Whether a listed name stays in the folder."""
     return isinstance(name, str) and not {"", ".", ".."} & set(name.split("/")) and "\0" not in name
+
+
+def _is_mounted(folder: Path) -> bool:
+    """Whether something is mounted there, so that the folder keeps its name whatever is asked of the system."""
+    if os.path.ismount(folder):
+        return True
+    try:  # a folder of the same disk, which `ismount` cannot tell
+        mounts = Path("/proc/self/mountinfo").read_bytes()
+    except OSError:  # no Linux
+        return False
+    places = (line.split()[4] for line in mounts.splitlines())
+    return os.fsencode(folder) in (re.sub(rb"\\(\d{3})", lambda code: bytes([int(code[1], 8)]), at) for at in places)
 
 
 def _take_along(folder: Path, incoming: Path, taken: list[str]) -> None:

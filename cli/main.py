@@ -64,6 +64,7 @@ def parser() -> typer.core.TyperGroup:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit status; whatever goes wrong ends in a message that says what to do."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # what the screen cannot draw is shown as ?
@@ -97,6 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (told := _of_aws(error)) is None:
             raise  # a defect, whose traceback is what its report needs
         return _ended(WRONG, f"montecarlo: {told}")
+
+
+def _replace_closed_streams() -> None:
+    """Let a stream that the shell has closed, such as with `>&-`, be as /dev/null; Python has None for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # that of the closed stream, so that no other file gets it
+            os.set_inheritable(number, True)  # and so that no process started from here lacks it
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _ended(status: int, text: str) -> int:

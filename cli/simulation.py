@@ -1,6 +1,8 @@
 """A run from its portfolio to its results."""
 
+import contextlib
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +90,8 @@ def generate(stack: Stack, request: Mapping[str, Any]) -> str:
 def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None:
     """Watch the run to its end, bring its results to the folder, and print what came out.
 
-    Raises RunFailed. Ctrl-C asks what shall become of the run, and raises KeyboardInterrupt unless it is watched on.
+    Raises RunFailed, and CommandError with where the results are if the folder does not take them. Ctrl-C asks what
+    shall become of the run, and raises KeyboardInterrupt unless it is watched on.
     """
     started = time.monotonic()
     while True:
@@ -104,7 +107,10 @@ def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None
                 for line in results.rejected(ending.failed):
                     say(line)
             raise _explained(failure, run) from None
-    results.download(stack, run, ending.out)
+    try:
+        results.download(stack, run, ending.out)
+    except CommandError as error:
+        raise CommandError(f"{error} {_kept(stack, run, ending)}") from None
     say(f"Simulated in {time.monotonic() - started:.1f} s.\n")
     present(ending)
 
@@ -153,6 +159,18 @@ def _explained(failure: RunFailed, run: str) -> RunFailed:
         return failure
     cause = failure.cause or "somebody stopped its execution"
     return RunFailed(failure.status, failure.error, f"{cause}. Continue it with: {typed('resume', run)}")
+
+
+def _kept(stack: Stack, run: str, ending: Ending) -> str:
+    """Where results are that could not be written to their folder: on a stack that stays, else at another place."""
+    if ending.stays:
+        return f"The results are on the stack; get them with: {typed('download', run, '--out FOLDER')}"
+    for place in (ending.failed, None):
+        with contextlib.suppress(CommandError, OSError):
+            kept = place or Path(tempfile.mkdtemp(prefix="montecarlo-")) / run  # a folder that nobody else can read
+            results.download(stack, run, kept)
+            return f"The results are in {shown(kept)} instead."
+    return "They could not be kept at another place either."
 
 
 def _watch_on(execution: Execution, run: str, ending: Ending) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,16 @@ def answer(sql: str, folders: Sequence[Path], *, as_csv: bool = False) -> str:
     try:
         for name, pattern in TABLES.items():
             parts = [
-                f"SELECT {_text(read(folder).run)} AS run, * FROM read_parquet({_text(str(folder / pattern))})"
+                f"SELECT {_text(read(folder).run)} AS run, * "
+                f"FROM read_parquet([{', '.join(map(_file, files))}], hive_partitioning = false)"
                 for folder in folders
-                if any(folder.glob(pattern))
+                if (files := sorted(folder.glob(pattern)))
             ]
             if parts:
                 database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
         found = database.execute(sql)
+        if found is None:
+            raise CommandError("the query is empty: give one such as 'SELECT * FROM segments'.")
         head = [column[0] for column in found.description or ()]
         rows = found.fetchall()
     except duckdb.Error as error:
@@ -47,6 +51,11 @@ def answer(sql: str, folders: Sequence[Path], *, as_csv: bool = False) -> str:
         return text.getvalue()
     left = [i for i in range(len(head)) if not any(isinstance(row[i], int | float) for row in rows)]
     return table(head, [[_cell(value) for value in row] for row in rows], left) + "\n"
+
+
+def _file(path: Path) -> str:
+    """A file's name as SQL writes it. DuckDB takes names for patterns, in which [*] stands for the sign itself."""
+    return _text(re.sub(r"[*?[]", r"[\g<0>]", str(path)))
 
 
 def _text(text: str) -> str:

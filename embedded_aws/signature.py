@@ -20,8 +20,8 @@ from botocore.credentials import Credentials
 SKEW = datetime.timedelta(minutes=15)
 """How far the clocks of the two sides may differ; no header signature is good for longer."""
 
-WEEK = 7 * 24 * 3600
-"""Seconds that a presigned URL may be good for."""
+WEEK = datetime.timedelta(days=7)
+"""How long a presigned URL may be good for."""
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -107,12 +107,13 @@ class Signature:
         """From when until when the signature is good."""
         try:
             signed_at = datetime.datetime.strptime(self.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
-            seconds = int(expires)
-        except ValueError:
+            lifetime = datetime.timedelta(seconds=int(expires)) if self.presigned else SKEW
+            valid_from, valid_to = signed_at - SKEW, signed_at + lifetime
+        except (ValueError, OverflowError):  # no date at all, or one at the calendar's ends
             raise Refused("IncompleteSignature", "The request does not say when it was signed.") from None
-        if self.day != self.date[:8] or (self.presigned and not 0 < seconds <= WEEK):
+        if self.day != self.date[:8] or (self.presigned and not datetime.timedelta() < lifetime <= WEEK):
             raise Refused("IncompleteSignature", "The signature's dates do not fit together.")
-        return signed_at - SKEW, signed_at + (datetime.timedelta(seconds=seconds) if self.presigned else SKEW)
+        return valid_from, valid_to
 
     def _require_signed_headers(self) -> None:
         """A header that may change the meaning of a request must be signed: Host and all of AWS's own."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -100,9 +101,23 @@ def test_results_are_asked_with_sql(out: Path, capsys: pytest.CaptureFixture[str
     assert main(["query", "SELECT Segment FROM loans LIMIT 1", str(out)]) == 0
 
 
+@pytest.mark.parametrize("name", ["res*", "res?x", "[a]", "[!b]", "{a,resax}", "**", "run=x", "it's"])
+def test_a_folders_name_is_no_pattern(out: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for other in ("res1", "resax"):
+        shutil.copytree(out, tmp_path / other)
+    shutil.copytree(out, tmp_path / name)
+    result = json.loads((out / "result.json").read_text())
+    (tmp_path / name / "result.json").write_text(json.dumps({**result, "run": "named"}))
+    sql = "SELECT run, count(*) AS n FROM loans GROUP BY run ORDER BY run"
+    assert main(["query", sql, str(tmp_path / name), str(tmp_path / "res1"), "--csv"]) == 0
+    assert capsys.readouterr().out == "run,n\njune,500\nnamed,500\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["query", "", "OUT"], "the query is empty"),
+        (["query", " ; -- nothing", "OUT"], "the query is empty"),
         (["query", "SELECT * FROM nothing", "OUT"], "the query cannot be answered: Catalog Error"),
         (["query", "DROP", "OUT"], "the query cannot be answered: Parser Error"),
         (["query", "SELECT 1", "PLAIN"], "holds no results: it has no result.json"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,22 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert main([]) == 2
     printed = capsys.readouterr()
     assert "Commands" in printed.out + printed.err
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--help"], 0), (["estimate", "--loans", "1e6"], 0), (["init", "loans.csv"], 0), (["estimate", "--loans"], 2)],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_stream_that_the_shell_has_closed_is_as_dev_null(
+    tmp_path: Path, closed: str, arguments: list[str], status: int
+) -> None:
+    header = "AccountID,Segment,Exposure,Rate,Months,GrossIncome,PD"
+    (tmp_path / "loans.csv").write_text(f"{header}\n1,personal,1000,5,36,50000,0.02\n")
+    code = "import sys; from cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert ">&-" not in closed or closed.startswith("2") or done.stdout == ""

@@ -225,3 +225,17 @@ def test_what_is_no_signature_is_refused(authorization: str) -> None:
     headers = {"host": "127.0.0.1", "authorization": authorization, "x-amz-content-sha256": EMPTY}
     with pytest.raises(Refused):
         check(Request("GET", "/", "", headers))
+
+
+@pytest.mark.parametrize("date", ["00010101T000000Z", "99991231T235959Z", "20130532T000000Z", "", "now"])
+@pytest.mark.parametrize("presigned", [False, True], ids=["header", "presigned"])
+def test_a_date_at_the_calendars_ends_or_none_is_refused(date: str, presigned: bool) -> None:
+    scope = f"AKIAROOT/{date[:8]}/us-east-1/s3/aws4_request"
+    query = (
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={quote(scope, safe='')}&X-Amz-Date={date}"
+        "&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+    )
+    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature=00"
+    headers = {"host": "127.0.0.1"} | ({} if presigned else {"authorization": authorization, "x-amz-date": date})
+    with pytest.raises(Refused, match="does not say when it was signed"):
+        Signature(Request("GET", "/", query if presigned else "", headers))

@@ -3,17 +3,21 @@
 import contextlib
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli import CommandError, folder, results
+from cli import CommandError, folder, results, simulation
 from cli.deployment import Stack
 from tests.memory_s3 import MemoryS3
 
@@ -192,6 +196,33 @@ def test_a_link_to_a_folder_is_the_folder(out: Path, tmp_path: Path) -> None:
     assert place == out
 
 
+MOUNT_AND_CHECK = """
+set -e
+mount $1 "$2"
+exec "$3" -c 'import sys; from pathlib import Path; from cli import folder; folder.checked(Path(sys.argv[1]), ())' "$2"
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
+    reason="nothing can be mounted here",
+)
+@pytest.mark.parametrize("mount", ["-t tmpfs none", "--bind ."], ids=["another disk", "the same disk"])
+def test_a_mount_point_is_refused_before_anything_is_simulated(tmp_path: Path, mount: str) -> None:
+    """As a container's volume is one: it cannot be renamed, and what is copied file by file is not whole at a kill."""
+    place = tmp_path / "the volume"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", MOUNT_AND_CHECK, "sh", mount, place, sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert f"{place} is a mount point" in mounted.stderr
+    assert f"choose a folder inside it, such as {place / 'out'}, with --out" in mounted.stderr
+    assert folder.checked(place, ()) == place, "without the mount it is a folder as any other"
+
+
 @pytest.mark.parametrize("names", ['["../notes"]', '["/etc/x"]', '[""]', '["a//b"]', "[1, null]", '"x"', "{}", "]"])
 def test_a_list_that_was_tampered_with_removes_nothing_outside(out: Path, names: str) -> None:
     (out.parent / "notes").write_text("mine")
@@ -276,3 +307,37 @@ def test_a_full_disk_is_told_and_the_old_results_stay(out: Path, monkeypatch: py
     with pytest.raises(CommandError, match=r"cannot be written to .*No space left.*What was there is unchanged"):
         results.download(bucket.stack(), RUN, out)
     assert content(out) == OLD | THEIRS
+
+
+@pytest.mark.parametrize("lost", [["out"], ["out", "out-failed"]], ids=["the folder", "the one beside it, too"])
+def test_results_that_their_folder_does_not_take_are_kept_elsewhere(
+    out: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str]
+) -> None:
+    """The embedded AWS ends with the command, and what was simulated would be lost with it."""
+    bucket = Bucket()
+    bucket.objects = {f"runs/{RUN}/{name}": data for name, data in NEW.items()}
+    ending = simulation.Ending(*results.checked(out), stays=False)
+    (out.parent / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(out.parent / "temporary"))
+
+    def simulated(*_: Any) -> None:
+        for name in lost:  # since the check before the run
+            write({"losses.parquet": b"theirs"})(out.with_name(name))
+
+    monkeypatch.setattr(simulation, "watched", simulated)
+    with pytest.raises(CommandError, match=r"is none of our files.*The results are in .* instead\.") as told:
+        simulation.finish(bucket.stack(), Mock(), RUN, ending)
+    kept = Path(str(told.value).rpartition("The results are in ")[2].removesuffix(" instead."))
+    assert content(kept) == NEW
+    assert (kept == ending.failed) == (lost == ["out"])
+    assert content(out) == OLD | THEIRS | {"losses.parquet": b"theirs"}
+
+
+def test_results_of_a_stack_that_stays_are_there_to_be_downloaded(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket()
+    bucket.objects = {f"runs/{RUN}/{name}": data for name, data in NEW.items()}
+    ending = simulation.Ending(*results.checked(out), stays=True)
+    monkeypatch.setattr(simulation, "watched", lambda *_: write({"losses.parquet": b"theirs"})(out))
+    with pytest.raises(CommandError, match=rf"is none of our files.*on the stack.*download {RUN} --out"):
+        simulation.finish(bucket.stack(), Mock(), RUN, ending)
+    assert beside(out) == []

@@ -45,6 +45,17 @@ def test_too_many_rejects_fail_the_run(portfolio: MemoryHost) -> None:
     assert keys.result("june") not in portfolio.s3.objects
 
 
+def test_a_portfolio_without_rows_is_told_from_one_whose_rows_are_all_rejected(portfolio: MemoryHost) -> None:
+    header = b"AccountID,PD,EAD\n"
+    request = {**REQUEST, "portfolio": "portfolios/bad/", "max_rejected_share": 1}
+    portfolio.s3.objects["portfolios/bad/a.csv"] = header
+    with pytest.raises(InvalidPortfolio, match=r"portfolio \S+ has no rows\.$"):
+        simulate(portfolio, **request)
+    portfolio.s3.objects["portfolios/bad/a.csv"] = header + b"A,0.1,bad\n"
+    with pytest.raises(InvalidPortfolio, match="has no loan to simulate: 1 rows, all rejected"):
+        simulate(portfolio, **{**request, "run": "july"})
+
+
 def test_waves_are_added_until_the_target_is_met(portfolio: MemoryHost) -> None:
     request = {**REQUEST, "scenarios": 400, "target_error": 0.03, "target_measure": "ul", "max_scenarios": 4_000}
     result = simulate(portfolio, **request)

@@ -144,6 +144,8 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
             f"{plan.max_rejected_share:.3%} "
             f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
         )
+    if not counts.read:
+        raise InvalidPortfolio(f"portfolio {plan.portfolio} has no rows.")
     if not counts.simulated:
         raise InvalidPortfolio(
             f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
