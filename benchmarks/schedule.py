@@ -40,6 +40,7 @@ from montecarlo.cost.estimate import (
     rates,
     reduce_seconds,
 )
+from montecarlo.limits import INLINE_ITERATIONS
 
 JITTER = 0.1
 SIZES = [10**power for power in range(4, 11)]
@@ -152,7 +153,7 @@ def simulate(work: Work, groups: Sequence[int], setup: Setup, speed: Speed) -> f
 def ideal(work: Work, chunks: int, setup: Setup, speed: Speed) -> float:
     """What no schedule can be shorter than, with groups of whole objects."""
     seconds, sum_seconds = chunk_seconds(work, chunks, setup, speed), reduce_seconds(work, chunks, speed)
-    together = min(40, max(work.objects, chunks), setup.max_groups, setup.max_concurrency)
+    together = min(INLINE_ITERATIONS, max(work.objects, chunks), setup.max_groups, setup.max_concurrency)
     start = rates(work, chunks, setup)
     rate = min(start.map_run * together, start.account, start.s3)
     at_once = min(chunks, setup.max_concurrency)

@@ -11,7 +11,9 @@ from cli.request import rate_text
 from cli.screen import counted, shown
 from montecarlo.cost import estimate as cost
 from montecarlo.model.cases import Case
+from montecarlo.model.parameters import load
 from montecarlo.portfolio.files import format_of, open_rows
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.request import RunRequest
 from montecarlo.source.listing import find_objects
 from montecarlo.source.objects import TYPICAL_ROW_BYTES
@@ -73,6 +75,7 @@ def work(
         chunk_loans=request.chunk_loans,
         sample=request.sample,
         exact_duplicates=request.exact_duplicates,
+        parts=len(load(request.parameters).segments) + len(REGIONS),
     )
     if isinstance(portfolio, int):
         files = objects or max(1, portfolio // request.chunk_loans)

@@ -55,7 +55,7 @@ STRICT = Profile(
     express_seconds=300,
     out_of_memory="Runtime.OutOfMemory",
 )
-"""AWS's default quotas in us-east-1."""
+"""AWS's default quotas in us-east-1, once more: this package knows nothing of the project that runs on it."""
 
 
 def to_environment(profile: Profile) -> dict[str, str]:

@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli import plan, request
+from cli.place import Place
 from montecarlo import limits
 from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup, Speed, Work, estimate
+from montecarlo.model.parameters import load
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.source.grouping import deal
 from montecarlo.source.objects import InputObject
+from montecarlo.storage import keys
 from tests.memory_run import MemoryHost, dataproc, generate
 from tests.memory_s3 import MemoryS3
 
@@ -184,6 +189,22 @@ def test_prices_say_when_and_where_they_hold() -> None:
     assert table["date"]
     assert table["source"]
     assert table["region"] == "us-east-1"
-    assert table["quotas"]["Inline Map iterations at once"] == limits.INLINE_ITERATIONS
-    assert table["quotas"]["events in an execution's history"] > limits.MAX_GROUPS * limits.EVENTS_PER_GROUP + 30
-    assert table["quotas"]["bytes of a payload"] > limits.CHUNK_BYTES
+
+
+def test_what_a_run_keeps_to_is_below_the_limits_of_step_functions() -> None:
+    assert limits.HISTORY_EVENTS > limits.MAX_GROUPS * limits.EVENTS_PER_GROUP + 30
+    assert limits.PAYLOAD_BYTES > limits.CHUNK_BYTES
+
+
+def test_the_parts_of_a_partial_are_the_segments_and_regions() -> None:
+    parameters = load()
+    assert Work(1).parts == len(parameters.segments) + len(REGIONS)
+    assert cost.partial_mb(Work(1, parts=34)) == 2 * cost.partial_mb(Work(1))
+
+    segment = dict(vars(parameters.segments["auto"]))
+    more = {"parameters": {"segments": {"boats": segment}}}
+    host = MemoryHost(MemoryS3())
+    portfolio = generate(host, name="boats", loans=100)
+    dataproc(host, portfolio=portfolio, run="boats", scenarios=10, **more)
+    assert host.json(keys.estimate("boats"))["work"]["parts"] == Work(1).parts + 1
+    assert plan.work(request.checked(more)[0], 1, 100, Place()).parts == Work(1).parts + 1

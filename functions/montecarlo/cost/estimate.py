@@ -23,11 +23,13 @@ from montecarlo.limits import (
     BATCH_KEYS,
     EVENTS_PER_GROUP,
     EXACT_LOANS,
+    HISTORY_EVENTS,
     INLINE_ITERATIONS,
     MAP_RUN_CHILDREN,
     MOST_LISTED,
     OBJECTS_PER_CHUNK,
     OBJECTS_PER_GROUP,
+    PAYLOAD_BYTES,
     PILOT_OBJECTS,
     RANGE_KEYS,
     SMALL_BYTES,
@@ -40,9 +42,6 @@ REDUCE_SECONDS = 300
 
 MOST_DEALT = 100_000
 """Objects that an estimate without a portfolio deals out; more of them change nothing."""
-
-SEGMENTS_AND_REGIONS = 6 + 11
-"""Rows of int64 that a partial has for each case and scenario."""
 
 KEY_BYTES = 9
 """In a tally, of a loan's key and how often it occurs."""
@@ -70,6 +69,7 @@ class Work:
     """What is to be simulated. `size`: bytes of the portfolio's `objects`; `to_scan`: of them, CSV to be cut.
 
     by_borrower: whether loans have an ObligorID. exact_duplicates: whether all AccountIDs are compared, however many.
+    parts: segments and regions, of each of which a partial has the loss in every case and scenario.
     """
 
     loans: int
@@ -82,6 +82,7 @@ class Work:
     to_scan: int = 0
     by_borrower: bool = False
     exact_duplicates: bool = False
+    parts: int = 17
 
     @property
     def tallies(self) -> int:
@@ -236,7 +237,14 @@ class CostEstimate:
         per_map_run = min(share / self.chunk_seconds, start.map_run)
         started = min(self.pace.chunks / self.chunk_seconds, start.map_run * self.pace.groups, start.account, start.s3)
         kind = setup.children.capitalize()
-        limits: dict[str, float] = {**prices()["quotas"], "state transitions a second": setup.transitions}
+        limits: dict[str, float] = {
+            **prices()["quotas"],
+            "Inline Map iterations at once": INLINE_ITERATIONS,
+            "children of a Map Run at once": MAP_RUN_CHILDREN,
+            "events in an execution's history": HISTORY_EVENTS,
+            "bytes of a payload": PAYLOAD_BYTES,
+            "state transitions a second": setup.transitions,
+        }
         used: dict[str, float] = {
             "Inline Map iterations at once": self.pace.groups,
             "open Map Runs": self.pace.groups,
@@ -364,7 +372,7 @@ def waiting_seconds(seconds: float, work: Work, groups: Sequence[int], setup: Se
 
 def partial_mb(work: Work) -> float:
     """Size of the sums of a chunk, a group or the run."""
-    return 8e-6 * SEGMENTS_AND_REGIONS * work.cases * work.scenarios
+    return 8e-6 * work.parts * work.cases * work.scenarios
 
 
 def estimate(

@@ -29,6 +29,7 @@ from montecarlo.model.scenarios import Design, draw
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records
 from montecarlo.run.plan import Plan, find, read
 from montecarlo.run.request import RunRequest, run_request, stress_cases
@@ -105,7 +106,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
     listing = find_objects(place, source)
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
     setup = host.setup(request)
-    dealt = _deal(request, listing, len(cases), setup, earlier)
+    dealt = _deal(request, listing, len(cases), _parts(parameters), setup, earlier)
     if not listing.census.objects:
         raise InvalidPortfolio(f"{place.url(source)} names no object with anything in it.")
     if columns.numbers_rows and listing.census.objects > 1:
@@ -120,7 +121,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
     tables = model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
     seen = pilot.look(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
-    work = replace(_work(request, listing.census, len(cases)), by_borrower=seen.names_borrowers)
+    work = replace(_work(request, listing.census, len(cases), _parts(parameters)), by_borrower=seen.names_borrowers)
     estimate = cost.estimate(work, setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
@@ -190,13 +191,15 @@ class _Dealt:
     chunks: list[int] = field(default_factory=list)
 
 
-def _deal(request: RunRequest, listing: Listing, cases: int, setup: Setup, earlier: Mapping[str, Any] | None) -> _Dealt:
+def _deal(
+    request: RunRequest, listing: Listing, cases: int, parts: int, setup: Setup, earlier: Mapping[str, Any] | None
+) -> _Dealt:
     """Deal the portfolio out to groups: to those of an earlier plan, or to as many as make the run shortest."""
     dealt = _Dealt()
 
     def choose(chunks: npt.NDArray[np.float64]) -> int:
         there = earlier.get("dealt_into") if earlier else None
-        dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, cases), setup)
+        dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, cases, parts), setup)
         check_groups(dealt.into * most_waves(request))
         return dealt.into
 
@@ -237,7 +240,12 @@ def _changed_object(there: GroupDocument, here: GroupDocument) -> str:
     return "the order of its objects"
 
 
-def _work(request: RunRequest, census: Census, cases: int) -> Work:
+def _parts(parameters: Parameters) -> int:
+    """Segments and regions, of which every partial has the losses."""
+    return len(parameters.segments) + len(REGIONS)
+
+
+def _work(request: RunRequest, census: Census, cases: int, parts: int) -> Work:
     """What is to be simulated, with all waves of scenarios that the run may have."""
     return Work(
         loans=census.rows,
@@ -249,6 +257,7 @@ def _work(request: RunRequest, census: Census, cases: int) -> Work:
         cases=cases,
         chunk_loans=request.chunk_loans,
         sample=request.sample,
+        parts=parts,
     )
 
 
