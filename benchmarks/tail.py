@@ -117,7 +117,7 @@ def some_of(loans: LoanRisks, chosen: npt.NDArray[np.intp]) -> LoanRisks:
 def compare(loans: LoanRisks, scenarios: int, seeds: int, waves: int) -> Comparison:
     parameters = load()
     tables = model_tables(parameters, BASE_AND_STRESSED)
-    shift = tail.find_shift(tail.Profile.of(loans), tables, parameters.global_factor_share, seed=1)
+    shift = tail.find_shift(tail.LossProfile.of(loans), tables, parameters.global_factor_share, seed=1)
     assert shift is not None, "factors move the losses of generated loans"
     plain, aimed = Design(), Design(shift)
     long_plain = long_run(loans, tables, scenarios, plain, 2 * waves)

@@ -40,7 +40,7 @@ _ACCOUNT = re.compile(r"\b\d{12}\b")
 _STOP_SECONDS = 120.0
 
 
-def digest(losses: bytes) -> str:
+def losses_digest(losses: bytes) -> str:
     """SHA-256 of the whole numbers in losses.parquet: the losses of every scenario, case by case."""
     table = pq.read_table(io.BytesIO(losses))
     found = hashlib.sha256()
@@ -52,16 +52,16 @@ def digest(losses: bytes) -> str:
 
 def of_stack(stack: Stack) -> dict[str, Any]:
     """Try everything; returns what was seen, with account numbers removed. What was made is deleted."""
-    trial = Trial(stack, f"accept-{timestamp()}")
+    acceptance = Acceptance(stack, f"accept-{timestamp()}")
     try:
-        for part in (trial.digits, trial.stop_and_resume, trial.poisoned):
-            trial.judge(part)
+        for part in (acceptance.digits, acceptance.stop_and_resume, acceptance.poisoned):
+            acceptance.judge(part)
     finally:
-        trial.clean()
-    return trial.report()
+        acceptance.clean()
+    return acceptance.report()
 
 
-class Trial:
+class Acceptance:
     """One acceptance of a stack, under names of its own."""
 
     def __init__(self, stack: Stack, name: str) -> None:
@@ -196,7 +196,7 @@ class Trial:
 
     def _digest(self, run: str) -> str:
         losses = history.read(self.stack, keys.losses(run))
-        return digest(losses) if losses else "no losses"
+        return losses_digest(losses) if losses else "no losses"
 
     def _calibrate(self, result: dict[str, Any]) -> None:
         """What a loan under a scenario took here, for `montecarlo.cost.estimate.Speed`."""

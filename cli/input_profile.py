@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class Segment:
+class SegmentTotals:
     """Sums over a segment's loans; means are weighted by exposure."""
 
     loans: int = 0
@@ -72,7 +72,7 @@ class InputProfile:
     values: dict[str, Floats] = field(default_factory=dict)
     """By column, those of the sampled loans that have one."""
     missing: Counter[str] = field(default_factory=Counter)
-    segments: dict[str, Segment] = field(default_factory=dict)
+    segments: dict[str, SegmentTotals] = field(default_factory=dict)
     unknown_regions: int = 0
     floating: int = 0
     past_term: int = 0
@@ -212,7 +212,7 @@ def _count_loans(
             profile.missing[name] += int(np.isnan(values).sum())
     for index in np.unique(loans.segment).tolist():
         chosen = loans.segment == index
-        of = profile.segments.setdefault(names[index], Segment())
+        of = profile.segments.setdefault(names[index], SegmentTotals())
         of.loans += int(chosen.sum())
         of.exposure += float(exposure[chosen].sum())
         of.pd_times_exposure += float((pd * exposure)[chosen].sum())

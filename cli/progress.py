@@ -38,7 +38,7 @@ ENTERED = ("TaskStateEntered", "MapStateEntered")
 FAILED_CALLS = ("TaskFailed", "LambdaFunctionFailed", "TaskTimedOut", "LambdaFunctionTimedOut")
 
 
-class Pace:
+class CallLimiter:
     """Says whether a call may be made now."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -71,7 +71,7 @@ class Watch:
 
     client: Any
     arn: str
-    pace: Pace = field(default_factory=Pace)
+    limiter: CallLimiter = field(default_factory=CallLimiter)
     progress: Progress = field(default_factory=Progress)
     _seen: int = 0  # the number of the last event of the history that was looked at
     _waves: list[int] = field(default_factory=lambda: [0])  # Map Runs before each wave
@@ -82,12 +82,12 @@ class Watch:
     def look(self) -> Progress:
         """Find out what may be asked now; the rest stays as it was known."""
         try:
-            if self.pace.allows("get_execution_history"):
+            if self.limiter.allows("get_execution_history"):
                 self._read_history()
-            if self.pace.allows("list_map_runs"):
+            if self.limiter.allows("list_map_runs"):
                 self._list_map_runs()
             for arn in sorted(self._counts.keys() - self._final, key=lambda arn: self._asked.get(arn, 0)):
-                if not self.pace.allows("describe_map_run"):
+                if not self.limiter.allows("describe_map_run"):
                     break
                 self._describe(arn)
         except ClientError as error:

@@ -21,7 +21,7 @@ def expected() -> dict[str, str]:
     host = MemoryHost()
     manifest = generate(host, name="accept", **acceptance.PORTFOLIO)
     simulate(host, run="accept", portfolio=manifest, **acceptance.RUN)
-    return {"model": MODEL_VERSION, "digest": acceptance.digest(host.s3.objects[keys.losses("accept")])}
+    return {"model": MODEL_VERSION, "digest": acceptance.losses_digest(host.s3.objects[keys.losses("accept")])}
 
 
 def test_the_digest_that_ships_is_that_of_this_version() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cli.execution import Execution
 from cli.meter import Expected, described, duration
-from cli.progress import QUOTAS, SHARE_OF_BUCKET, SHARE_OF_REFILL, Pace, Progress, Watch
+from cli.progress import QUOTAS, SHARE_OF_BUCKET, SHARE_OF_REFILL, CallLimiter, Progress, Watch
 
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:DataProc:june"
 
@@ -89,7 +89,7 @@ class StepFunctions:
 def watched(aws: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
     """Watch a run to its end; returns what was known at each look."""
     monkeypatch.setattr("cli.execution.time.sleep", aws.clock.sleep)
-    watch, seen = Watch(aws, EXECUTION, Pace(aws.clock)), list[Progress]()
+    watch, seen = Watch(aws, EXECUTION, CallLimiter(aws.clock)), list[Progress]()
     Execution(aws, EXECUTION).wait(lambda: seen.append(watch.look()))
     return seen
 
@@ -158,7 +158,7 @@ def test_waves_are_counted_each_from_its_beginning() -> None:
         events, runs = 2, 1
 
     aws = Waves()
-    watch = Watch(aws, EXECUTION, Pace(Clock()))
+    watch = Watch(aws, EXECUTION, CallLimiter(Clock()))
     first = watch.look()
     assert (first.wave, first.done, first.chunks) == (0, 2, 2)
     aws.events, aws.runs = 5, 2
@@ -170,7 +170,7 @@ def test_waves_are_counted_each_from_its_beginning() -> None:
 @given(st.lists(st.tuples(st.sampled_from(sorted(QUOTAS)), st.floats(0, 5)), max_size=300))
 def test_no_order_of_calls_gets_more_than_its_share(steps: list[tuple[str, float]]) -> None:
     clock = Clock()
-    pace, made = Pace(clock), Counter[str]()
+    pace, made = CallLimiter(clock), Counter[str]()
     for call, pause in steps:
         clock.sleep(pause)
         made[call] += pace.allows(call)

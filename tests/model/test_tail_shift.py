@@ -23,7 +23,7 @@ SECTORS = len(load().segments)
 
 
 def shift_of(loans: LoanRisks, tables: ModelTables, parameters: Parameters, seed: int = 1) -> tuple[float, ...] | None:
-    return tail.find_shift(tail.Profile.of(loans), tables, parameters.global_factor_share, seed)
+    return tail.find_shift(tail.LossProfile.of(loans), tables, parameters.global_factor_share, seed)
 
 
 def in_sectors(loans: LoanRisks, sectors: list[int]) -> LoanRisks:
@@ -124,7 +124,7 @@ def test_a_profile_holds_every_loss_that_can_be() -> None:
     tables = tables_of(load())
     loans = in_sectors(pool(0.02, 100, tables, loss_cents=7), [0, 1, 5])
     loans = replace(loans, impossible=np.arange(100) < 10)
-    profile = tail.Profile.of(loans)
+    profile = tail.LossProfile.of(loans)
     assert sorted(profile.sector.tolist()) == [0, 1, 5]
     assert profile.loss.sum() == 90 * 7
 
@@ -134,5 +134,5 @@ def test_a_profile_keeps_the_largest_buckets() -> None:
     loans = pool(0.02, 1_000, tables)
     alpha = (np.arange(1_000, dtype=np.int32) - 500) << 21  # a bucket each
     loans = replace(loans, alpha=alpha[None], loss=np.arange(1_000))
-    profile = tail.Profile.of(loans)
+    profile = tail.LossProfile.of(loans)
     assert sorted(profile.loss.tolist()) == list(range(1_000 - tail._MAX_BUCKETS, 1_000))

@@ -145,7 +145,7 @@ def design(risks: LoanRisks, parameters: Parameters, tables: ModelTables, sampli
     """How the scenarios are to be drawn."""
     if sampling == "plain":
         return Design()
-    return Design(tail.find_shift(tail.Profile.of(risks), tables, parameters.global_factor_share, seed=0))
+    return Design(tail.find_shift(tail.LossProfile.of(risks), tables, parameters.global_factor_share, seed=0))
 
 
 def simulate_risks(

@@ -29,7 +29,7 @@ _MAX_SHIFT = 6.0
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class LossProfile:
     """A portfolio as B buckets of equal threshold in the base case.
 
     sector: int64 (B,). alpha: float64 (B,), Phi^-1(PD) * scale. loss: float64 (B,), what the bucket loses if it
@@ -41,7 +41,7 @@ class Profile:
     loss: Floats
 
     @classmethod
-    def of(cls, loans: LoanRisks) -> "Profile":
+    def of(cls, loans: LoanRisks) -> "LossProfile":
         """Loans of one sector and nearly one threshold become one bucket."""
         alpha = np.where(loans.certain, normal.LIMIT * normal.ONE, loans.alpha[0]).astype(np.int64)
         step = normal.ONE // 8
@@ -59,7 +59,7 @@ class Profile:
         return np.asarray(self.loss @ _cdf(x))
 
 
-def find_shift(profile: Profile, tables: ModelTables, global_share: float, seed: int) -> tuple[float, ...] | None:
+def find_shift(profile: LossProfile, tables: ModelTables, global_share: float, seed: int) -> tuple[float, ...] | None:
     """The shortest shift of (G, eta_1 .. eta_K) under which the profile's expected loss is its 99.9 % quantile.
 
     None where factors do not move losses: no loans, no correlation, or certain defaults only.

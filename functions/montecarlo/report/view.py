@@ -134,7 +134,7 @@ class Concentration:
 
 
 @dataclass(frozen=True)
-class Borrower:
+class BorrowerView:
     """One borrower: exposure in currency units, its share of the portfolio's, number of loans."""
 
     name: str
@@ -144,7 +144,7 @@ class Borrower:
 
 
 @dataclass(frozen=True)
-class Borrowers:
+class BorrowersView:
     """The borrowers of a portfolio that names them.
 
     index: Herfindahl-Hirschman index of the exposure. one_in: one borrower in so many was added up, and the figures are
@@ -154,7 +154,7 @@ class Borrowers:
     number: float | None
     index: float | None
     one_in: float
-    largest: Sequence[Borrower]
+    largest: Sequence[BorrowerView]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class PortfolioView:
     source: str | None
     as_of: str | None
     concentration: Concentration
-    borrowers: Borrowers | None
+    borrowers: BorrowersView | None
     segments: Mapping[str, Holding]
     regions: Mapping[str, Holding]
 
@@ -180,7 +180,7 @@ class RowCounts:
 
 
 @dataclass(frozen=True)
-class Duplicates:
+class DuplicatesView:
     """Rows whose AccountID another row has: number, share of all loans, and the 95 % interval of an estimated number.
 
     interval: None where all rows were compared.
@@ -238,7 +238,7 @@ class ResultView:
     portfolio: PortfolioView
     rows: RowCounts
     rejected_by_reason: Mapping[str, float | None]
-    duplicates: Duplicates
+    duplicates: DuplicatesView
     sampling: Sampling
     waves: WavesView
     parameters: Mapping[str, Any]
@@ -432,28 +432,30 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
     )
 
 
-def borrowers_of(borrowers: Node) -> Borrowers:
+def borrowers_of(borrowers: Node) -> BorrowersView:
     """Number and concentration of the borrowers, and the largest."""
     rows = [
         Node.at(row, f"{borrowers.where('largest')}[{place}]") for place, row in enumerate(borrowers.items("largest"))
     ]
-    return Borrowers(
+    return BorrowersView(
         borrowers.number("number"),
         borrowers.number("hhi"),
         borrowers.number("one_in") or 1.0,
         [
-            Borrower(row.text("borrower") or MISSING, row.number("exposure"), row.number("share"), row.number("loans"))
+            BorrowerView(
+                row.text("borrower") or MISSING, row.number("exposure"), row.number("share"), row.number("loans")
+            )
             for row in rows
         ],
     )
 
 
-def duplicates_of(duplicates: Node) -> Duplicates:
+def duplicates_of(duplicates: Node) -> DuplicatesView:
     """Rows of AccountIDs that occur more than once."""
     bounds = bounds_at(duplicates, "interval_95")
     estimated = duplicates.flag("exact") is False and len(bounds) == 2
     interval = (bounds[0], bounds[1]) if estimated else None
-    return Duplicates(duplicates.number("rows"), duplicates.number("share"), interval)
+    return DuplicatesView(duplicates.number("rows"), duplicates.number("share"), interval)
 
 
 def cost_view(cost: Node) -> CostView:

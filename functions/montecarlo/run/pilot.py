@@ -17,7 +17,7 @@ from montecarlo.model.cases import Case
 from montecarlo.model.credit import check_unit, loan_risks
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables
-from montecarlo.model.tail_shift import Profile
+from montecarlo.model.tail_shift import LossProfile
 from montecarlo.portfolio.csv_rows import first_rows
 from montecarlo.portfolio.files import open_rows
 from montecarlo.portfolio.loans import validate
@@ -35,7 +35,7 @@ _HEAD_BYTES = 1 << 18
 class FirstLook:
     """What the pilot tells of a portfolio. names_borrowers: whether loans have an ObligorID."""
 
-    profile: Profile
+    profile: LossProfile
     names_borrowers: bool
 
 
@@ -61,7 +61,7 @@ def look(
     risks = loan_risks(loans, parameters, cases, tables)
     check_unit(risks)
     named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)
-    return FirstLook(Profile.of(risks), named)
+    return FirstLook(LossProfile.of(risks), named)
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:
