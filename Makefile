@@ -9,10 +9,10 @@ ZIG_VENV := .venv-zig
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime clean
+.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime soak clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile | sort
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' Makefile | sort
 
 run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTFOLIO= MAPPING= OUT=
 	@$(BIN)/montecarlo run \
@@ -21,6 +21,9 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 
 test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI checks
 	$(BIN)/pytest
+
+soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills; takes hours
+	SOAK=$(or $(SOAK),100) $(BIN)/pytest -s
 
 # Lambda's Python, where this computer has it.
 LAMBDA_PYTHON ?= $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \

@@ -1,8 +1,9 @@
 """A folder of results that is replaced as a whole: at every moment it holds the old ones or the new ones.
 
 New files are written into a folder beside it, which then takes its place in one step. A list in the folder names the
-files that are ours; nothing else is ever removed, and what else lies in the folder comes along. Imports the standard
-library only.
+files that are ours; nothing else is ever removed, and what else lies in the folder comes along.
+
+Imports our errors and the standard library only.
 """
 
 import contextlib

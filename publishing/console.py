@@ -37,6 +37,8 @@ STACKS = {"lambda": "template.yaml"}
 
 TEMPLATE_BYTES = 1_000_000
 """CloudFormation's limit for a template that is read from S3, where the console puts the one that is uploaded."""
+COMPRESS_FROM_BYTES = 850_000
+"""A larger main.yml is not made, long before it meets that limit: the sources must travel compressed then."""
 INLINE_CODE_BYTES = 4_000_000
 """Its limit for the code of a function that stands in a template."""
 EVENT_BYTES = 110_000
@@ -153,8 +155,11 @@ def self_contained(stack: str, project: Path = PROJECT) -> str:
         raise ConsoleError(
             f"{STACKS[stack]} holds characters beyond ASCII, which CloudFormation shows as question marks."
         )
-    if len(text) > TEMPLATE_BYTES:
-        raise ConsoleError(f"main.yml would have {len(text):,} bytes; CloudFormation takes {TEMPLATE_BYTES:,}.")
+    if len(text) > COMPRESS_FROM_BYTES:
+        raise ConsoleError(
+            f"main.yml would have {len(text):,} bytes. CloudFormation takes {TEMPLATE_BYTES:,}; from COMPRESS_FROM_BYTES, "
+            f"{COMPRESS_FROM_BYTES:,}, have the sources travel compressed."
+        )
     return text
 
 

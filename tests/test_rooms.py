@@ -116,6 +116,46 @@ def test_reading_the_environment_is_seen(source: str) -> None:
     assert list(environment(source))
 
 
+HEAD = re.compile(r"\bImports ([^.:]*) only\b")
+GROUND_FLOOR = {"documents", "limits", "arrays", "process", "errors"}
+
+
+def unnamed(module: Path) -> tuple[str, list[str]]:
+    """What the head of a module says it imports only, and what of libraries and of ours it imports beside."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    said = HEAD.search(" ".join((ast.get_docstring(tree) or "").split()))
+    if not said:
+        return "", []
+    words = set(re.findall(r"\w+", said[1].lower()))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {f"{node.module}.{name.name}" for name in node.names}
+    return said[1], sorted(name for name in imported if not is_named(name.split("."), words, module.parent.name))
+
+
+def is_named(name: list[str], words: set[str], room: str) -> bool:
+    """Whether a head's words name an import: a library, a module, a room, "this room" or the ground floor."""
+    if name[0] != "montecarlo":
+        return name[0] in sys.stdlib_module_names or name[0] in words
+    return (
+        not words.isdisjoint(name[1:3])
+        or ("room" in words and name[1] == room)
+        or ("ground" in words and name[1] in GROUND_FLOOR)
+    )
+
+
+def test_what_a_module_says_of_its_imports_is_so(tmp_path: Path) -> None:
+    heads = {path: unnamed(path) for path in sorted((ROOT / "functions/montecarlo").rglob("*.py"))}
+    assert sum(bool(said) for said, _ in heads.values()) > 20
+    assert not {str(path): found for path, (_, found) in heads.items() if found}
+
+    (wrong := tmp_path / "wrong.py").write_text('"""Imports NumPy only."""\nfrom montecarlo.model import normal\n')
+    assert unnamed(wrong) == ("NumPy", ["montecarlo.model.normal"])
+
+
 @pytest.mark.parametrize("handler", [pytest.param(path, id=path.name) for path in HANDLERS])
 def test_a_handler_is_a_shell_over_its_step(handler: Path) -> None:
     """It imports the host and the step of its own name, and nothing else of ours."""

@@ -1,4 +1,4 @@
-# The same parameters and defaults as template.yaml has; tests/terraform/test_parity.py holds the two together.
+# The same parameters and defaults as template.yaml has; tests/terraform/test_variables.py holds the two together.
 
 # Simulation defaults (a run can set its own) --------------------------------------------------------------------------
 

@@ -202,7 +202,7 @@ def test_the_parts_of_a_partial_are_the_segments_and_regions() -> None:
     assert cost.partial_mb(Work(1, parts=34)) == 2 * cost.partial_mb(Work(1))
 
     segment = dict(vars(parameters.segments["auto"]))
-    more = {"parameters": {"segments": {"boats": segment}}}
+    more: dict[str, Any] = {"parameters": {"segments": {"boats": segment}}}
     host = MemoryHost(MemoryS3())
     portfolio = generate(host, name="boats", loans=100)
     dataproc(host, portfolio=portfolio, run="boats", scenarios=10, **more)

@@ -231,6 +231,14 @@ def test_sources_are_cut_into_bundles_in_order() -> None:
     assert [list(group) for group in groups] == [["0.py", "1.py"], ["2.py", "3.py"], ["4.py"]]
 
 
+def test_from_a_size_on_sources_must_travel_compressed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "COMPRESS_FROM_BYTES", 100_000)
+    assert console.main(["--check"]) == 2
+    assert "from COMPRESS_FROM_BYTES, 100,000, have the sources travel compressed" in capsys.readouterr().err
+
+
 def test_a_key_changes_with_the_content_only() -> None:
     assert console.keyed("a.yaml", b"1") == console.keyed("a.yaml", b"1") != console.keyed("a.yaml", b"2")
     assert re.fullmatch(r"a-[0-9a-f]{16}\.asl\.json", console.keyed("a.asl.json", b""))

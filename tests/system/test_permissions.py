@@ -38,6 +38,21 @@ class Role:
     policies: dict[str, list[Statement]]
     calls: list[Call]
 
+    def table(self) -> str:
+        """A line for each action on each resource that is allowed: the role, both, and how many calls it allowed."""
+        return "\n".join(
+            f"{self.name}  {action}  {json.dumps(resource)}  {self.allowed_by({**statement, 'Action': action, 'Resource': resource})}"
+            for statements in self.policies.values()
+            for statement in statements
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        )
+
+    def allowed_by(self, statement: Statement) -> int:
+        """How many of the calls one statement alone would allow."""
+        document = [parse_policy_document({"Statement": [statement]})]
+        return sum(is_allowed(call, document, server.ACCOUNT_ID, "us-east-1") for call in self.calls)
+
     def refuses(self, without: tuple[str, int] | None = None) -> bool:
         """Whether one of the calls would be refused without one statement, told by policy and place."""
         documents = [
@@ -93,8 +108,18 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def test_the_table_names_what_is_allowed_and_counts_what_is_used() -> None:
+    reads: Statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::b/*"}
+    role = Role("reader", {"p": [reads]}, [Call("reader", "s3:GetObject", "arn:aws:s3:::b/key")])
+    assert role.table().splitlines() == [
+        'reader  s3:GetObject  "arn:aws:s3:::b/*"  1',
+        'reader  s3:PutObject  "arn:aws:s3:::b/*"  0',
+    ]
+
+
 def test_every_role_is_used_and_every_call_allowed(roles: list[Role]) -> None:
     assert len(roles) >= 11  # nine functions, two state machines
+    print("", "role  action  resource  calls that it allows", *(role.table() for role in roles), sep="\n")
     for role in roles:
         assert role.calls, role.name
         assert not [call for call in role.calls if not call.allowed]

@@ -19,7 +19,9 @@ from montecarlo.portfolio import synthetic as datagen
 from montecarlo.storage import keys
 from tests.deployed import Cloud, figures
 
-KILLS = 10
+KILLS = int(os.environ.get("SOAK", "10"))
+"""Runs that are cut off at a random moment; `make soak` asks for more."""
+
 REQUEST: dict[str, Any] = {
     "portfolio": "portfolios/resume/",
     "scenarios": 4_000,
@@ -58,7 +60,7 @@ def forget_result(cloud: Cloud, run: str) -> None:
 
 
 def test_killed_anywhere_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
-    """Ten runs, each cut off at a random moment by a SIGKILL of the whole embedded AWS, workers included."""
+    """Runs, each cut off at a random moment by a SIGKILL of the whole embedded AWS, workers included."""
     seed = random.randrange(2**32)
     print(f"moments drawn with seed {seed}")
     moments = random.Random(seed)

@@ -1,4 +1,6 @@
-"""Random loss given default: which share of its exposure a loan loses when it defaults. Imports NumPy only.
+"""Random loss given default: which share of its exposure a loan loses when it defaults.
+
+Imports NumPy and `normal` only.
 
 A segment with an `lgd_volatility` v > 0 draws each default's LGD from the Beta distribution that has the loan's LGD as
 its mean m and the standard deviation v * sqrt(m * (1 - m)). Where recoveries fall in bad years, `lgd_correlation` c

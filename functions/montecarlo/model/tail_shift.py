@@ -1,7 +1,7 @@
 """Where large losses come from: the shift of the factors under which the portfolio loses about its 99.9 % VaR.
 
 Used by the planner only. The shift changes how precise an estimate is, never its expectation, so a rough picture of the
-portfolio is enough: a pilot sample of its loans. Imports NumPy only.
+portfolio is enough: a pilot sample of its loans. Imports NumPy and the model only.
 
 Source: Glasserman and Li 2005; the search is the HLRF iteration of structural reliability (Rackwitz and Fiessler 1978).
 """

@@ -1,7 +1,7 @@
 """Cells of whatever type a file has, as text or as numbers.
 
 Parsed numbers are the same to the last bit on every CPU: text becomes a double by Arrow's cast, which rounds correctly.
-Imports numpy and pyarrow only.
+Imports numpy, pyarrow and our errors only.
 """
 
 import numpy as np

@@ -1,7 +1,9 @@
 """Where the rows of a CSV end, whatever its cells hold: the one count of rows that cutting and reading go by.
 
 A double quote opens a cell only at the cell's start, and is doubled inside it; elsewhere it is text. Line breaks (LF,
-CR LF or CR) inside a quoted cell end no row. Lines without any character are no rows. Imports numpy only.
+CR LF or CR) inside a quoted cell end no row. Lines without any character are no rows.
+
+Imports numpy and our errors only.
 """
 
 import re

@@ -1,7 +1,7 @@
 """CSV and Parquet files: their columns, how many rows they have, and the cells of those that are asked for.
 
 Works on binary file objects, knows nothing of where they come from. What a library says about a file that it cannot
-read is never passed on, as it may hold cells. Imports numpy and pyarrow only.
+read is never passed on, as it may hold cells. Imports numpy, pyarrow, our errors and this room only.
 """
 
 import csv

@@ -3,7 +3,7 @@
 No row gets lost: ``len(loans) + len(rejects)`` is the number of rows asked for. Whether a row is valid never depends on
 the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which differ between CPUs.
 
-Imports numpy and pyarrow only.
+Imports numpy, pyarrow and this room only.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """Where a bank's own files keep the portfolio's columns.
 
-Imports the room's columns and dates only.
+Imports the room's columns and dates and our errors only.
 """
 
 import math

@@ -9,7 +9,7 @@ every machine.
 The distributions are judgement, shaped after the US market: `PRODUCTS` says what each kind of loan looks like. ZIP
 codes are drawn by state population and need not exist. GrossIncome of a business is its gross revenue.
 
-Imports numpy and pyarrow only.
+Imports numpy, pyarrow and this room only.
 """
 
 import io

@@ -8,7 +8,9 @@ with the higher threshold defaults wherever the lower one does.
 
 Loans of one borrower have one key: they default together, or the one with the higher threshold first. Nothing else of a
 loan depends on another, so any split of a portfolio gives the same sums. This file chooses and checks what does the
-work: kernel.c where `compiled` finds it, or else `numpy_kernel`, to the same bits. Imports NumPy and the model only.
+work: kernel.c where `compiled` finds it, or else `numpy_kernel`, to the same bits.
+
+Imports NumPy, the model, the table of regions and this room only.
 """
 
 import logging
