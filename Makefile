@@ -22,7 +22,7 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI checks
 	$(BIN)/pytest
 
-soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills; takes hours
+soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills
 	SOAK=$(or $(SOAK),100) $(BIN)/pytest -s
 
 # Lambda's Python, where this computer has it.

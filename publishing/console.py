@@ -157,8 +157,8 @@ def self_contained(stack: str, project: Path = PROJECT) -> str:
         )
     if len(text) > COMPRESS_FROM_BYTES:
         raise ConsoleError(
-            f"main.yml would have {len(text):,} bytes. CloudFormation takes {TEMPLATE_BYTES:,}; from COMPRESS_FROM_BYTES, "
-            f"{COMPRESS_FROM_BYTES:,}, have the sources travel compressed."
+            f"main.yml would have {len(text):,} bytes. CloudFormation takes {TEMPLATE_BYTES:,}; from "
+            f"COMPRESS_FROM_BYTES, {COMPRESS_FROM_BYTES:,}, have the sources travel compressed."
         )
     return text
 

@@ -22,10 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     tests = {getattr(item.obj, "__func__", item.obj) for item in items if isinstance(item, pytest.Function)}
     for test in tests:
-        asked = getattr(test, "_hypothesis_internal_use_settings", None)
-        if asked:
-            more = settings(asked, max_examples=MORE_EXAMPLES * asked.max_examples)
-            test._hypothesis_internal_use_settings = more
+        if getattr(test, "is_hypothesis_test", False):
+            asked = test._hypothesis_internal_use_settings
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=MORE_EXAMPLES * asked.max_examples)
 
 
 pytest_plugins = ["tests.deployed", "tests.simulation.machines"]

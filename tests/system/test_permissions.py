@@ -4,6 +4,7 @@ One deployment is enough: the embedded AWS records what each role is used for, a
 without one statement after the other.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,13 +41,12 @@ class Role:
 
     def table(self) -> str:
         """A line for each action on each resource that is allowed: the role, both, and how many calls it allowed."""
-        return "\n".join(
-            f"{self.name}  {action}  {json.dumps(resource)}  {self.allowed_by({**statement, 'Action': action, 'Resource': resource})}"
-            for statements in self.policies.values()
-            for statement in statements
-            for action in listed(statement["Action"])
-            for resource in listed(statement["Resource"])
-        )
+        lines = []
+        for statement in itertools.chain.from_iterable(self.policies.values()):
+            for action, resource in itertools.product(listed(statement["Action"]), listed(statement["Resource"])):
+                used = self.allowed_by({**statement, "Action": action, "Resource": resource})
+                lines.append(f"{self.name}  {action}  {json.dumps(resource)}  {used}")
+        return "\n".join(lines)
 
     def allowed_by(self, statement: Statement) -> int:
         """How many of the calls one statement alone would allow."""
