@@ -43,6 +43,20 @@ def message_of_cause(cause: str) -> str:
         return cause
 
 
+def checked_text(value: object, where: str) -> str:
+    """The value, if it is a text that can be written in UTF-8. Raises InvalidInput, which begins with `where`.
+
+    JSON may hold half a character ("\\ud800"), which no file, key or response can.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"{where} must be a text, not {shown(value)}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{where} has half a character (a lone surrogate): {shown(value)}.") from None
+    return value
+
+
 def shown(value: object) -> str:
     """A value of a request, a mapping or a manifest as an error shows it: short, and never an error of its own."""
     try:

@@ -162,3 +162,21 @@ def test_a_segment_may_have_capitals() -> None:
     parameters = {"segments": {"Prime": DEFAULTS["segments"]["personal"]}}
     result = simulate(host, run="c", portfolio="portfolios/c/", scenarios=10, parameters=parameters)
     assert result["portfolio"]["segments"]["Prime"]["loans"] == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"portfolio": "portfolios/\ud800/"},
+        {"parameters": {"name": "\ud800"}},
+        {"mapping": {"columns": {"AccountID": "\ud800"}}},
+        {"\ud800": 1},
+    ],
+)
+def test_half_a_character_is_refused_before_anything_is_written(change: dict[str, Any]) -> None:
+    host = MemoryHost()
+    host.s3.objects["portfolios/c/a.csv"] = b"AccountID,PD,EAD\nA,0.1,100\n"
+    with pytest.raises(InvalidInput, match="half a character") as raised:
+        simulate(host, **({"run": "c", "portfolio": "portfolios/c/", "scenarios": 10} | change))
+    str(raised.value).encode()
+    assert list(host.s3.objects) == ["portfolios/c/a.csv"]

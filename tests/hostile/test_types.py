@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.cells import as_text
 from montecarlo.portfolio.mapping import ColumnMapping
 from tests.hostile.whole import outcome
 
@@ -157,6 +158,17 @@ def test_account_ids_of_any_two_types() -> None:
         for chunk_loans in (1, 50_000):
             found = outcome({first: files[first], second: files[second]}, None, chunk_loans).loans()
             assert set(found) == {*alone[first], *alone[second]}, (first, second, chunk_loans)
+
+
+def test_a_decimal_names_the_loan_that_the_whole_number_does() -> None:
+    ids = pa.array([3, 0, 1200, 2**60])
+    expected = ["3", "0", "1200", str(2**60)]
+    for kind in (pa.int64(), pa.decimal128(38, 0), pa.decimal128(38, 2), pa.decimal128(38, 10), pa.decimal256(70, 30)):
+        assert as_text(ids.cast(kind)).to_pylist() == expected, kind
+    fractions = [Decimal("3.5"), Decimal("-0.25"), Decimal("0.000000015"), Decimal("10"), None]
+    for scale in (9, 10, 30):
+        texts = as_text(pa.array(fractions, pa.decimal256(60, scale))).to_pylist()
+        assert texts == ["3.5", "-0.25", "1.5E-8", "10", None], scale
 
 
 @pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from montecarlo.errors import InvalidInput, shown
+from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.model import capital
 
 SCHEMA = 1
@@ -128,12 +128,10 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
     if isinstance(schema, bool) or schema != SCHEMA:
         raise InvalidInput(f"parameters: schema must be {SCHEMA}, the version that this release reads.")
     name = document.get("name", base and base.name)
-    if not isinstance(name, str):
-        raise InvalidInput(f"parameters: name must be a text, not {shown(name)}.")
     names = [field.name for field in fields(Scorecard)]
     scorecard = _object(document.get("scorecard", {}), "scorecard", names)
     return Parameters(
-        name=name,
+        name=checked_text(name, "parameters: name"),
         base_fed_rate=_number(document, "base_fed_rate", base),
         global_factor_share=_number(document, "global_factor_share", base),
         scorecard=Scorecard(**{key: _number(scorecard, key, base and base.scorecard, "scorecard.") for key in names}),

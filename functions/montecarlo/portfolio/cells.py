@@ -20,7 +20,17 @@ def as_text(array: pa.Array) -> pa.Array:
         array = pc.cast(array, pa.float64())  # exact, so that the text is the number's and not its type's
     if pa.types.is_timestamp(array.type):
         array = pc.cast(array, pa.timestamp(array.type.unit))  # UTC: needs no time zone database
+    if pa.types.is_decimal(array.type):
+        return _decimal_text(array)
     return array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
+
+
+def _decimal_text(array: pa.Array) -> pa.Array:
+    """Without the zeros that only a type's scale adds, so that 3.00 names the loan that the whole number 3 does."""
+    text = pc.cast(array, pa.string())  # 3.5000, 3.0000, 0E-10, 1.50E-8
+    for pattern, kept in ((r"^0E-[0-9]+$", "0"), (r"(\.[0-9]*[1-9])0+(E|$)", r"\1\2"), (r"\.0+(E|$)", r"\1")):
+        text = pc.replace_substring_regex(text, pattern, kept)
+    return text
 
 
 def numbers(array: pa.Array) -> Floats:

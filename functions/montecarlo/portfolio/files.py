@@ -99,7 +99,8 @@ class CsvRows:
             except pa.ArrowInvalid as error:
                 if not str(error).startswith("CSV parse error"):
                     raise
-                # Arrow hands no ragged row over that is not UTF-8. As Latin-1 every byte is a character.
+                # Some row is ragged. Arrow hands none over that is not UTF-8, and prints a byte of it. As Latin-1 every
+                # byte is a character.
                 self._stream.end()
                 self._stream = _ScannedCsv(self._file, self._name, self._format)
                 self._stream.header()
@@ -212,12 +213,12 @@ class _RaggedRow:
 def _open_csv(
     stream: _ScannedCsv, columns: list[str], ragged: list[_RaggedRow], latin_1: bool
 ) -> pa_csv.CSVStreamingReader:
-    """Parse these columns. Rows with too few or too many cells are left out and added to `ragged` as they are met."""
+    """Parse these columns. Rows with too few or too many cells are left out and added to `ragged` as they are met; but
+    only as Latin-1, else the first of them is an error.
+    """
 
     def skip(row: pa_csv.InvalidRow) -> str:
-        text = row.text[: 4 * MAX_VALUE]
-        if latin_1:
-            text = text.encode("latin-1").decode("utf-8", "replace")
+        text = row.text[: 4 * MAX_VALUE].encode("latin-1").decode("utf-8", "replace")
         ragged.append(_RaggedRow(row.number - 1, row.actual_columns, row.expected_columns, text[:MAX_VALUE]))
         return "skip"
 
@@ -229,7 +230,7 @@ def _open_csv(
             block_size=2 * MAX_ROW_BYTES if latin_1 else MAX_ROW_BYTES,
             encoding="latin-1" if latin_1 else "utf8",
         ),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip if latin_1 else None),
         convert_options=pa_csv.ConvertOptions(
             include_columns=columns, column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
         ),

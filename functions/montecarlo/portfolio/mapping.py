@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from montecarlo.errors import InvalidInput, shown
+from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.portfolio.columns import COLUMN, Column
 from montecarlo.portfolio.dates import is_format, parse_date
 
@@ -103,8 +103,8 @@ def _parse_origin(column: Column, value: object) -> Origin:
         separator = _text(given.get("separator", "-"), f"separator in the {where}")
         if not separator or not isinstance(given["join"], list) or len(given["join"]) < 2:
             raise InvalidInput(
-                f"The {where} must have in join a list of two columns or more, and a separator that is not empty, so "
-                "that different cells give different AccountIDs."
+                f"The {where} must have in join a list of two columns or more, and a separator that is not empty: "
+                "best one that no cell of theirs has, as ('1-2', '3') and ('1', '2-3') would both become '1-2-3'."
             )
         return Origin(_names(given["join"], where), separator=separator)
     if kind == "row_number":
@@ -133,13 +133,7 @@ def _object(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
 
 
 def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidInput(f"The {where} must be a text, not {shown(value)}.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"The {where} has half a character (a lone surrogate): {shown(value)}.") from None
-    return value
+    return checked_text(value, f"The {where}")
 
 
 def _names(value: list[Any], where: str) -> tuple[str, ...]:

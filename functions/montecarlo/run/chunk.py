@@ -1,5 +1,7 @@
 """One chunk of a group: rows of some objects of the portfolio."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,12 @@ class Chunk:
     number: int
     slices: tuple[Slice, ...]
     plan: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the chunk reads: its slices, each with its object's ETag."""
+        slices = [piece.to_json() for piece in self.slices]
+        return hashlib.sha256(json.dumps(slices, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """The chunk as an entry of chunks.json."""

@@ -20,10 +20,13 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class PlannedGroup:
-    """What must be there when a group is done: `rows` of each chunk, None where only the reader will know."""
+    """What must be there when a group is done: of each chunk its `rows`, None where only the reader will know, and the
+    digest of its `slices`, see `Chunk.digest`.
+    """
 
     plan: str
     rows: list[int | None]
+    slices: list[str]
     chunks_sha256: str
 
     @property
@@ -65,12 +68,18 @@ def read_chunks(plan: Plan, group: int, store: Store) -> tuple[list[str], Planne
     return [line.removesuffix(",") for line in data.decode().split("\n")[1:-1]], planned
 
 
-def write_chunks(plan: Plan, group: int, chunks: Sequence[str], rows: list[int | None], store: Store) -> None:
-    """Write chunks.json, and group.json with the rows of each chunk last, as it says that chunks.json is whole."""
+def write_chunks(
+    plan: Plan, group: int, chunks: Sequence[str], rows: list[int | None], slices: list[str], store: Store
+) -> PlannedGroup:
+    """Write chunks.json, and group.json with the rows and slices of each chunk last: it says that chunks.json is whole.
+
+    Returns what group.json holds.
+    """
     data = json_lines(chunks)
     store.put(keys.group_chunks(plan.run, group), data, JSON)
-    planned = PlannedGroup(plan.digest, rows, hashlib.sha256(data).hexdigest())
+    planned = PlannedGroup(plan.digest, rows, slices, hashlib.sha256(data).hexdigest())
     records.write_sealed(store, keys.group_plan(plan.run, group), asdict(planned))
+    return planned
 
 
 def json_lines(lines: Sequence[str]) -> bytes:
@@ -82,11 +91,18 @@ def json_lines(lines: Sequence[str]) -> bytes:
 # Partials
 
 
-def chunk_partial(plan: Plan, group: int, chunk: int, store: Store) -> Partial:
-    """The partial of one chunk. Raises as `read_partial` does, and if it is another chunk's."""
+def chunk_partial(plan: Plan, planned: PlannedGroup, group: int, chunk: int, store: Store) -> Partial:
+    """The partial of one chunk. Raises as `read_partial` does, and if it is another chunk's or was made of other rows
+    or versions of the objects: a group that had to be cut again may be cut from objects that were written again.
+    """
     partial = read_partial(plan, keys.chunk_partial(plan.run, group, chunk), store)
     if partial.chunks != [(group, chunk)]:
         raise IncompleteRun(f"chunk {(group, chunk)} of run {plan.run} holds {partial.chunks[:3]}.")
+    if partial.slices not in planned.slices[chunk : chunk + 1]:
+        raise IncompleteRun(
+            f"chunk {(group, chunk)} of run {plan.run} was made before its group was cut again, of other rows or other "
+            "versions of its objects: start the run again under its name to have it made anew."
+        )
     return partial
 
 

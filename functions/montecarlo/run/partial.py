@@ -150,6 +150,8 @@ class Partial:
     """The workers' time, all of a chunk but the writing of its partial."""
     kernel_seconds: float = 0.0
     peak_memory_mb: float = 0.0
+    slices: str = ""
+    """`Chunk.digest` of the one chunk that this is of; of no meaning in a sum."""
 
     @classmethod
     def of_chunk(
@@ -229,6 +231,7 @@ class Partial:
             "seconds": self.seconds,
             "kernel_seconds": self.kernel_seconds,
             "peak_memory_mb": self.peak_memory_mb,
+            "slices": self.slices,
         }
         arrays: dict[str, Any] = {
             "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
@@ -261,5 +264,6 @@ class Partial:
             seconds=meta["seconds"],
             kernel_seconds=meta["kernel_seconds"],
             peak_memory_mb=meta["peak_memory_mb"],
+            slices=meta["slices"],
             **kinds,
         )

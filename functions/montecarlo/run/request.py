@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any, Literal
 
-from montecarlo.errors import InvalidInput, shown
+from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
@@ -190,7 +190,8 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
         raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
     for name in given:
         if name not in names and name != "Comment":  # the Step Functions console fills a Comment in
-            raise InvalidInput(f"{name} is unknown; the input may have {', '.join(names)}.")
+            unknown = checked_text(name, "the name of a field")
+            raise InvalidInput(f"{unknown} is unknown; the input may have {', '.join(names)}.")
     values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
     for name, value in values.items():
         if name in _NUMBERS and name != "levels" and value is not None:
@@ -243,7 +244,7 @@ def _check_flag(field: str, value: Any) -> None:
 
 
 def _check_text(field: str, value: Any) -> None:
-    if not isinstance(value, str) or not value:
+    if not checked_text(value, field):
         raise InvalidInput(f"{field} must be a text, not {value!r}.")
 
 

@@ -44,7 +44,7 @@ def cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
     """One object's slices, each pinned to the object as it is now. Raises InvalidPortfolio if it is not as listed."""
     check_divisible(item)
     try:
-        item = _pinned(item, portfolio)
+        item = pinned(item, portfolio)
         if taken_whole(item, chunk_loans):
             return [Slice(item.key, item.size, item.format, etag=item.etag, holds=item.rows)]
         if item.format == "csv":
@@ -61,8 +61,11 @@ def cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
     return pieces
 
 
-def _pinned(item: InputObject, portfolio: Store) -> InputObject:
-    """The object with its ETag, so that no other version of it is ever read."""
+def pinned(item: InputObject, portfolio: Store) -> InputObject:
+    """The object with its ETag, so that no other version of it is ever read.
+
+    Raises InvalidPortfolio if it has another size than was listed, NoSuchObject.
+    """
     if item.etag is not None:
         return item
     found = portfolio.head(item.key)

@@ -6,6 +6,7 @@ What is found is dealt out to groups: a group's document names its objects, or i
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -14,12 +15,17 @@ from montecarlo.errors import InvalidPortfolio, shown
 from montecarlo.limits import MOST_LISTED
 from montecarlo.portfolio.files import format_of
 from montecarlo.source import inventory
+from montecarlo.source.cutting import pinned
 from montecarlo.source.grouping import ChooseGroups, deal
 from montecarlo.source.inventory import Inventory
 from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
+from montecarlo.source.reading import READERS
 from montecarlo.storage.store import NoSuchObject, Store
 
 MANIFEST_SCHEMA = 1
+
+MOST_WITHOUT_ETAG = 250_000
+"""Objects of a manifest whose ETags Plan asks for, one request each; its time allows for no more."""
 
 MOST_STATED = 10**15
 """Bytes or rows of one object; more is nonsense."""
@@ -144,7 +150,23 @@ def _from_manifest(store: Store, key: str) -> Listing:
         raise InvalidPortfolio(
             f'{where} must be an object with "schema": {MANIFEST_SCHEMA}, or the manifest of an S3 Inventory.'
         )
-    return Objects(store.bucket, _stated_objects(document, where), _stated_date(document, where))
+    objects = _all_pinned(_stated_objects(document, where), store, where)
+    return Objects(store.bucket, objects, _stated_date(document, where))
+
+
+def _all_pinned(objects: list[InputObject], store: Store, where: str) -> list[InputObject]:
+    """The objects of a manifest with their ETags, so that the listing's digest tells when one is written again."""
+    without = sum(item.etag is None for item in objects)
+    if without > MOST_WITHOUT_ETAG:
+        raise InvalidPortfolio(
+            f"{where} names {without:,} objects without an etag, too many to ask S3 about each one (at most "
+            f"{MOST_WITHOUT_ETAG:,}): state their ETags in it."
+        )
+    try:
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda item: pinned(item, store), objects)) if without else objects
+    except NoSuchObject as error:
+        raise InvalidPortfolio(f"{error} {where} names it: upload it, or correct the manifest.") from None
 
 
 def _stated_objects(manifest: Mapping[str, Any], where: str) -> list[InputObject]:

@@ -336,4 +336,4 @@ def _copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
         raise records.incomplete(error) from None
     own = {"run": plan.run, "plan": plan.digest}
     chunks = [json.dumps({**json.loads(line), **own}, ensure_ascii=False) for line in lines]
-    groups.write_chunks(plan, group, chunks, planned.rows, store)
+    groups.write_chunks(plan, group, chunks, planned.rows, planned.slices, store)

@@ -9,6 +9,7 @@ from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
 from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.chunk import Chunk
+from montecarlo.run.groups import PlannedGroup
 from montecarlo.run.plan import Plan, read
 from montecarlo.source.cutting import slices
 from montecarlo.source.grouping import pack
@@ -52,17 +53,17 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
     object.
     """
     try:
-        chunks, _ = groups.read_chunks(plan, group, store)
+        chunks, planned = groups.read_chunks(plan, group, store)
     except (NoSuchObject, Damaged):
-        chunks = _cut_group(plan, group, lists, portfolio, store)
-    done = find_done(plan, group, store)
+        chunks, planned = _cut_group(plan, group, lists, portfolio, store)
+    done = find_done(plan, planned, group, store)
     todo = [line for number, line in enumerate(chunks) if number not in done]
     store.put(keys.group_todo(plan.run, group), groups.json_lines(todo), JSON)
     return len(todo)
 
 
-def find_done(plan: Plan, group: int, store: Store) -> set[int]:
-    """The chunks of the group whose partial and tallies are there, of this plan, and intact."""
+def find_done(plan: Plan, planned: PlannedGroup, group: int, store: Store) -> set[int]:
+    """The chunks of the group whose partial and tallies are there, of this plan and this cut, and intact."""
     prefix = keys.chunk_partials(plan.run, group)
     numbers = [int(found[1]) for item in store.list(prefix) if (found := re.search(r"-(\d+)\.npz$", item.key))]
 
@@ -72,25 +73,26 @@ def find_done(plan: Plan, group: int, store: Store) -> set[int]:
                 duplicates.read_chunk(plan, group, number, store)
                 if plan.by_borrower:
                     borrowers.read_chunk(plan, group, number, store)
-            return groups.chunk_partial(plan, group, number, store).counts.balanced()
+            return groups.chunk_partial(plan, planned, group, number, store).counts.balanced()
         except IncompleteRun:
             return False
 
     return {number for number, done in zip(numbers, groups.ahead(is_done, numbers, READERS), strict=True) if done}
 
 
-def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> list[str]:
-    """Write chunks.json and group.json. Returns the chunks as JSON."""
+def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> tuple[list[str], PlannedGroup]:
+    """Write chunks.json and group.json. Returns the chunks as JSON, and what group.json holds."""
     objects = group_objects(_read_objects(plan, group, store), lists)
     chunks: list[str] = []
     rows: list[int | None] = []
+    digests: list[str] = []
     for number, pieces in enumerate(pack(slices(objects, portfolio, plan.chunk_loans), plan.chunk_loans)):
         chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest)
         chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
+        digests.append(chunk.digest)
         known = [piece.rows for piece in pieces if piece.rows]
         rows.append(sum(stop - start for start, stop in known) if len(known) == len(pieces) else None)
-    groups.write_chunks(plan, group, chunks, rows, store)
-    return chunks
+    return chunks, groups.write_chunks(plan, group, chunks, rows, digests, store)
 
 
 def _read_objects(plan: Plan, group: int, store: Store) -> GroupDocument:

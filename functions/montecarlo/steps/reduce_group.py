@@ -37,7 +37,7 @@ def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
     planned = groups.planned_group(plan, group, store)
 
     def checked(chunk: int) -> Partial:
-        partial = groups.chunk_partial(plan, group, chunk, store)
+        partial = groups.chunk_partial(plan, planned, group, chunk, store)
         rows = planned.rows[chunk]
         if rows is not None and partial.counts.read != rows:
             raise IncompleteRun(f"chunk {(group, chunk)} has {partial.counts.read:,} rows, but {rows:,} were planned.")

@@ -81,6 +81,7 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         counts,
         dict(Counter(reject.reason for reject in rejects)),
     )
+    partial.slices = chunk.digest
     partial.kernel_seconds = seconds
     partial.peak_memory_mb = peak_memory_mb()
     if rejects and not plan.wave:  # later waves would say the same again
