@@ -35,7 +35,8 @@ def plan_parts(request: DatagenRequest, store: Store) -> str:
 
     A portfolio of the same name is left alone: the same is generated again to the same files; another is refused with
     RunTaken, or gives way if the request says `replace`. Only files that datagen made are ever removed or written
-    over. Raises InvalidInput where there are others under the name.
+    over; while there is no manifest to tell, all under a part's name count as such. Raises
+    InvalidInput where there are others under the name.
     """
     while True:
         try:
