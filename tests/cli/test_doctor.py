@@ -135,7 +135,11 @@ def test_the_embedded_aws_is_asked_as_an_account_is(
         monkeypatch.setenv(name, value)
     assert main(["doctor", "--region", "us-east-1"]) == 0
     out = capsys.readouterr().out
-    verdicts = {line.split(":")[0][8:]: line.split()[0] for line in out.splitlines() if not line.startswith(" ")}
+    verdicts = {
+        line.split(":")[0][8:]: line.split()[0]
+        for line in out.splitlines()
+        if line.strip() and not line.startswith(" ")
+    }
     assert {what: verdict for what, verdict in verdicts.items() if what.strip() and verdict in (WRONG, UNKNOWN)} == {}
     assert verdicts["identity"] == FINE
     assert len([what for what in verdicts if what.startswith("state machine")]) == 4

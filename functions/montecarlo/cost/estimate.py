@@ -26,6 +26,7 @@ from montecarlo.limits import (
     HISTORY_EVENTS,
     INLINE_ITERATIONS,
     MAP_RUN_CHILDREN,
+    MAX_GROUPS,
     MOST_LISTED,
     OBJECTS_PER_CHUNK,
     OBJECTS_PER_GROUP,
@@ -491,7 +492,7 @@ def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, spee
     if min(lengths) < inf:
         return next(number for number, length in enumerate(lengths, 1) if length <= 1.02 * min(lengths))
     needed = max(ceil(total / most_chunks), ceil(work.objects / OBJECTS_PER_GROUP))
-    return together * -(-needed // together)
+    return min(together * -(-needed // together), MAX_GROUPS + 1)  # which no run may have
 
 
 def actual(estimated: Mapping[str, Any], chunks: int, worker_seconds: float) -> dict[str, Any]:

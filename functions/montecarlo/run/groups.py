@@ -98,7 +98,7 @@ def chunk_partial(plan: Plan, planned: PlannedGroup, group: int, chunk: int, sto
     partial = read_partial(plan, keys.chunk_partial(plan.run, group, chunk), store)
     if partial.chunks != [(group, chunk)]:
         raise IncompleteRun(f"chunk {(group, chunk)} of run {plan.run} holds {partial.chunks[:3]}.")
-    if partial.slices not in planned.slices[chunk : chunk + 1]:
+    if partial.slices and partial.slices not in planned.slices[chunk : chunk + 1]:
         raise IncompleteRun(
             f"chunk {(group, chunk)} of run {plan.run} was made before its group was cut again, of other rows or other "
             "versions of its objects: start the run again under its name to have it made anew."
