@@ -11,6 +11,7 @@ from benchmarks.schedule import HARD, measure
 from montecarlo.cost import schedule
 from montecarlo.cost.estimate import Setup, Speed, Work, best_groups
 from montecarlo.cost.schedule import Rates
+from montecarlo.limits import MAX_GROUPS
 
 sizes = st.lists(st.integers(0, 5_000), min_size=1, max_size=40)
 
@@ -113,11 +114,17 @@ def test_groups_all_run_at_once_while_the_sums_allow(objects: int, at_once: int,
 
 
 def test_groups_are_more_where_one_would_add_up_too_many_partials() -> None:
-    many = Work(50_000 * 400_000, scenarios=100_000, cases=8, objects=100_000)
-    each = np.full(100_000, 4.0)
+    many = Work(50_000 * 100_000, scenarios=100_000, cases=8, objects=25_000)
+    each = np.full(25_000, 4.0)
     groups = np.diff([0, *schedule.deal(each, best_groups(each, many, Setup()))]) * 4
     assert len(groups) % 40 == 0
     assert groups.max() * 8e-6 * 17 * 8 * 100_000 / Speed().reduce_mb_per_second <= 330
+
+
+def test_more_groups_than_a_run_may_have_are_not_dealt_out() -> None:
+    """One more is enough for the plan to refuse them."""
+    more = Work(50_000 * 400_000, scenarios=100_000, cases=8, objects=100_000)
+    assert best_groups(np.full(100_000, 4.0), more, Setup()) == MAX_GROUPS + 1
 
 
 def test_groups_are_more_where_one_would_name_too_many_objects() -> None:
