@@ -54,11 +54,14 @@ def test_an_inventory_of_one_loan_objects_gives_the_numbers_of_one_file(
     for result in results.values():
         result["portfolio"]["source"] = ""
     assert figures(results["inventory"]) == figures(results["prefix"]) == figures(results["file"])
-    assert json.loads(cloud.read(keys.plan(results["inventory"]["run"])))["groups"] == 1
+    assert len(json.loads(cloud.read(keys.plan(results["inventory"]["run"])))["group_chunks"]) == 1
 
 
 def test_hundreds_of_chunks_in_groups_under_the_three_limits(cloud: Cloud, one_loan_objects: dict[str, str]) -> None:
-    """300 chunks make two groups; each limit shows in what Step Functions was told."""
+    """300 chunks make two groups; each limit shows in what Step Functions was told.
+
+    The large group gets as many at once as a group may have; the small one ends with fewer before it does.
+    """
     run = "in-groups"
     request = {
         "run": run, "portfolio": one_loan_objects["file"], "scenarios": 100, "chunk_loans": 2, "as_of": "2026-01-01",
@@ -77,7 +80,7 @@ def test_hundreds_of_chunks_in_groups_under_the_three_limits(cloud: Cloud, one_l
     output = execution.wait()
     map_runs = states.list_map_runs(executionArn=execution.arn)["mapRuns"]
     described = [states.describe_map_run(mapRunArn=map_run["mapRunArn"]) for map_run in map_runs]
-    assert [map_run["maxConcurrency"] for map_run in described] == [3, 3]
+    assert sorted(map_run["maxConcurrency"] for map_run in described) == [2, 3]
     assert sum(map_run["itemCounts"]["succeeded"] for map_run in described) == LOANS // 2 + 1
 
     result = json.loads(cloud.read(output["result"]))
