@@ -48,6 +48,7 @@ def patch(profile: Profile) -> None:
     global _profile
     _profile = profile
     slots.limit = profile.concurrency
+    lambda_svc._ACCOUNT_CONCURRENCY_CAP = profile.concurrency or 0  # which GetAccountSettings tells
     lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap
     lambda_svc._provided_worker_env = worker_environment
     lambda_svc._execute_function_warm = execute_when_a_worker_is_free

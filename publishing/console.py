@@ -4,15 +4,17 @@
 nested templates, the state machines and the functions. It is committed, and a test fails when it is stale.
 
 main.yml is template.yaml, word for word, but that its nested stacks are read from a bucket which the stack makes for
-itself, where publishing/publisher.py puts what the file carries as text: nested templates, state machines, sources
-of the functions. The nested templates are expanded here, with AWS's own SAM translator, so that deploying needs no
-macro: CloudFormation takes a template with macros and nested stacks by CreateStack and UpdateStack only, not by change
-sets, and not in service-managed stack sets. One can also read every role before it exists.
+itself, where publishing/publisher.py puts what the file carries: the nested templates and the state machines as text,
+and the sources of the functions, which are too long for that, compressed. The nested templates are expanded here, with
+AWS's own SAM translator, so that deploying needs no macro: CloudFormation takes a template with macros and nested
+stacks by CreateStack and UpdateStack only, not by change sets, and not in service-managed stack sets. One can also read
+every role before it exists.
 
 Imports the SAM translator, publishing.templates and the standard library.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import logging
@@ -37,12 +39,12 @@ STACKS = {"lambda": "template.yaml"}
 
 TEMPLATE_BYTES = 1_000_000
 """CloudFormation's limit for a template that is read from S3, where the console puts the one that is uploaded."""
-COMPRESS_FROM_BYTES = 850_000
-"""A larger main.yml is not made, long before it meets that limit: the sources must travel compressed then."""
 INLINE_CODE_BYTES = 4_000_000
 """Its limit for the code of a function that stands in a template."""
 EVENT_BYTES = 110_000
 """What a custom resource may carry here. Lambda takes events of 256 KiB, and an update holds old and new properties."""
+PIECE_BYTES = 78_000
+"""Of the packed sources in one such event, where Base64 and its line ends make 4 bytes and a little of 3."""
 
 
 logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns at exit of metrics that nobody collects
@@ -65,7 +67,7 @@ class Artifact:
     key: str
     content: bytes
     made_of: str
-    """How the publisher makes it: the YAML of the custom resource's property Text, Files or Parts."""
+    """How the publisher makes it: the YAML of the custom resource's property Text, Base64 or Parts."""
     needs: tuple[str, ...] = ()
     """Logical ids of the objects that must be there before."""
 
@@ -75,9 +77,9 @@ class Artifact:
         return hashlib.sha256(self.content).hexdigest()
 
     @property
-    def is_bundle(self) -> bool:
+    def is_piece(self) -> bool:
         """Whether it is there only for another object to be made from."""
-        return self.made_of.startswith("Files:")
+        return self.made_of.startswith("Base64:")
 
     def resource(self) -> str:
         """The custom resource as YAML."""
@@ -155,11 +157,8 @@ def self_contained(stack: str, project: Path = PROJECT) -> str:
         raise ConsoleError(
             f"{STACKS[stack]} holds characters beyond ASCII, which CloudFormation shows as question marks."
         )
-    if len(text) > COMPRESS_FROM_BYTES:
-        raise ConsoleError(
-            f"main.yml would have {len(text):,} bytes. CloudFormation takes {TEMPLATE_BYTES:,}; from "
-            f"COMPRESS_FROM_BYTES, {COMPRESS_FROM_BYTES:,}, have the sources travel compressed."
-        )
+    if len(text) > TEMPLATE_BYTES:
+        raise ConsoleError(f"main.yml would have {len(text):,} bytes, of {TEMPLATE_BYTES:,} that CloudFormation takes.")
     return text
 
 
@@ -250,15 +249,15 @@ def text_artifact(logical_id: str, name: str, text: str) -> Artifact:
 
 
 def code(folder: Path) -> list[Artifact]:
-    """The functions' deployment package, and before it the bundles of sources that it is zipped from."""
+    """The functions' deployment package, and before it the pieces of the packed sources that it is zipped from."""
     files = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sources(folder)}
+    content = publisher.packed(files)
     found = []
-    for number, group in enumerate(bundles(files), 1):
-        content = publisher.bundled(group)
-        # One column a level: 10,000 lines would make two a tenth of the template.
-        listed = "".join(f" {name}: {literal(ascii_only(text), 2, step=1)}" for name, text in group.items())
+    for number, start in enumerate(range(0, len(content), PIECE_BYTES), 1):
+        piece = content[start : start + PIECE_BYTES]
+        lines = textwrap.fill(base64.b64encode(piece).decode(), 112)
         found.append(
-            Artifact(f"Sources{number}", keyed(f"sources-{number}.json", content), content, f"Files:\n{listed}")
+            Artifact(f"Sources{number}", keyed(f"sources-{number}.bz2", piece), piece, f"Base64: {literal(lines, 2)}")
         )
     content = publisher.zipped(files)
     parts = "".join(f"  - {part.key}\n" for part in found)
@@ -271,22 +270,6 @@ def sources(folder: Path) -> list[Path]:
     return sorted(
         path for path in folder.rglob("*") if path.is_file() and path.suffix in {".py", ".json", ".c", ".b64"}
     )
-
-
-def bundles(files: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The files in groups, in order, each small enough for the event of one custom resource."""
-    room = EVENT_BYTES - 1_000  # for the other properties
-    group: dict[str, str] = {}
-    for name, text in files.items():
-        if len(json.dumps({name: ascii_only(text)})) > room:
-            raise ConsoleError(
-                f"functions/{name} is larger than what one custom resource carries, {room:,} bytes: split it."
-            )
-        if group and len(json.dumps({key: ascii_only(value) for key, value in (group | {name: text}).items()})) > room:
-            yield group
-            group = {}
-        group[name] = text
-    yield group
 
 
 def keyed(name: str, content: bytes) -> str:

@@ -64,7 +64,7 @@ def objects(bucket: str, prefix: str, stack: str) -> Iterator[tuple[str, bytes]]
     """Key and content of everything that is staged, the root template last."""
     parts = console.artifacts(stack)
     for part in parts:
-        if not part.is_bundle:
+        if not part.is_piece:
             yield prefix + part.key, part.content
     template = console.root(stack, parts, bucket, prefix).encode()
     yield prefix + console.keyed("main.yml", template), template

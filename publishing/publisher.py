@@ -1,19 +1,22 @@
 """Puts a stack's own templates and code into the stack's own bucket, so that a single template can be uploaded.
 
 CloudFormation calls it as the custom resource Custom::Artifact of cloudformation/<stack>/main.yml: once for each
-object, with the object as readable text. An object's key holds a part of its SHA-256, so a changed object is a new
-resource for CloudFormation: the new one is put before anything uses it, and the old one is deleted at the end.
+object, with the object as text, or as Base64 where it is a piece of the compressed sources. An object's key holds a
+part of its SHA-256, so a changed object is a new resource for CloudFormation: the new one is put before anything uses
+it, and the old one is deleted at the end.
 
 ResourceProperties:
     Bucket, Key: where the object goes.
     Sha256: what the object must be, in hexadecimal. Anything else is refused.
-    Text, Files or Parts: what it is made of. A text; or texts by file name, kept as JSON; or the keys of such JSON
-        objects, whose files make one zip archive.
+    Text, Base64 or Parts: what it is made of. A text; or a piece of the packed sources, as Base64; or the keys of all
+        pieces, whose files make one zip archive.
 Texts are ASCII. Every other character stands as &#its number; which CloudFormation hands through unharmed.
 
 Imports the standard library and boto3 only: it runs as inline code.
 """
 
+import base64
+import bz2
 import contextlib
 import hashlib
 import io
@@ -55,11 +58,11 @@ def publish(wanted: Mapping[str, Any]) -> None:
     """Make the object and put it into the bucket. Raises ValueError when it is not what the template's author made."""
     if "Text" in wanted:
         content = plain(wanted["Text"]).encode()
-    elif "Files" in wanted:
-        content = bundled({name: plain(text) for name, text in wanted["Files"].items()})
+    elif "Base64" in wanted:
+        content = base64.b64decode(wanted["Base64"])
     else:
         objects = [patiently(s3.get_object, Bucket=wanted["Bucket"], Key=key) for key in wanted["Parts"]]
-        content = zipped({name: text for part in objects for name, text in json.load(part["Body"]).items()})
+        content = zipped(unpacked(b"".join(part["Body"].read() for part in objects)))
     found = hashlib.sha256(content).hexdigest()
     if found != wanted["Sha256"]:
         raise ValueError(
@@ -96,9 +99,18 @@ def plain(text: str) -> str:
     return re.sub(r"&#(\d+);", lambda reference: chr(int(reference[1])), text)
 
 
-def bundled(files: Mapping[str, str]) -> bytes:
-    """Files by name as one JSON object, the same bytes for the same files."""
-    return json.dumps(files, sort_keys=True, indent=0).encode()
+def packed(files: Mapping[str, str]) -> bytes:
+    """Files by name as one JSON object, compressed: the same bytes for the same files.
+
+    By bzip2, whose output has been the same in all its releases; that of zlib and xz changes with their versions.
+    """
+    return bz2.compress(json.dumps(files, sort_keys=True, indent=0).encode())
+
+
+def unpacked(content: bytes) -> dict[str, str]:
+    """The files of `packed`."""
+    files: dict[str, str] = json.loads(bz2.decompress(content))
+    return files
 
 
 def zipped(files: Mapping[str, str]) -> bytes:

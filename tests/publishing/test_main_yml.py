@@ -1,8 +1,10 @@
 """The files to upload in the console are fresh, within CloudFormation's limits, and make what SAM makes."""
 
 import ast
+import base64
 import io
 import json
+import random
 import re
 import zipfile
 from collections.abc import Iterator
@@ -205,7 +207,8 @@ def test_the_publisher_in_the_template_is_the_tested_one(template: dict[str, Any
     code = template["Resources"]["Publisher"]["Properties"]["Code"]["ZipFile"]
     assert code == (console.PROJECT / "publishing" / "publisher.py").read_text()
     imports = {node.names[0].name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import)}
-    assert imports <= {"boto3", "contextlib", "hashlib", "io", "json", "re", "time", "urllib.request", "zipfile"}
+    modules = "base64 boto3 bz2 contextlib hashlib io json re time urllib.request zipfile"
+    assert imports <= set(modules.split())
     assert all(body["Properties"]["ServiceTimeout"] == 300 for body in of_type(template, "Custom::Artifact").values())
 
 
@@ -220,23 +223,26 @@ def test_any_text_comes_through(source: str) -> None:
     assert publisher.plain(carried) == source
 
 
-def test_a_source_that_is_too_large_for_one_event_is_named() -> None:
-    with pytest.raises(console.ConsoleError, match=r"functions/large\.py is larger"):
-        list(console.bundles({"small.py": "", "large.py": 120_000 * "x"}))
+def test_sources_that_need_many_events_come_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.py").write_text("".join(random.Random(name).choices("ωxyz\n&#", k=20_000)))
+    monkeypatch.setattr(console, "PIECE_BYTES", 5_000)
+    *pieces, package = console.code(tmp_path)
+    assert len(pieces) > 3
+    assert package.needs == tuple(piece.logical_id for piece in pieces)
+    files = publisher.unpacked(b"".join(piece.content for piece in pieces))
+    assert files == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    for piece in pieces:
+        properties = templates.read(f"Resources:\n{piece.resource()}")["Resources"][piece.logical_id]["Properties"]
+        assert base64.b64decode(properties["Base64"]) == piece.content
 
 
-def test_sources_are_cut_into_bundles_in_order() -> None:
-    files = {f"{number}.py": 40_000 * "x" for number in range(5)}
-    groups = list(console.bundles(files))
-    assert [list(group) for group in groups] == [["0.py", "1.py"], ["2.py", "3.py"], ["4.py"]]
-
-
-def test_from_a_size_on_sources_must_travel_compressed(
+def test_a_template_beyond_cloudformations_limit_is_not_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(console, "COMPRESS_FROM_BYTES", 100_000)
+    monkeypatch.setattr(console, "TEMPLATE_BYTES", 100_000)
     assert console.main(["--check"]) == 2
-    assert "from COMPRESS_FROM_BYTES, 100,000, have the sources travel compressed" in capsys.readouterr().err
+    assert "of 100,000 that CloudFormation takes" in capsys.readouterr().err
 
 
 def test_a_key_changes_with_the_content_only() -> None:
