@@ -47,7 +47,7 @@ def patch(profile: Profile) -> None:
     """Install the replacements."""
     global _profile
     _profile = profile
-    slots.limit = profile.concurrency
+    slots.limit, slots.throttled_first = profile.concurrency, profile.throttled_first
     lambda_svc._ACCOUNT_CONCURRENCY_CAP = profile.concurrency or 0  # which GetAccountSettings tells
     lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap
     lambda_svc._provided_worker_env = worker_environment
@@ -210,7 +210,7 @@ def worker_environment(config: Any, code_dir: str, port: int) -> Any:
 
 
 class Throttled(Exception):
-    """There are as many invocations already as the account may have at the same time."""
+    """The account has no function left for an invocation."""
 
 
 class WorkerSlots:
@@ -222,7 +222,9 @@ class WorkerSlots:
 
     def __init__(self, per_function: int) -> None:
         self.limit: int | None = None
+        self.throttled_first = 0
         self._under_way = 0
+        self._throttled: collections.Counter[str] = collections.Counter()
         self._free: dict[str, threading.BoundedSemaphore] = collections.defaultdict(
             lambda: threading.BoundedSemaphore(per_function)
         )
@@ -233,7 +235,7 @@ class WorkerSlots:
     def hold(self, function_name: str) -> Iterator[None]:
         """Wait for a free slot of the function. Within the block, holding it again is free.
 
-        Raises Throttled at once when the account's limit is reached.
+        Raises Throttled at once when the account's limit is reached, or as the profile tells.
         """
         if self._held.get() == function_name:
             yield
@@ -241,6 +243,9 @@ class WorkerSlots:
         with self._lock:
             free = self._free[function_name]
             if self.limit is not None and self._under_way >= self.limit:
+                raise Throttled
+            if self._throttled[function_name] < self.throttled_first:
+                self._throttled[function_name] += 1
                 raise Throttled
             self._under_way += 1
         try:

@@ -25,6 +25,9 @@ class Profile:
     concurrency: int | None = None
     """Invocations of all functions at the same time; the next one is throttled."""
 
+    throttled_first: int = 0
+    """So many invocations of each function are throttled first, as when others use up what the account may have."""
+
     standard_dispatch: float | None = None
     """Standard children that a Map Run starts in a second."""
 

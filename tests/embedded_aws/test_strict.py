@@ -230,6 +230,11 @@ def test_more_invocations_than_the_account_may_have_are_throttled(limited: Aws) 
     assert again["status"] == "SUCCEEDED", again
 
 
+def test_the_account_tells_how_many_invocations_it_may_have(limited: Aws, strict: Aws) -> None:
+    told = [each.client("lambda").get_account_settings()["AccountLimit"] for each in (limited, strict)]
+    assert [limit["UnreservedConcurrentExecutions"] for limit in told] == [3, 1000]
+
+
 def test_the_api_throttles_too(limited: Aws) -> None:
     client = limited.client("lambda")
     with ThreadPoolExecutor() as pool:
