@@ -2,13 +2,20 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from montecarlo.storage.store import Store
+
+
+class Stored(bytes):
+    """An object as it was put: a copy in another bucket has its metadata, too."""
+
+    metadata: Mapping[str, str]
 
 
 class MemoryS3:
@@ -25,6 +32,7 @@ class MemoryS3:
         Key: str,  # noqa: N803
         Body: bytes,  # noqa: N803
         ContentType: str = "",  # noqa: N803
+        Metadata: Mapping[str, str] = MappingProxyType({}),  # noqa: N803
         IfNoneMatch: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
     ) -> None:
@@ -33,11 +41,13 @@ class MemoryS3:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "PutObject")
         if (IfNoneMatch == "*" and there is not None) or IfMatch not in (None, f'"{etag(there or b"")}"'):
             raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
-        self.objects[Key] = bytes(Body)
+        stored = self.objects[Key] = Stored(Body)
+        stored.metadata = Metadata
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         data = self._find(Key)
-        return {"ContentLength": len(data), "LastModified": datetime.now(UTC), "ETag": f'"{etag(data)}"'}
+        found = {"ContentLength": len(data), "LastModified": datetime.now(UTC), "ETag": f'"{etag(data)}"'}
+        return {**found, "Metadata": getattr(data, "metadata", {})}
 
     def get_object(
         self,

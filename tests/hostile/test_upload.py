@@ -20,7 +20,6 @@ class Bucket(MemoryS3):
 
     def __init__(self) -> None:
         super().__init__()
-        self.metadata: dict[str, dict[str, str]] = {}
         self.uploads: list[str] = []
 
     @property
@@ -33,11 +32,7 @@ class Bucket(MemoryS3):
 
     def upload_file(self, name: str, bucket: str, key: str, ExtraArgs: dict[str, Any]) -> None:  # noqa: N803
         self.uploads.append(key)
-        self.metadata[key] = ExtraArgs["Metadata"]
-        self.objects[key] = Path(name).read_bytes()
-
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        return super().head_object(Bucket=Bucket, Key=Key) | {"Metadata": self.metadata.get(Key, {})}
+        self.put_object(Bucket=bucket, Key=key, Body=Path(name).read_bytes(), Metadata=ExtraArgs["Metadata"])
 
 
 def simulated(bucket: Bucket, manifest: str) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 import pytest
 
 from montecarlo.errors import IncompleteRun
-from montecarlo.steps import write_manifest
+from montecarlo.steps import generate_part, write_manifest
 from montecarlo.storage import keys
 from tests.memory_run import MemoryHost
 from tests.memory_s3 import etag
@@ -22,5 +22,15 @@ def test_it_lists_every_file_with_its_size_rows_and_etag(portfolio: MemoryHost) 
 
 def test_a_missing_part_is_named(portfolio: MemoryHost) -> None:
     del portfolio.s3.objects[keys.portfolio_part("loans", 1, "parquet")]
-    with pytest.raises(IncompleteRun, match=r"1 of 2 files of portfolio loans are missing, the first .*part-00001"):
+    with pytest.raises(IncompleteRun, match=r"part-00001\.parquet is missing: start datagen again"):
         write_manifest.step(EVENT, portfolio)
+
+
+def test_files_of_two_executions_are_no_portfolio(portfolio: MemoryHost) -> None:
+    """Another execution under the name replaces a file while this one comes to its end."""
+    part = portfolio.json(EVENT["parts_key"])[1]
+    generate_part.step({**part, "seed": 7}, portfolio)
+    with pytest.raises(IncompleteRun, match=r"part-00001\.parquet is not the file that was planned: start datagen"):
+        write_manifest.step(EVENT, portfolio)
+    generate_part.step(part, portfolio)
+    assert write_manifest.step(EVENT, portfolio)["loans"] == 300

@@ -1,9 +1,20 @@
-"""One file of a portfolio that is generated: what PlanParts hands to GeneratePart and WriteManifest."""
+"""One file of a portfolio that is generated: what PlanParts hands to GeneratePart and WriteManifest.
 
-from dataclasses import dataclass, replace
+The objects carry in their metadata which part of which portfolio they are: so datagen touches no others, and files of
+two executions are not taken for one portfolio.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from montecarlo.storage import keys
+from montecarlo.storage.store import NoSuchObject, Store, StoredObject
+
+HEADS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,30 @@ class Part:
     def key(self) -> str:
         """Where the file lies in the bucket."""
         return keys.portfolio_part(self.name, self.part, self.format)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What its object is put with."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return {"portfolio": self.name, "part": digest}
+
+
+def is_made_by_datagen(item: StoredObject, name: str) -> bool:
+    """Whether an object, as `Store.head` tells of it, was generated for the portfolio of that name."""
+    return item.metadata.get("portfolio") == name and "part" in item.metadata
+
+
+def heads(store: Store, all_keys: Iterable[str]) -> Iterator[StoredObject | None]:
+    """What S3 tells of each of many objects, in their order; None for one that is not there."""
+
+    def head(key: str) -> StoredObject | None:
+        try:
+            return store.head(key)
+        except NoSuchObject:
+            return None
+
+    with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+        yield from pool.map(head, all_keys)
 
 
 def deal(name: str, first: Part, loans: int) -> list[Part]:

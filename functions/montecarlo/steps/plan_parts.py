@@ -1,13 +1,13 @@
 """PlanParts: deal a portfolio to be generated out to files."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from montecarlo import documents
 from montecarlo.documents import Damaged
 from montecarlo.errors import InvalidInput, RunTaken
-from montecarlo.run.parts import Part, deal
+from montecarlo.run.parts import Part, deal, heads, is_made_by_datagen
 from montecarlo.run.request import DatagenRequest, datagen_request
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
@@ -34,9 +34,8 @@ def plan_parts(request: DatagenRequest, store: Store) -> str:
     """Write parts.json, the parts as JSON, and return its key.
 
     A portfolio of the same name is left alone: the same is generated again to the same files; another is refused with
-    RunTaken, or gives way if the request says `replace`. Only files that datagen made are ever removed or written
-    over; while there is no manifest to tell, all under a part's name count as such. Raises
-    InvalidInput where there are others under the name.
+    RunTaken, or gives way if the request says `replace`. Only files that datagen made, as their metadata tells, are
+    ever removed or written over. Raises InvalidInput where there are others under the name.
     """
     while True:
         try:
@@ -50,9 +49,9 @@ def _plan_parts(request: DatagenRequest, store: Store) -> str:
     whole = Part(request.name, 0, 0, request.part_loans, request.seed, request.format, request.as_of)
     parts = deal(request.name, whole, request.loans)
     earlier, etag = _earlier(request.name, store)
-    found = {item.key: item.etag for item in store.list(keys.portfolio(request.name))}
+    found = {item.key for item in store.list(keys.portfolio(request.name))}
     made = _made_by_datagen(request.name, earlier, found, store)
-    if foreign := sorted(found.keys() - made):
+    if foreign := sorted(found - made):
         if _earlier(request.name, store)[1] != etag:
             raise Overtaken("the list of files and parts.json are of different moments.")
         raise InvalidInput(
@@ -67,7 +66,8 @@ def _plan_parts(request: DatagenRequest, store: Store) -> str:
             "replace to true."
         )
     # The manifest first: without it, and until the new one is written, nobody takes the files for a whole portfolio.
-    for old in (keys.portfolio_manifest(request.name), *sorted(made - {key} - {part.key for part in parts})):
+    manifest = keys.portfolio_manifest(request.name)
+    for old in (manifest, *sorted(made - {key, manifest} - {part.key for part in parts})):
         if old in found:
             store.delete(old)
     store.put_new(key, to_json([asdict(part) for part in parts]), JSON, instead_of=etag)
@@ -86,22 +86,13 @@ def _earlier(name: str, store: Store) -> tuple[list[Part], str | None]:
         raise InvalidInput(f"{store.url(key)} is none of datagen's: choose another name for the portfolio.") from None
 
 
-def _made_by_datagen(name: str, earlier: Sequence[Part], found: dict[str, str], store: Store) -> set[str]:
-    """The keys that parts.json names, less those whose object is not the one that the manifest names."""
+def _made_by_datagen(name: str, earlier: Sequence[Part], found: Set[str], store: Store) -> set[str]:
+    """Of the keys that were found, those of parts.json, of the manifest, and of files that were generated as parts."""
     if not earlier:
         return set()
-    made = {keys.portfolio_parts(name), *(part.key for part in earlier)}
-    manifest_key = keys.portfolio_manifest(name)
-    if manifest_key not in found:
-        return made
-    try:
-        listed = store.get_json(manifest_key, dict)["objects"]
-        replaced = {item["key"] for item in listed if item["etag"] != found.get(item["key"])}
-    except NoSuchObject:  # another execution has just removed it
-        replaced = set()
-    except (Damaged, KeyError, TypeError):  # it is none of datagen's
-        return made
-    return {*made, manifest_key} - replaced
+    parts = sorted(found & {part.key for part in earlier})
+    made = {item.key for item in heads(store, parts) if item and is_made_by_datagen(item, name)}
+    return made | (found & {keys.portfolio_parts(name), keys.portfolio_manifest(name)})
 
 
 def _difference(there: Sequence[Part], here: Sequence[Part]) -> str:

@@ -2,8 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -52,15 +52,18 @@ _OUR_FAULT = (NoCredentialsError, PartialCredentialsError, ParamValidationError,
 
 _READ_AHEAD = 1 << 20
 
+JSON, OCTETS = "application/json", "application/octet-stream"
+
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing."""
+    """One object of a listing; `metadata`, as it was put with, is known from `Store.head` only."""
 
     key: str
     size: int
     modified: datetime
     etag: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class NoSuchObject(MonteCarloError):
@@ -121,12 +124,13 @@ class Store:
             self._translate_read(error, key)
 
     def head(self, key: str) -> StoredObject:
-        """What a listing would say of the object."""
+        """What a listing would say of the object, and its metadata."""
         try:
             found = self._s3.head_object(Bucket=self.bucket, Key=key)
         except (ClientError, *_NO_ANSWER) as error:
             self._translate_read(error, key)
-        return StoredObject(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
+        etag, metadata = found["ETag"].strip('"'), found.get("Metadata", {})
+        return StoredObject(key, found["ContentLength"], found["LastModified"], etag, metadata)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under the key."""
@@ -142,21 +146,38 @@ class Store:
         """A seekable file that reads ranges as they are asked for, with read-ahead. Raises as `get_range` does."""
         return io.BufferedReader(_RangeReader(self, key, size or self.head(key).size, etag), read_ahead)
 
-    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+    def put(self, key: str, data: bytes, content_type: str = OCTETS) -> None:
         """Write an object; one that is there is replaced."""
         self._put(key, data, content_type)
 
-    def put_new(self, key: str, data: bytes, content_type: str, *, instead_of: str | None = None) -> None:
+    def put_new(
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        *,
+        instead_of: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Make the object, or replace the one with the ETag `instead_of`: of several who try at once, one succeeds.
 
         Raises Overtaken where the object is there already, or is not the one that was to be replaced.
         """
         condition = {"IfMatch": f'"{instead_of}"'} if instead_of else {"IfNoneMatch": "*"}
-        self._put(key, data, content_type, **condition)
+        self._put(key, data, content_type, metadata, **condition)
 
-    def _put(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
+    def _put(
+        self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str] | None = None, **condition: str
+    ) -> None:
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, **condition)  # type: ignore[arg-type]
+            self._s3.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                Metadata=metadata or {},
+                **condition,  # type: ignore[arg-type]
+            )
         except ClientError as error:
             if condition and _code(error) in _CHANGED | _ABSENT:
                 raise Overtaken(f"{self.url(key)} was written by somebody else.") from error
@@ -255,9 +276,6 @@ class Store:
             f"{where} cannot be reached: S3 answered {error.operation_name} with {code or status}. Check the bucket's "
             "name, its policy, its encryption key and the PortfolioBucketName parameter."
         ) from error
-
-
-JSON = "application/json"
 
 
 def to_json(value: Any, indent: int | None = None) -> bytes:

@@ -12,7 +12,7 @@ locals {
       allow = [
         local.list,
         # What an earlier execution has generated under the name, and only that, gives way where the request says so.
-        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json", "${local.portfolios}/manifest.json"] },
+        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json", "${local.portfolios}/part-*"] },
         { actions = ["s3:DeleteObject"], resources = ["${local.portfolios}/part-*", "${local.portfolios}/manifest.json"] },
         { actions = ["s3:PutObject"], resources = ["${local.portfolios}/parts.json"] },
       ]
@@ -20,14 +20,14 @@ locals {
     GeneratePart = {
       description = "Writes one part of the portfolio"
       memory_size = 1769
-      allow       = [{ actions = ["s3:PutObject"], resources = ["${local.portfolios}/part-*"] }]
+      allow       = [{ actions = ["s3:GetObject", "s3:PutObject"], resources = ["${local.portfolios}/part-*"] }]
     }
     WriteManifest = {
       description = "Checks that every part is there and lists them"
       memory_size = 1769
       allow = [
         local.list,
-        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json"] },
+        { actions = ["s3:GetObject"], resources = ["${local.portfolios}/parts.json", "${local.portfolios}/part-*"] },
         { actions = ["s3:PutObject"], resources = ["${local.portfolios}/manifest.json"] },
       ]
     }
