@@ -8,39 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from cli.execution import Execution
 from embedded_aws import server
 from publishing.console import PROJECT
+from tests.embedded_aws.application import Aws
 
 UPLOADS = "cf-templates-uploads"
 """The bucket that the console puts an uploaded template into."""
 
 
 @dataclass(frozen=True)
-class Account:
+class Account(Aws):
     """The account on the embedded AWS."""
-
-    aws: server.Server
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # the stubs want a literal
-            endpoint_url=self.aws.endpoint,
-            region_name=self.aws.region,
-            aws_access_key_id=self.aws.access_key,
-            aws_secret_access_key=self.aws.secret_key,
-        )
 
     def upload(self, text: str, name: str = "main.yml") -> str:
         """Put a template where the console puts it; returns its address."""
         s3 = self.client("s3")
         s3.create_bucket(Bucket=UPLOADS)
         s3.put_object(Bucket=UPLOADS, Key=name, Body=text.encode())
-        return f"https://s3.{self.aws.region}.amazonaws.com/{UPLOADS}/{name}"
+        return f"https://s3.{self.server.region}.amazonaws.com/{UPLOADS}/{name}"
 
     def buckets(self) -> set[str]:
         return {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}

@@ -35,7 +35,7 @@ def two(account: Account) -> ConsoleStack:
 
 @pytest.fixture(scope="module")
 def by_sam(account: Account) -> ConsoleStack:
-    deploy(account.aws.environment, Path(account.aws.data_dir) / "sam-deploy.log")
+    deploy(account.server.environment, Path(account.server.data_dir) / "sam-deploy.log")
     return ConsoleStack(account, STACK)
 
 
@@ -83,7 +83,7 @@ def test_the_command_line_works_on_it_by_its_name(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    a_runs_life(on_stack(one.name, account.aws.environment, capfd, monkeypatch), tmp_path)
+    a_runs_life(on_stack(one.name, account.server.environment, capfd, monkeypatch), tmp_path)
 
 
 def test_an_update_replaces_changed_code_and_hands_on_a_changed_parameter(

@@ -16,7 +16,7 @@ BUCKET = "an-organisations-artifacts"
 @pytest.fixture
 def session(account: Account, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
     """The user's own credentials and Region, as boto3 finds them."""
-    for name, value in account.aws.environment.items():
+    for name, value in account.server.environment.items():
         monkeypatch.setenv(name, value)
     return boto3.Session()
 
