@@ -20,7 +20,7 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 	  $(if $(PORTFOLIO),--portfolio "$(PORTFOLIO)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(OUT),--out "$(OUT)")
 
 test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI checks
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills
 	SOAK=$(or $(SOAK),100) $(BIN)/pytest -s

@@ -116,23 +116,24 @@ def test_results_by_loan_add_up(cloud: Cloud, portfolio: str, reference: dict[st
 
 def test_waves_are_added_until_the_target_is_met_and_none_is_done_twice(cloud: Cloud) -> None:
     cloud.generate(name="waves", loans=2_000)
-    request: dict[str, Any] = {"portfolio": "portfolios/waves/", "scenarios": 1_000, "chunk_loans": 700}
-    loose = cloud.simulate(**request, run="waves", target_error=0.03)
+    request: dict[str, Any] = {"portfolio": "portfolios/waves/", "scenarios": 2_000, "chunk_loans": 700}
+    loose = cloud.simulate(**request, run="waves", target_error=0.06)
     errors = [case["standard_error"]["var"]["99.9"] / case["var"]["99.9"] for case in loose["cases"].values()]
     assert loose["waves"]["reached"]
     assert loose["waves"]["relative_error"] == pytest.approx(max(errors))
-    assert max(errors) <= 0.03
-    assert loose["scenarios"] == 1_000 * loose["waves"]["count"]
+    assert 1 < loose["waves"]["count"] < 8
+    assert max(errors) <= 0.06
+    assert loose["scenarios"] == 2_000 * loose["waves"]["count"]
 
     def written() -> dict[str, Any]:
         return {key: time for key, time in cloud.modified("runs/waves/").items() if re.search(r"chunk-\d+\.npz", key)}
 
     before = written()
-    tight = cloud.simulate(**request, run="waves", target_error=0.018)
+    tight = cloud.simulate(**request, run="waves", target_error=0.045)
     assert tight["waves"]["count"] > loose["waves"]["count"]
-    assert tight["waves"]["relative_error"] <= 0.018
+    assert tight["waves"]["relative_error"] <= 0.045
     assert before.items() <= written().items(), "chunks of earlier waves were left alone"
-    other_cut = cloud.simulate(**{**request, "chunk_loans": 2_000}, target_error=0.018)
+    other_cut = cloud.simulate(**{**request, "chunk_loans": 2_000}, target_error=0.045)
     assert figures(other_cut) == figures(tight)
 
 
