@@ -11,8 +11,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _LOW_RATE = 2e-3
-"""A month. Below it growth - 1 has lost too many digits to divide by: rounding 1 + rate alone changes it by 1e-16 / rate.
-"""
+"""A month. Below it growth - 1 has lost too many digits: rounding 1 + rate alone changes it by 1e-16 / rate of it."""
 
 
 def growth(monthly: Floats, months: Ints) -> Floats:
