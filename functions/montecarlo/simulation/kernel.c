@@ -137,6 +137,7 @@ void add_losses(uint64_t seed, int64_t first_scenario, int64_t scenarios, int64_
                 int64_t *by_row) {
     const Trials trials = {seed, first_scenario, scenarios, cases, loans, phi, drift, key, alpha};
     Candidate candidates[BLOCK];
+    uint32_t defaulted[BLOCK];
     for (int64_t start = 0; start < scenarios; start += BLOCK) {
         Block block = block_at(&trials, start);
         for (int64_t loan = 0; loan < loans; loan++) {
@@ -156,13 +157,16 @@ void add_losses(uint64_t seed, int64_t first_scenario, int64_t scenarios, int64_
                     weighted += weight[start + s] & mask;
                 }
                 frequency[c * loans + loan] += weighted;
+                if (!dimensions) continue;
+                int defaults = 0;
+                for (int n = 0; n < found; n++) { /* again, rather than noted down above, where most want no rows */
+                    uint32_t s = candidates[n].scenario;
+                    defaulted[defaults] = s; /* overwritten by the next one unless it is a default */
+                    defaults += candidates[n].random < threshold(phi, own, drift[start + s]);
+                }
                 for (int64_t d = 0; d < dimensions; d++) {
                     cells = by_row + (c * rows + row[d * loans + loan]) * scenarios + start;
-                    for (int n = 0; n < found; n++) {
-                        uint32_t s = candidates[n].scenario;
-                        int64_t mask = -(int64_t)(candidates[n].random < threshold(phi, own, drift[start + s]));
-                        cells[s] += lost & mask;
-                    }
+                    for (int n = 0; n < defaults; n++) cells[defaulted[n]] += lost;
                 }
             }
         }
