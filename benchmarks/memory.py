@@ -1,6 +1,6 @@
 """How much memory `kernel.simulate` takes at its peak, against its formula, `kernel.peak_memory`.
 
-    python benchmarks/memory.py [--cases 2] [--json FILE]
+    python benchmarks/memory.py [--cases 2] [--dimensions 0] [--json FILE]
 
 Every size is simulated by each kernel in a process of its own. What counts is what NumPy allocates above the loans and
 scenarios that are passed in (tracemalloc); the compiled kernel allocates nothing of its own.
@@ -13,12 +13,18 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 from generated import SEED, generated
 
+from montecarlo.run.dimensions import NAMED
 from montecarlo.simulation import compiled, kernel
+from montecarlo.simulation.trials import Rows
 
 LOANS = (10_000, 50_000, 100_000)
 SCENARIOS = (1_000, 10_000, 50_000)
+
+PARTS = NAMED + 2
+"""Of a dimension: its values, what has none, and all others."""
 
 IMPORTS = "import resource, montecarlo.steps.simulate_chunk; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
@@ -27,21 +33,23 @@ def main() -> int:
     """Exit status: 0 the formula holds, 1 it does not."""
     parser = argparse.ArgumentParser(prog="python benchmarks/memory.py", description="Memory of the kernel.")
     parser.add_argument("--cases", type=int, default=2, choices=(1, 2, 3))
+    parser.add_argument("--dimensions", type=int, default=0, help="further breakdowns, of 66 parts each")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--one", nargs=3, metavar=("LOANS", "SCENARIOS", "KERNEL"), help="print the figures of one")
     options = parser.parse_args()
     if options.one:
         loans, scenarios, use = options.one
-        print(json.dumps(measured(int(loans), int(scenarios), options.cases, use)))
+        print(json.dumps(measured(int(loans), int(scenarios), options.cases, use, options.dimensions)))
         return 0
 
     kernels = kernel.KERNELS if compiled.load(None) else ("numpy",)
-    rows = []
-    print(f"MB at the peak, {options.cases} cases\n{'loans':>8}{'scenarios':>11}{'formula':>10}", end="")
+    rows, more = [], ("--cases", options.cases, "--dimensions", options.dimensions)
+    print(f"MB at the peak, {options.cases} cases, {options.dimensions} dimensions")
+    print(f"{'loans':>8}{'scenarios':>11}{'formula':>10}", end="")
     print("".join(f"{use:>10}" for use in kernels))
     for loans in LOANS:
         for scenarios in SCENARIOS:
-            found = [run("--one", loans, scenarios, use, "--cases", options.cases) for use in kernels]
+            found = [run("--one", loans, scenarios, use, *more) for use in kernels]
             print(f"{loans:8,}{scenarios:11,}{found[0]['formula'] / 1e6:10.1f}", end="")
             print("".join(f"{row['allocated'] / 1e6:10.1f}" for row in found), flush=True)
             rows += found
@@ -60,17 +68,20 @@ def run(*arguments: object) -> dict[str, int]:
     return figures
 
 
-def measured(size: int, scenarios: int, cases: int, use: kernel.Kernel) -> dict[str, int | str]:
+def measured(size: int, scenarios: int, cases: int, use: kernel.Kernel, dimensions: int) -> dict[str, int | str]:
     """The figures of one size, in bytes."""
     problem = generated(size, scenarios, cases)
+    row = np.random.default_rng(SEED).integers(0, PARTS, (dimensions, size)) + PARTS * np.arange(dimensions)[:, None]
+    rows = Rows(row.astype(np.int32), PARTS * dimensions)
     tracemalloc.start()
-    kernel.simulate(*problem, SEED, use)
+    kernel.simulate(*problem, SEED, use, rows=rows)
     return {
         "loans": size,
         "scenarios": scenarios,
         "cases": cases,
+        "dimensions": dimensions,
         "kernel": use,
-        "formula": kernel.peak_memory(size, scenarios, cases, problem[1].sectors),
+        "formula": kernel.peak_memory(size, scenarios, cases, problem[1].sectors, dimensions, rows.count),
         "allocated": tracemalloc.get_traced_memory()[1],
     }
 

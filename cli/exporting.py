@@ -35,7 +35,7 @@ def result_tables(result: Mapping[str, Any]) -> dict[str, pa.Table]:
     cases = result.get("cases", {})
     told = {name: value for name, value in result.items() if name not in ("cases", "parameters", "portfolio")}
     portfolio = result.get("portfolio", {})
-    about = {name: value for name, value in portfolio.items() if name not in ("segments", "regions")}
+    about = {name: value for name, value in portfolio.items() if name not in ("segments", "regions", "dimensions")}
     return {
         "run": _table(("name", "value"), [*_leaves(told), *_leaves(about, "portfolio.")]),
         "measures": _table(
@@ -43,13 +43,14 @@ def result_tables(result: Mapping[str, Any]) -> dict[str, pa.Table]:
             chain.from_iterable(_measures(name, case) for name, case in cases.items()),
         ),
         **{kind: _parts(kind, portfolio.get(kind, {}), cases) for kind in ("segments", "regions")},
+        **({"dimensions": _dimensions(portfolio["dimensions"], cases)} if "dimensions" in portfolio else {}),
         "parameters": _table(("name", "value"), _leaves(result.get("parameters", {}))),
     }
 
 
 def _measures(case_name: str, case: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """The figures of a case, each with its error where it has one."""
-    apart = ("standard_error", "interval_95", "segments", "regions", "convergence", "probit_shift")
+    apart = ("standard_error", "interval_95", "segments", "regions", "dimensions", "convergence", "probit_shift")
     errors, intervals = dict(_leaves(case.get("standard_error", {}))), dict(_pairs(case.get("interval_95", {})))
     for name, value in _leaves({key: value for key, value in case.items() if key not in apart}):
         if isinstance(value, bool | str):
@@ -59,7 +60,7 @@ def _measures(case_name: str, case: Mapping[str, Any]) -> Iterator[tuple[Any, ..
 
 def _parts(kind: str, holdings: Mapping[str, Any], cases: Mapping[str, Any]) -> pa.Table:
     """What each segment or region holds and loses, a row for each case."""
-    rows = [
+    return _rows(
         {
             "case": case_name,
             kind.removesuffix("s"): part,
@@ -68,7 +69,27 @@ def _parts(kind: str, holdings: Mapping[str, Any], cases: Mapping[str, Any]) -> 
         }
         for case_name, case in cases.items()
         for part, lost in case.get(kind, {}).items()
-    ]
+    )
+
+
+def _dimensions(dimensions: Mapping[str, Any], cases: Mapping[str, Any]) -> pa.Table:
+    """What each value of each dimension holds and loses, a row for each case."""
+    return _rows(
+        {
+            "case": case_name,
+            "dimension": dimension,
+            "value": value,
+            **dict(_leaves(found["values"].get(value, {}))),
+            **dict(_leaves(lost)),
+        }
+        for case_name, case in cases.items()
+        for dimension, found in dimensions.items()
+        for value, lost in case.get("dimensions", {}).get(dimension, {}).items()
+    )
+
+
+def _rows(given: Iterable[dict[str, Any]]) -> pa.Table:
+    rows = list(given)
     names = list(dict.fromkeys(name for row in rows for name in row))
     return _table(names, ([row.get(name) for name in names] for row in rows))
 

@@ -22,7 +22,7 @@ wait."""
 def first_look(files: Mapping[str, Path], request: RunRequest) -> list[str]:
     """What is implausible in the beginning of local files. Raises InvalidPortfolio where they cannot be read."""
     store, objects = opened(files)
-    columns = ColumnMapping.parse(request.mapping)
+    columns = ColumnMapping.parse(request.mapping, request.dimensions or ())
     when = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or date.today()
     return warnings(of_portfolio(store, objects, columns, load(request.parameters), when, FIRST_CHUNKS))
 

@@ -37,5 +37,5 @@ def checked(request: Mapping[str, Any]) -> tuple[RunRequest, tuple[Case, ...]]:
     """The request and its cases as the planner of a run understands them. Raises InvalidInput where it would."""
     understood = run_request({"run": "check", **request}, {})
     parameters = load(understood.parameters)
-    ColumnMapping.parse(understood.mapping)
+    ColumnMapping.parse(understood.mapping, understood.dimensions or ())
     return understood, stress_cases(understood, Case("base", parameters.base_fed_rate, {}), parameters.segments)

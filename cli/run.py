@@ -84,6 +84,12 @@ def run(
             parser=real, metavar="PERCENT", help="level of the segments' contributions to VaR and ES (default 99)"
         ),
     ] = None,
+    dimensions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="columns whose values results are broken down by, too, such as Rating,Branch"
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
@@ -133,6 +139,7 @@ def run(
         "max_scenarios": max_scenarios,
         "levels": levels or None,
         "contribution_level": contribution_level,
+        "dimensions": None if dimensions is None else [name.strip() for name in dimensions.split(",")],
         "tail_sampling": False if plain else None,
         "chunk_loans": chunk_loans,
         "max_concurrency": concurrency,

@@ -44,7 +44,7 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         for name, value in defaults.items()
     }
     account_id = pa.array([f"A{i}" for i in range(count)])
-    return Loans(account_id=account_id, obligor_id=pa.nulls(count, pa.string()), **arrays)
+    return Loans(account_id=account_id, obligor_id=pa.nulls(count, pa.string()), dimensions=(), **arrays)
 
 
 def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, first_key: int = 1) -> LoanRisks:

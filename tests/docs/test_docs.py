@@ -126,7 +126,7 @@ def test_json_examples_are_accepted() -> None:
         json.loads(block)
         for block in re.findall(r"```json\n(.*?)```", text_of("docs/run-your-portfolio.md"), re.DOTALL)
     ]
-    assert len(examples) == 5
+    assert len(examples) == 6
     for example in examples:
         if "objects" in example:
             assert example["schema"] == 1
@@ -134,6 +134,8 @@ def test_json_examples_are_accepted() -> None:
             assert ColumnMapping.parse(example) == ColumnMapping.parse(
                 json.loads(text_of("examples/lendingclub/mapping.json"))
             )
+        elif "dimensions" in example:
+            assert set(ColumnMapping.parse(example, ["Rating", "Vintage"]).dimensions) == {"Rating", "Vintage"}
         elif "portfolio" in example:
             parameters.load(run_request(example, {"run": RUN}).parameters)
         else:
@@ -201,6 +203,7 @@ def bucket() -> MemoryS3:
             **sample("plan")["request"],
             "portfolio": part,
             "mapping": {"columns": {"ObligorID": "ZipCode"}},
+            "dimensions": ["RateType"],
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,
             "as_of": "2026-01-01",

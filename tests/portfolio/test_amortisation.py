@@ -32,7 +32,7 @@ def test_payments_leave_what_is_owed(monthly: float, term: int, data: st.DataObj
         payment = rate * grown / (grown - 1) if rate else Decimal(1) / term
         for _ in range(paid):
             owed = owed * (1 + rate) - payment
-    assert annuity(one(monthly), one(term, int))[0] == pytest.approx(float(payment), rel=1e-9)
+    assert annuity(one(monthly), one(term, int))[0] == pytest.approx(float(payment), rel=1e-12)
     if monthly * term > 1e-9 or not monthly:  # below, the growth over a whole life has no digits
         assert owed_share(one(monthly), one(term, int), one(paid, int))[0] == pytest.approx(float(owed), abs=1e-6)
 

@@ -16,7 +16,7 @@ import pytest
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import numpy_kernel
 from montecarlo.simulation.numpy_kernel import Finder
-from montecarlo.simulation.trials import WEIGHT_BITS
+from montecarlo.simulation.trials import WEIGHT_BITS, Rows
 from publishing import kernel as publishing
 from tests.simulation.test_binary import carried
 from tests.simulation.test_compiled import trials
@@ -54,10 +54,12 @@ def test_arm64_gives_the_same_bits(arm64: list[str], loans: int, scenarios: int,
     weights = random.integers(0, 2**WEIGHT_BITS // scenarios, scenarios)
     by_region = np.zeros((some.cases, len(REGIONS), scenarios), dtype=np.int64)
     frequency = np.zeros((some.cases, loans), dtype=np.int64)
-    numpy_kernel.add_losses(some, loss, region, weights, by_region, frequency)
+    rows = Rows(random.integers(0, 5, (3, loans)).astype(np.int32), 5)
+    by_row = np.zeros((some.cases, rows.count, scenarios), dtype=np.int64)
+    numpy_kernel.add_losses(some, loss, region, weights, by_region, frequency, rows, by_row)
 
-    sizes = (seed, some.first_scenario, scenarios, some.cases, loans, len(REGIONS), some.phi.size, WORDS)
-    arrays = (np.array(sizes), some.phi, some.drift, some.key, some.alpha, loss, region, weights)
+    sizes = (seed, some.first_scenario, scenarios, some.cases, loans, len(REGIONS), some.phi.size, WORDS, 3, rows.count)
+    arrays = (np.array(sizes), some.phi, some.drift, some.key, some.alpha, loss, region, weights, rows.row)
     given = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
     done = subprocess.run(arm64, input=given, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
@@ -70,6 +72,7 @@ def test_arm64_gives_the_same_bits(arm64: list[str], loans: int, scenarios: int,
         return taken
 
     assert np.array_equal(take(*by_region.shape), by_region)
+    assert np.array_equal(take(*by_row.shape), by_row)
     assert np.array_equal(take(*frequency.shape), frequency)
     counts, defaults = take(some.cases), take(some.cases, loans * scenarios)
     for case, (position, scenario) in enumerate(Finder(some).find(some)):

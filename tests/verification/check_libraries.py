@@ -1,4 +1,4 @@
-"""The same figures by libraries that others wrote. Each check needs its library, of the test extra."""
+"""The same figures by libraries that others wrote. Each check needs its library, of the test extra, or its values."""
 
 import math
 from importlib import import_module
@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from tests.reference import creditriskengine as reference
 from tests.verification import exact
 from tests.verification.check_pools import UNIT, correlated, mixed_portfolio
 from tests.verification.engine import pool, simulate
@@ -26,23 +27,26 @@ def quantlib() -> list[Figure]:
 
 def creditriskengine() -> list[Figure]:
     """creditriskengine's ASRF quantile and granularity adjustment, against the closed forms used here and against a
-    simulated pool of 400 mixed loans.
+    simulated pool of 400 mixed loans. Its values are kept in tests/reference, with the script that makes them.
     """
-    asrf = import_module("creditriskengine.portfolio.vasicek")
-    concentration = import_module("creditriskengine.models.concentration.concentration")
-    cases = [(pd, rho, level) for pd in (0.001, 0.02, 0.2) for rho in (0.05, 0.15, 0.5) for level in (0.95, 0.999)]
-    worst = max(abs(asrf.vasicek_loss_quantile(*case[:2], 1.0, case[2]) - exact.limit_var(*case)) for case in cases)
-    equal = np.ones(400)
-    theirs = concentration.granularity_adjustment(equal, equal * 0.02, equal, 0.1)
+    theirs = reference.known()
+    cases = list(zip(reference.QUANTILES, theirs["quantiles"], strict=True))
+    worst = max(abs(quantile - exact.limit_var(*case)) for case, quantile in cases)
     figures = [
         at_most(f"ASRF quantile: largest difference of {len(cases)}", worst, 1e-12),
-        near("granularity adjustment of 400 equal loans", exact.granularity(0.02, 0.1, 0.999, 400)[0], theirs, 1e-6),
+        near(
+            "granularity adjustment of 400 equal loans",
+            exact.granularity(0.02, 0.1, 0.999, 400)[0],
+            theirs["equal_loans"],
+            1e-6,
+        ),
     ]
     portfolio, _ = mixed_portfolio(400, 0.15)
     exposure, pd, lgd = (portfolio[name].to_numpy() for name in ("EAD", "PD", "LGD"))
     z = exact.special.ndtri(0.001)
     limit = float((exact.conditional_pd(pd, 0.15, z) * exposure * lgd).sum())
-    expected = limit + concentration.granularity_adjustment(exposure, pd, lgd, 0.15) * exposure.sum()
+    assert math.isclose((exposure * pd * lgd).sum(), theirs["mixed_loans_el"]), "the loans are others than the file's"
+    expected = limit + theirs["mixed_loans"] * exposure.sum()
     var = simulate(portfolio, correlated(0.15), 20_000, 91, sampling="mixture").measures.var[99.9]
     # The adjustment is of first order; what it leaves is of the order of its square over the limit.
     second_order = (expected - limit) ** 2 / limit

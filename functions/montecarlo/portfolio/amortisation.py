@@ -10,8 +10,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_CANCELLED = 1e-6
-"""Interest over a loan's life, as a share of it, from which growth - 1 has enough digits left to divide by."""
+_LOW_RATE = 2e-3
+"""A month. Below it growth - 1 has lost too many digits: rounding 1 + rate alone changes it by 1e-16 / rate of it."""
 
 
 def growth(monthly: Floats, months: Ints) -> Floats:
@@ -26,12 +26,27 @@ def growth(monthly: Floats, months: Ints) -> Floats:
     return result
 
 
+def interest(monthly: Floats, months: Ints) -> Floats:
+    """growth - 1 by repeated squaring, shape (N,), to the last few digits: only positive numbers are added."""
+    result = np.zeros_like(monthly)
+    power = monthly
+    left = months.astype(np.int64)
+    while left.any():
+        result = np.where(left & 1, result + power + result * power, result)
+        power = power * (2 + power)
+        left = left >> 1
+    return result
+
+
 def annuity(monthly: Floats, months: Ints) -> Floats:
     """The payment that repays 1 in `months` payments at the monthly rate, shape (N,). months: (N,), at least 1."""
-    repaid = growth(monthly, months)
-    interest_bearing = repaid > 1 + _CANCELLED
-    hardly_any = (1 + monthly * (months + 1) / 2) / months  # the same to second order
-    return np.where(interest_bearing, monthly * repaid / np.where(interest_bearing, repaid - 1, 1.0), hardly_any)
+    payment = 1.0 / months
+    usual, low = np.flatnonzero(monthly >= _LOW_RATE), np.flatnonzero((monthly > 0) & (monthly < _LOW_RATE))
+    repaid = growth(monthly[usual], months[usual])
+    payment[usual] = monthly[usual] * repaid / (repaid - 1)
+    few = monthly[low]
+    payment[low] = few + few / interest(few, months[low])
+    return payment
 
 
 def owed_share(monthly: Floats, term: Ints, paid: Ints) -> Floats:

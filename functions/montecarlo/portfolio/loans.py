@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from montecarlo.portfolio.cells import as_text, days, numbers
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
 from montecarlo.portfolio.dates import parse_date, whole_months
-from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -67,6 +67,8 @@ class Loans:
     """(n,) NaN: the segment's."""
     ead: Floats
     """(n,) currency; NaN: from the balance."""
+    dimensions: tuple[pa.Array, ...]
+    """(n,) text each, of the mapping's dimensions; null where a loan has none."""
 
     def __len__(self) -> int:
         return len(self.key)
@@ -74,8 +76,10 @@ class Loans:
     def select(self, rows: Bools) -> "Loans":
         """The loans where `rows` is true."""
         arrays = {item.name: getattr(self, item.name) for item in fields(self)}
-        texts = {name: arrays.pop(name).filter(pa.array(rows)) for name in _TEXTS}
-        return Loans(**texts, **{name: array[rows] for name, array in arrays.items()})
+        mask = pa.array(rows)
+        texts = {name: arrays.pop(name).filter(mask) for name in _TEXTS}
+        dimensions = tuple(array.filter(mask) for array in arrays.pop("dimensions"))
+        return Loans(**texts, dimensions=dimensions, **{name: array[rows] for name, array in arrays.items()})
 
 
 _TEXTS = ("account_id", "obligor_id")
@@ -167,12 +171,15 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
         pd=numbers["PD"],
         lgd=numbers["LGD"],
         ead=numbers["EAD"],
+        dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
 
 
 def _joined(parts: Sequence[Loans]) -> Loans:
     def joined(name: str) -> Any:
         arrays = [getattr(part, name) for part in parts]
+        if name == "dimensions":
+            return tuple(map(pa.concat_arrays, zip(*arrays, strict=True)))
         return pa.concat_arrays(arrays) if name in _TEXTS else np.concatenate(arrays)
 
     return Loans(**{item.name: joined(item.name) for item in fields(Loans)})
@@ -196,6 +203,7 @@ class _Columns:
         self._arrays = {name: table[name].combine_chunks() for name in table.column_names}
         self._mapping = mapping
         self._rows = table.num_rows
+        self.dimensions = tuple(mapping.dimensions)
 
     def array(self, column: str) -> pa.Array:
         return self._arrays.setdefault(column, pa.nulls(self._rows, pa.string()))

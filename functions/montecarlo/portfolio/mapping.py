@@ -5,7 +5,7 @@ Imports the room's columns and dates and our errors only.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -15,6 +15,10 @@ from montecarlo.portfolio.columns import COLUMN, Column
 from montecarlo.portfolio.dates import is_format, parse_date
 
 _CURRENCY = re.compile("[A-Z]{3}")
+
+
+DIMENSION = "dimension "
+"""Stands before a dimension's name where it is a column among the portfolio's."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class Origin:
 class ColumnMapping:
     """How a bank's columns become the portfolio's. The empty mapping expects the portfolio's own names.
 
-    JSON: ``{"columns": {<portfolio column>: <origin>}, "as_of": "YYYY-MM-DD", "currency": "USD"}``; all keys are
-    optional, as_of is the date the data was taken, currency the ISO 4217 code of all amounts. An origin is the name of
-    a column of the file, or one of::
+    JSON: ``{"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>}, "as_of": "YYYY-MM-DD",
+    "currency": "USD"}``; all keys are optional, as_of is the date the data was taken, currency the ISO 4217 code of all
+    amounts. Dimensions are what a run may break its results down by. An origin is the name of a column of the file, or
+    one of::
 
         {"from": "col" | ["first choice", "second"], "scale": 100, "format": "%b-%Y", "values": {"theirs": "ours"}}
         {"constant": "personal"}
@@ -54,19 +59,32 @@ class ColumnMapping:
     origins: Mapping[str, Origin] = field(default_factory=dict)
     as_of: date | None = None
     currency: str = "USD"
+    dimensions: Mapping[str, Origin] = field(default_factory=dict)
+    """Those that are read, by name."""
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any] | None) -> "ColumnMapping":
-        """Parse the JSON document (None is the empty mapping). Raises InvalidInput naming the key that is wrong."""
-        if document is None:
-            return cls()
-        given = _object(document, "mapping", {"columns", "as_of", "currency"})
+    def parse(cls, document: Mapping[str, Any] | None, dimensions: Sequence[str] = ()) -> "ColumnMapping":
+        """Parse the JSON document (None is the empty mapping). Raises InvalidInput naming the key that is wrong.
+
+        dimensions: names of those to read. One that the document does not tell of is the portfolio's column of that
+        name, or else the file's.
+        """
+        given = _object({} if document is None else document, "mapping", {"columns", "dimensions", "as_of", "currency"})
         columns = _object(given.get("columns", {}), "mapping columns", set(COLUMN))
         origins = {name: _parse_origin(COLUMN[name], origin) for name, origin in columns.items()}
-        return cls(origins, _parse_as_of(given.get("as_of")), _parse_currency(given.get("currency", cls.currency)))
+        told = _object(given.get("dimensions", {}), "mapping dimensions", None)
+        named = {_text(name, "name of a dimension"): _parse_origin(_dimension(name), told[name]) for name in told}
+        return cls(
+            origins,
+            _parse_as_of(given.get("as_of")),
+            _parse_currency(given.get("currency", cls.currency)),
+            {name: named.get(name) or origins.get(name) or Origin((name,)) for name in dimensions},
+        )
 
     def origin(self, column: str) -> Origin:
-        """Where a column of the portfolio comes from; under its own name unless mapped."""
+        """Where a column of the portfolio, or a dimension's, comes from; under its own name unless mapped."""
+        if column.startswith(DIMENSION):
+            return self.dimensions[column.removeprefix(DIMENSION)]
         return self.origins.get(column) or Origin((column,))
 
     @property
@@ -122,12 +140,16 @@ def _parse_origin(column: Column, value: object) -> Origin:
     )
 
 
-def _object(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
-    """The value, if it is an object with none but the known keys."""
+def _dimension(name: str) -> Column:
+    return Column(f"the dimension {name}", "text", "", "never", "")
+
+
+def _object(value: object, where: str, known: set[str] | None) -> Mapping[str, Any]:
+    """The value, if it is an object with none but the known keys (None: any)."""
     if not isinstance(value, Mapping):
         raise InvalidInput(f"The {where} must be a JSON object, not {shown(value)}.")
     for key in value:
-        if key not in known:
+        if known is not None and key not in known:
             raise InvalidInput(f"The {where} has the unknown key {shown(key)}. Known: {', '.join(sorted(known))}.")
     return value
 

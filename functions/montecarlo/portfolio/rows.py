@@ -19,7 +19,7 @@ from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.cells import as_text, is_utf8, plain, without_blanks
 from montecarlo.portfolio.columns import COLUMN, COLUMNS
 from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
-from montecarlo.portfolio.mapping import ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 
 
@@ -66,6 +66,9 @@ def read_rows(
         column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name)
         for column in COLUMNS
         if column.name in mapping.origins or column.name in opened.columns
+    } | {
+        f"{DIMENSION}{dimension}": _from_origin(dimension, origin, table, number, name)
+        for dimension, origin in mapping.dimensions.items()
     }
     rejects = tuple(sorted(ragged + undecodable, key=place))
     return RawRows((pa.table(columns),), (name,), np.zeros(len(number), np.int32), number, rejects)
@@ -82,6 +85,13 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
                 raise InvalidPortfolio(
                     f"{file} has no column {wanted!r}, which the mapping names for {column}. {_known(names, mapping)}"
                 )
+    for dimension, origin in mapping.dimensions.items():
+        for wanted in origin.columns:
+            if wanted not in names:
+                raise InvalidPortfolio(
+                    f"{file} has no column {wanted!r} for the dimension {dimension}. {_known(names, mapping)} Name a "
+                    "column of the file, or say under dimensions in the mapping where it is."
+                )
     available = set(mapping.origins) | set(names)
     missing = [
         column.name
@@ -93,7 +103,8 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
             f"{file} has no column {', '.join(missing)}. {_known(names, mapping)} Name the columns so, or say in a "
             "mapping where they are."
         )
-    wanted_by = {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
+    wanted_by = {name: dimension for dimension, origin in mapping.dimensions.items() for name in origin.columns}
+    wanted_by |= {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
     for name in wanted_by:
         if names.count(name) > 1:
             raise InvalidPortfolio(f"{file} has the column {name!r} more than once. Rename or remove all but one.")
@@ -102,7 +113,8 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
 
 def _known(names: list[str], mapping: ColumnMapping) -> str:
     """What a file has of the names that are looked for, in words. Others are not told: they may be a row's cells."""
-    known = [*COLUMN, *(name for origin in mapping.origins.values() for name in origin.columns)]
+    origins = (*mapping.origins.values(), *mapping.dimensions.values())
+    known = [*COLUMN, *(name for origin in origins for name in origin.columns)]
     same = {name.casefold() for name in names}
     found = [name for name in dict.fromkeys(known) if name in names]
     near = [name for name in dict.fromkeys(known) if name not in names and name.casefold() in same]

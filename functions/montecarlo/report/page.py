@@ -45,6 +45,7 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         distribution_section(view, distributions),
         breakdown_section(view, "segments"),
         breakdown_section(view, "regions"),
+        *(breakdown_section(view, name) for name in view.portfolio.dimensions),
         capital_section(view),
         provisions_section(view),
         precision_section(view),

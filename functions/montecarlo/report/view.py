@@ -25,7 +25,7 @@ BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
-    "probit_shift", "el_check", "analytic_el",
+    "dimensions", "probit_shift", "el_check", "analytic_el",
 )  # fmt: skip
 """Keys of a case that are no figures of their own, or another name of one."""
 
@@ -80,7 +80,7 @@ class ThinnedEstimates:
 
 @dataclass(frozen=True)
 class PartLosses:
-    """What a segment or region loses in a case, in currency units; contributions at the result's level for them."""
+    """What a segment, region or value loses in a case, in currency units; contributions at the result's level."""
 
     el: Figure = Figure(None)
     var_contribution: Figure = Figure(None)
@@ -110,6 +110,7 @@ class CaseView:
     thinned: Sequence[ThinnedEstimates]
     segments: Mapping[str, PartLosses]
     regions: Mapping[str, PartLosses]
+    dimensions: Mapping[str, Mapping[str, PartLosses]]
 
     def figure(self, path: Path) -> Figure:
         """The figure there; one without a value where the case has none."""
@@ -118,7 +119,7 @@ class CaseView:
 
 @dataclass(frozen=True)
 class Holding:
-    """What a segment or region holds: number of loans, exposure in currency units."""
+    """What a segment, region or value holds: number of loans, exposure in currency units."""
 
     loans: float | None = None
     exposure: float | None = None
@@ -158,6 +159,14 @@ class BorrowersView:
 
 
 @dataclass(frozen=True)
+class DimensionView:
+    """What the values of a dimension hold. told: whether there are "all" values, the "largest" of all, or of "some"."""
+
+    told: str | None
+    values: Mapping[str, Holding]
+
+
+@dataclass(frozen=True)
 class PortfolioView:
     """Which portfolio it was and what it holds."""
 
@@ -167,6 +176,7 @@ class PortfolioView:
     borrowers: BorrowersView | None
     segments: Mapping[str, Holding]
     regions: Mapping[str, Holding]
+    dimensions: Mapping[str, DimensionView]
 
 
 @dataclass(frozen=True)
@@ -340,6 +350,7 @@ def case_view(name: str, index: int, case: Node, contribution_level: str) -> Cas
         thinned=sorted((row for row in thinned if row is not None), key=lambda row: -row.scenarios),
         segments=parts_of(case.child("segments"), contribution_level),
         regions=parts_of(case.child("regions"), contribution_level),
+        dimensions={name: parts_of(parts, contribution_level) for name, parts in case.child("dimensions").children()},
     )
 
 
@@ -400,7 +411,7 @@ def thinned_estimates(row: Node) -> ThinnedEstimates | None:
 
 
 def parts_of(parts: Node, contribution_level: str) -> dict[str, PartLosses]:
-    """Segments or regions of a case."""
+    """Segments, regions or a dimension's values of a case."""
     return {
         name: PartLosses(
             el=figure_at(part, ("el",)),
@@ -418,17 +429,20 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
     """The portfolio that was simulated."""
     indices = portfolio.child("concentration")
 
-    def holdings(kind: str) -> dict[str, Holding]:
-        parts = portfolio.child(kind).children()
-        return {name: Holding(part.number("loans"), part.number("exposure")) for name, part in parts}
+    def holdings(node: Node) -> dict[str, Holding]:
+        return {name: Holding(part.number("loans"), part.number("exposure")) for name, part in node.children()}
 
     return PortfolioView(
         portfolio.text("source"),
         portfolio.text("as_of"),
         Concentration(indices.number("hhi"), indices.number("hhi_segments"), indices.number("hhi_regions")),
         borrowers_of(portfolio.child("borrowers")) if "borrowers" in portfolio.value else None,
-        holdings("segments"),
-        holdings("regions"),
+        holdings(portfolio.child("segments")),
+        holdings(portfolio.child("regions")),
+        {
+            name: DimensionView(found.text("told"), holdings(found.child("values")))
+            for name, found in portfolio.child("dimensions").children()
+        },
     )
 
 

@@ -23,6 +23,7 @@ from montecarlo.portfolio.files import open_rows
 from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rows import RawRows, gather, read_rows
+from montecarlo.run import dimensions
 from montecarlo.source.objects import InputObject
 from montecarlo.storage.store import NoSuchObject, Store
 
@@ -33,10 +34,13 @@ _HEAD_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What the pilot tells of a portfolio. names_borrowers: whether loans have an ObligorID."""
+    """What the pilot tells of a portfolio. names_borrowers: whether loans have an ObligorID. dimension_parts: how many
+    values these loans have, those of all dimensions.
+    """
 
     profile: LossProfile
     names_borrowers: bool
+    dimension_parts: int
 
 
 def look(
@@ -61,7 +65,8 @@ def look(
     risks = loan_risks(loans, parameters, cases, tables)
     check_unit(risks)
     named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)
-    return FirstLook(LossProfile.of(risks), named)
+    parts = sum(len(each.parts) for each in dimensions.labels(loans.dimensions))
+    return FirstLook(LossProfile.of(risks), named, parts)
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:

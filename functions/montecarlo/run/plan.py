@@ -57,6 +57,7 @@ class Plan:
     count_one_in: int
     count_ranges: int
     by_borrower: bool
+    dimensions: tuple[str, ...]
     mapping: Mapping[str, Any] | None
     parameters: Parameters
     cases: tuple[Case, ...]
@@ -108,7 +109,7 @@ class Plan:
     @property
     def columns(self) -> ColumnMapping:
         """The mapping of columns, parsed."""
-        return ColumnMapping.parse(self.mapping)
+        return ColumnMapping.parse(self.mapping, self.dimensions)
 
     def check(self, digest: str | None) -> None:
         """Raise RunTaken unless the digest is this plan's. An event that was written by hand may have none."""

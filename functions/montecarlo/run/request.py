@@ -10,10 +10,13 @@ from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
+from montecarlo.run.dimensions import MAX_DIMENSIONS
 
 MAX_CASES = 16
 
 MAX_LEVELS = 8
+
+_DIMENSION = re.compile(r"[^\W_][\w .&()+/-]{0,39}")
 
 TARGET_MEASURES = ("ul", *(f"var_{level:g}" for level in VAR_LEVELS), *(f"es_{level:g}" for level in ES_LEVELS))
 """Measures that a run can be asked to be precise in, beside VaR and ES at levels of its own."""
@@ -55,6 +58,8 @@ class RunRequest:
     larger in any case, or `max_scenarios` are reached.
     The run fails where more than `max_rejected_share` of the rows are rejected, or more than `max_duplicate_share` have
     an AccountID that another has; `exact_duplicates` counts these among any number of loans.
+    Results are broken down by the values of the `dimensions` too: columns of the portfolio or of its files, or those
+    that the mapping tells of.
     VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
@@ -72,6 +77,7 @@ class RunRequest:
     max_scenarios: int = 200_000
     levels: tuple[float, ...] | None = None
     contribution_level: float = 99.0
+    dimensions: tuple[str, ...] | None = None
     chunk_loans: int = 50_000
     sample: int = 1
     max_concurrency: int = 500
@@ -117,6 +123,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
     values["levels"] = _levels(values["levels"])
+    values["dimensions"] = _dimensions(values["dimensions"])
     _level("contribution_level", values["contribution_level"])
     own = [f"{name}_{level:g}" for name in ("var", "es") for level in values["levels"] or ()]
     if values["target_measure"] not in (*TARGET_MEASURES, *own):
@@ -134,6 +141,23 @@ def _levels(given: Any) -> tuple[float, ...] | None:
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_LEVELS:
         raise InvalidInput(f"levels must be a list of 1 to {MAX_LEVELS} levels in percent, not {shown(given)}.")
     return tuple(sorted({_level("levels", level) for level in given}))
+
+
+def _dimensions(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_DIMENSIONS:
+        raise InvalidInput(f"dimensions must be a list of 1 to {MAX_DIMENSIONS} names of columns, not {shown(given)}.")
+    for name in given:
+        if not isinstance(name, str) or not _DIMENSION.fullmatch(name) or name in ("segments", "regions"):
+            raise InvalidInput(
+                f"dimensions: {shown(name)} is no name for a dimension: take 1 to 40 letters, digits, spaces, and any "
+                "of _ . & ( ) + / -, a letter or digit first, but not segments or regions, and say under dimensions in "
+                "the mapping which column of the file it is."
+            )
+        if sum(isinstance(other, str) and other.lower() == name.lower() for other in given) > 1:
+            raise InvalidInput(f"dimensions: {name} is there twice: capitals make no difference.")
+    return tuple(given)
 
 
 def _level(name: str, given: Any) -> float:

@@ -15,7 +15,8 @@ from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.borrowers import Borrowers
-from montecarlo.run.partial import Partial, Totals
+from montecarlo.run.breakdown import Totals
+from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,8 @@ def build(
     segments, regions = total.segments.totals(plan.sample), total.regions.totals(plan.sample)
     sampling_error = _sampling_error(segments, plan.sample) * _clustering(total, borrowers)
     segment_names = list(plan.parameters.segments)
+    named = {name: found.named() for name, found in zip(plan.dimensions, total.dimensions, strict=True)}
+    further = {name: (breakdown.totals(plan.sample), parts) for name, (parts, breakdown) in named.items()}
     pd_sums = sums.exact(total.pd_sum)
     cases = {}
     for c, case in enumerate(plan.cases):
@@ -78,8 +81,9 @@ def build(
             },
             "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
-            "segments": _parts(plan, segments, c, sample, segment_names),
-            "regions": _parts(plan, regions, c, sample, REGIONS),
+            "segments": _parts(plan, segments, segment_names, c, sample),
+            "regions": _parts(plan, regions, REGIONS, c, sample),
+            **_if_any("dimensions", {name: _parts(plan, *of, c, sample) for name, of in further.items()}),
         }
     return {
         "schema": SCHEMA,
@@ -101,6 +105,13 @@ def build(
             **({} if borrowers is None else {"borrowers": _borrowers(borrowers, segments, plan.sample)}),
             "segments": _holdings(segments, segment_names),
             "regions": _holdings(regions, REGIONS),
+            **_if_any(
+                "dimensions",
+                {
+                    name: {"told": found.told, "values": _holdings(*further[name])}
+                    for name, found in zip(plan.dimensions, total.dimensions, strict=True)
+                },
+            ),
         },
         "loans": asdict(total.counts),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
@@ -189,17 +200,23 @@ def losses_table(plan: Plan, losses: npt.NDArray[np.int64], weights: Floats) -> 
 
 
 def segments_table(result: Mapping[str, Any]) -> pa.Table:
-    """Holdings, expected loss and tail contribution by segment and by region, one row for each part and case."""
+    """Holdings, expected loss and tail contribution by segment, region and dimension, a row for each part and case.
+
+    kind: "segments", "regions" or a dimension's name.
+    """
 
     def flat(figures: Mapping[str, Any]) -> dict[str, Any]:
         errors = {f"{key}_standard_error": error for key, error in figures["standard_error"].items()}
         return {key: figure for key, figure in figures.items() if not isinstance(figure, Mapping)} | errors
 
+    own = ("segments", "regions")
+    holdings = {kind: result["portfolio"][kind] for kind in own}
+    holdings |= {name: found["values"] for name, found in result["portfolio"].get("dimensions", {}).items()}
     rows = [
-        {"kind": kind, "part": part, "case": case, **result["portfolio"][kind][part], **flat(figures)}
-        for kind in ("segments", "regions")
+        {"kind": kind, "part": part, "case": case, **held[part], **flat(figures)}
+        for kind, held in holdings.items()
         for case, values in result["cases"].items()
-        for part, figures in values[kind].items()
+        for part, figures in (values if kind in own else values["dimensions"])[kind].items()
     ]
     table = pa.Table.from_pylist(rows)
     unknown = [column.cast(pa.float64()) if pa.types.is_null(column.type) else column for column in table.columns]
@@ -254,7 +271,7 @@ def _el_check(sample: LossSample, expected: float, exposure: int) -> dict[str, A
     }
 
 
-def _parts(plan: Plan, totals: Totals, case: int, sample: LossSample, names: Sequence[str]) -> dict[str, Any]:
+def _parts(plan: Plan, totals: Totals, names: Sequence[str], case: int, sample: LossSample) -> dict[str, Any]:
     """Expected loss, contributions to VaR and ES, capital and provisions of each part that holds a loan."""
     level = plan.contribution_level
     found = contributions(sample, totals.losses[case], level / 100)
@@ -277,6 +294,11 @@ def _parts(plan: Plan, totals: Totals, case: int, sample: LossSample, names: Seq
             "lifetime_ecl": _lifetime(totals, case, slice(part, part + 1)),
         }
     return parts
+
+
+def _if_any(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing of what the run was not asked for."""
+    return {name: values} if values else {}
 
 
 def _lifetime(totals: Totals, case: int, parts: slice) -> float | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from montecarlo.simulation import binary
 from montecarlo.simulation.binary import Binary, CompiledError
-from montecarlo.simulation.trials import Trials
+from montecarlo.simulation.trials import Rows, Trials
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ class Library:
         self._random_words = library.random_words
         loss, region = _array(np.int64, 1), _array(np.int16, 1)
         by_region, frequency = _array(np.int64, 3), _array(np.int64, 2)
-        self._add_losses.argtypes = [*_TRIALS, loss, region, loss, ctypes.c_int64, by_region, frequency]
+        by_row = [ctypes.c_int64, _array(np.int32, 2), ctypes.c_int64, by_region]
+        self._add_losses.argtypes = [*_TRIALS, loss, region, loss, ctypes.c_int64, by_region, frequency, *by_row]
         self._find_defaults.argtypes = [*_TRIALS, _array(np.int64, 2), _array(np.int64, 1)]
         self._random_words.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int64, _array(np.uint64, 1)]
         for function in (self._add_losses, self._find_defaults, self._random_words):
@@ -62,10 +63,12 @@ class Library:
         weights: Ints,
         by_region: Ints,
         frequency: Ints,
+        rows: Rows,
+        by_row: Ints,
     ) -> None:
         """What `numpy_kernel.add_losses` does, for losses that do not depend on the scenario."""
-        regions = by_region.shape[1]
-        self._add_losses(*_arguments(trials), loss, region, weights, regions, by_region, frequency)
+        further = len(rows.row), np.ascontiguousarray(rows.row), rows.count, by_row
+        self._add_losses(*_arguments(trials), loss, region, weights, by_region.shape[1], by_region, frequency, *further)
 
     def find(self, trials: Trials) -> list[tuple[Ints, Ints]]:
         """What `numpy_kernel.Finder.find` does, the defaults in no order. Takes 8 bytes a trial and case."""

@@ -128,14 +128,16 @@ static inline int find_candidates(const Trials *trials, int64_t loan, const Bloc
     return found;
 }
 
-/* Adds each default's loss to its region's cell of by_region (C, regions, S), and its scenario's weight to the loan's
- * of frequency (C, N). */
+/* Adds each default's loss to its region's cell of by_region (C, regions, S) and, for each of D dimensions, to the cell
+ * of the loan's row (D, N) of by_row (C, rows, S); and its scenario's weight to the loan's of frequency (C, N). */
 void add_losses(uint64_t seed, int64_t first_scenario, int64_t scenarios, int64_t cases, int64_t loans,
                 const uint32_t *phi, const int32_t *drift, const uint64_t *key, const int32_t *alpha,
                 const int64_t *loss, const int16_t *region, const int64_t *weight, int64_t regions,
-                int64_t *by_region, int64_t *frequency) {
+                int64_t *by_region, int64_t *frequency, int64_t dimensions, const int32_t *row, int64_t rows,
+                int64_t *by_row) {
     const Trials trials = {seed, first_scenario, scenarios, cases, loans, phi, drift, key, alpha};
     Candidate candidates[BLOCK];
+    uint32_t defaulted[BLOCK];
     for (int64_t start = 0; start < scenarios; start += BLOCK) {
         Block block = block_at(&trials, start);
         for (int64_t loan = 0; loan < loans; loan++) {
@@ -155,6 +157,17 @@ void add_losses(uint64_t seed, int64_t first_scenario, int64_t scenarios, int64_
                     weighted += weight[start + s] & mask;
                 }
                 frequency[c * loans + loan] += weighted;
+                if (!dimensions) continue;
+                int defaults = 0;
+                for (int n = 0; n < found; n++) { /* again, rather than noted down above, where most want no rows */
+                    uint32_t s = candidates[n].scenario;
+                    defaulted[defaults] = s; /* overwritten by the next one unless it is a default */
+                    defaults += candidates[n].random < threshold(phi, own, drift[start + s]);
+                }
+                for (int64_t d = 0; d < dimensions; d++) {
+                    cells = by_row + (c * rows + row[d * loans + loan]) * scenarios + start;
+                    for (int n = 0; n < defaults; n++) cells[defaulted[n]] += lost;
+                }
             }
         }
     }

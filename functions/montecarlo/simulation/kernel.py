@@ -27,7 +27,7 @@ from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import compiled, numpy_kernel
-from montecarlo.simulation.trials import WEIGHT_BITS, Ints, Trials, lgd_words
+from montecarlo.simulation.trials import WEIGHT_BITS, Ints, Rows, Trials, lgd_words
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,14 @@ _CHECKED_LOANS = 8  # simulated by both kernels before the compiled one is trust
 class Simulation:
     """Losses in cents, and how often each loan defaulted.
 
-    by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). frequency: int64 (C, N), the weight of the scenarios
-    in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what computed them, to the same bits.
+    by_segment: int64 (C, K, S). by_region: int64 (C, REGIONS, S). by_row: int64 (C, R, S), of `Rows`.
+    frequency: int64 (C, N), the weight of the scenarios in which the loan defaults, in 2**-WEIGHT_BITS. kernel: what
+    computed them, to the same bits.
     """
 
     by_segment: Ints
     by_region: Ints
+    by_row: Ints
     frequency: Ints
     kernel: Kernel
 
@@ -59,12 +61,16 @@ def simulate(
     seed: int,
     kernel: Kernel = "compiled",
     cache: Path | None = None,
+    rows: Rows | None = None,
 ) -> Simulation:
     """Simulate every loan in every scenario and case.
 
-    kernel: "numpy" does without machine code. cache: the user's cache folder, as `compiled.load` takes it.
+    kernel: "numpy" does without machine code. cache: the user's cache folder, as `compiled.load` takes it. rows: where
+    the losses are added beside segment and region.
     """
-    work = _Work(loans, tables, scenarios, seed)
+    rows = rows or Rows(np.empty((0, len(loans)), dtype=np.int32), 0)
+    work = _Work(loans, tables, scenarios, seed, rows)
+    by_row = work.no_losses(rows.count)
     by_segment = np.zeros((tables.cases, tables.sectors, len(scenarios)), dtype=np.int64)
     by_region = np.zeros((tables.cases, len(REGIONS), len(scenarios)), dtype=np.int64)
     frequency = np.zeros((tables.cases, len(loans)), dtype=np.int64)
@@ -73,6 +79,8 @@ def simulate(
         loss = work.certain_loss(loan)
         by_segment[:, loans.sector[loan]] += loss
         by_region[:, loans.region[loan]] += loss
+        for row in rows.row:
+            by_row[:, row[loan]] += loss
         frequency[:, loan] = work.weights.sum()
 
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
@@ -81,19 +89,22 @@ def simulate(
     for sector in range(tables.sectors):
         members = drawn[loans.sector[drawn] == sector]
         if members.size:
-            losses, often = work.simulate_sector(members, library)
+            losses, often = work.simulate_sector(members, library, by_row)
             by_segment[:, sector] += losses.sum(axis=1)
             by_region += losses
             frequency[:, members] = often
-    return Simulation(by_segment, by_region, frequency, "compiled" if library else "numpy")
+    return Simulation(by_segment, by_region, by_row, frequency, "compiled" if library else "numpy")
 
 
-def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
-    """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them."""
-    sums = (
-        8 * cases * (sectors + 3 * len(REGIONS) + 2) * scenarios
-    )  # the result's, one sector's and, at the check, a third
-    columns = (24 * cases + 50) * loans
+def peak_memory(loans: int, scenarios: int, cases: int, sectors: int, dimensions: int = 0, rows: int = 0) -> int:
+    """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them.
+
+    dimensions, rows: of `Rows`.
+    """
+    # The result's, one sector's and, at the check, a third; of few loans in as many rows, two more.
+    checked = 2 * min(rows, dimensions * _CHECKED_LOANS)
+    sums = 8 * cases * (sectors + 3 * len(REGIONS) + 2 + rows + checked) * scenarios
+    columns = (24 * cases + 50 + 8 * dimensions) * loans
     buffers = (115 + 16 * cases) * max(numpy_kernel.BATCH_TRIALS, scenarios)  # a tenth, unless most trials are defaults
     return sums + columns + buffers
 
@@ -101,19 +112,27 @@ def peak_memory(loans: int, scenarios: int, cases: int, sectors: int) -> int:
 class _Work:
     """What is simulated."""
 
-    def __init__(self, loans: LoanRisks, tables: ModelTables, scenarios: Scenarios, seed: int) -> None:
+    def __init__(self, loans: LoanRisks, tables: ModelTables, scenarios: Scenarios, seed: int, rows: Rows) -> None:
         self.loans = loans
         self.tables = tables
         self.scenarios = scenarios
         self.seed = seed
+        self.rows = rows
         self.weights = np.rint(scenarios.weights * 2.0**WEIGHT_BITS).astype(np.int64)
 
-    def simulate_sector(self, members: npt.NDArray[np.intp], library: compiled.Library | None) -> tuple[Ints, Ints]:
+    def no_losses(self, rows: int) -> Ints:
+        """int64 (C, rows, S)."""
+        return np.zeros((self.tables.cases, rows, len(self.scenarios)), dtype=np.int64)
+
+    def simulate_sector(
+        self, members: npt.NDArray[np.intp], library: compiled.Library | None, by_row: Ints
+    ) -> tuple[Ints, Ints]:
         """Losses by region, int64 (C, REGIONS, S), and frequencies, int64 (C, M), of M loans of one sector.
 
-        The loans come by descending alpha.
+        The loans come by descending alpha. Their losses are added to `by_row`, too.
         """
         trials = self._trials(members)
+        rows = self.rows.of(members)
         by_region = np.zeros((trials.cases, len(REGIONS), trials.scenarios), dtype=np.int64)
         frequency = np.zeros((trials.cases, members.size), dtype=np.int64)
         region = self.loans.region[members]
@@ -121,10 +140,12 @@ class _Work:
             find = library.find if library else numpy_kernel.Finder(trials).find
             for case, position, scenario in numpy_kernel.defaults(trials, find):
                 loss = self._drawn_losses(members[position], scenario)
-                numpy_kernel.add(case, position, scenario, loss, region, self.weights, by_region, frequency)
+                numpy_kernel.add(
+                    case, position, scenario, loss, region, self.weights, by_region, frequency, rows, by_row
+                )
         else:
             add_losses = library.add_losses if library else numpy_kernel.add_losses
-            add_losses(trials, self.loans.loss[members], region, self.weights, by_region, frequency)
+            add_losses(trials, self.loans.loss[members], region, self.weights, by_region, frequency, rows, by_row)
         return by_region, frequency
 
     def certain_loss(self, loan: np.intp) -> Ints:
@@ -165,8 +186,13 @@ def _trusted(library: compiled.Library | None, work: _Work, drawn: npt.NDArray[n
         return library
     sector, batch = work.loans.sector[drawn], numpy_kernel.batch_loans(len(work.scenarios))
     few = drawn[sector == sector[0]][: min(_CHECKED_LOANS, batch)]
-    ours, theirs = (work.simulate_sector(few, each) for each in (None, library))
-    if all(map(np.array_equal, ours, theirs)):
+    used, row = np.unique(work.rows.row[:, few], return_inverse=True)  # no more sums than these loans need
+    all_rows = work.rows.row.copy()
+    all_rows[:, few] = row.reshape(all_rows.shape[0], few.size)
+    work = _Work(work.loans, work.tables, work.scenarios, work.seed, Rows(all_rows, used.size))
+    by_row = [work.no_losses(used.size) for _ in range(2)]
+    ours, theirs = (work.simulate_sector(few, *each) for each in zip((None, library), by_row, strict=True))
+    if all(map(np.array_equal, (*ours, by_row[0]), (*theirs, by_row[1]))):
         return library
     logger.error("NumPy simulates, for the compiled kernel gives other bits: %s.", library.binary.compiler)
     return None

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal
-from montecarlo.simulation.trials import Defaults, Find, Ints, Trials, tie_bits
+from montecarlo.simulation.trials import Defaults, Find, Ints, Rows, Trials, tie_bits
 
 BATCH_TRIALS = 1 << 19
 """Loans x scenarios at once: bytes and flags stay in a core's own cache."""
@@ -20,15 +20,22 @@ _SLACK = 1 << 18  # Q24: how far above its loans' thresholds a screen may lie be
 
 
 def add_losses(
-    trials: Trials, loss: Ints, region: npt.NDArray[np.int16], weights: Ints, by_region: Ints, frequency: Ints
+    trials: Trials,
+    loss: Ints,
+    region: npt.NDArray[np.int16],
+    weights: Ints,
+    by_region: Ints,
+    frequency: Ints,
+    rows: Rows,
+    by_row: Ints,
 ) -> None:
-    """Add each default's loss to its region and scenario, and its scenario's weight to its loan.
+    """Add each default's loss to its region, rows and scenario, and its scenario's weight to its loan.
 
     loss: int64 (M,). region: int16 (M,). weights: int64 (S,). by_region: int64 (C, REGIONS, S). frequency: int64 (C,
-    M).
+    M). by_row: int64 (C, R, S).
     """
     for case, position, scenario in defaults(trials, Finder(trials).find):
-        add(case, position, scenario, loss.take(position), region, weights, by_region, frequency)
+        add(case, position, scenario, loss.take(position), region, weights, by_region, frequency, rows, by_row)
 
 
 def defaults(trials: Trials, find: Find) -> Iterator[tuple[int, Ints, Ints]]:
@@ -48,11 +55,15 @@ def add(
     weights: Ints,
     by_region: Ints,
     frequency: Ints,
+    rows: Rows,
+    by_row: Ints,
 ) -> None:
     """As `add_losses`, n defaults of one case with their losses: position, scenario, loss int64 (n,)."""
     cell = region.take(position) * np.int64(weights.size) + scenario
     np.add.at(by_region[case].reshape(-1), cell, loss)
     np.add.at(frequency[case], position, weights.take(scenario))
+    for row in rows.row:
+        np.add.at(by_row[case].reshape(-1), row.take(position) * np.int64(weights.size) + scenario, loss)
 
 
 def batch_loans(scenarios: int) -> int:

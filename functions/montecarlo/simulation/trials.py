@@ -61,6 +61,20 @@ class Trials:
         return replace(self, key=self.key[loans], alpha=self.alpha[:, loans])
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Where losses are added beside segment and region: in each of D dimensions to one of R rows, those of a dimension
+    following those of the one before. row: int32 (D, M), of M loans. count: R.
+    """
+
+    row: npt.NDArray[np.int32]
+    count: int
+
+    def of(self, loans: npt.NDArray[np.intp]) -> Self:
+        """Those of some of the loans."""
+        return replace(self, row=self.row.take(loans, axis=1))
+
+
 Find = Callable[[Trials], list[Defaults]]
 """Finds the defaults of each case, in any order."""
 

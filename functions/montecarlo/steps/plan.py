@@ -99,7 +99,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
     store = host.store
     earlier, etag = find(store, request.run) or (None, None)
     parameters = load(request.parameters)
-    columns = ColumnMapping.parse(request.mapping)
+    columns = ColumnMapping.parse(request.mapping, request.dimensions or ())
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
     place, source = host.find_store(request.portfolio)
@@ -121,7 +121,8 @@ def _make(request: RunRequest, host: Host) -> Plan:
     tables = model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
     seen = pilot.look(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
-    work = replace(_work(request, listing.census, len(cases), _parts(parameters)), by_borrower=seen.names_borrowers)
+    parts = _parts(parameters) + seen.dimension_parts
+    work = replace(_work(request, listing.census, len(cases), parts), by_borrower=seen.names_borrowers)
     estimate = cost.estimate(work, setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
@@ -143,6 +144,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
         count_one_in=one_in,
         count_ranges=duplicates.ranges_of(simulated, one_in),
         by_borrower=seen.names_borrowers,
+        dimensions=request.dimensions or (),
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,
@@ -177,6 +179,7 @@ def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
     """What decides a run's numbers and is known before the portfolio is looked at."""
     names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping")
     asked = {name: getattr(request, name) for name in names}
+    asked["dimensions"] = request.dimensions or ()
     return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}
 
 

@@ -14,7 +14,7 @@ from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
-from montecarlo.run import borrowers, duplicates
+from montecarlo.run import borrowers, dimensions, duplicates
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
@@ -67,9 +67,18 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     borrowers.check(plan, loans)
     risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
     valuation = value(loans, risks, drawn.tables)
+    labels = dimensions.labels(loans.dimensions)
 
     started = time.perf_counter()
-    simulation = kernel.simulate(risks, drawn.tables, drawn.scenarios, plan.seed, host.kernel, host.cache)
+    simulation = kernel.simulate(
+        risks,
+        drawn.tables,
+        drawn.scenarios,
+        plan.seed,
+        host.kernel,
+        host.cache,
+        dimensions.rows(labels, len(loans)),
+    )
     seconds = time.perf_counter() - started
 
     partial = Partial.of_chunk(
@@ -80,6 +89,7 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         simulation,
         counts,
         dict(Counter(reject.reason for reject in rejects)),
+        labels,
     )
     partial.slices = chunk.digest
     partial.kernel_seconds = seconds

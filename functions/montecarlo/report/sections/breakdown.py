@@ -1,14 +1,27 @@
-"""Losses by segment and by region, and what each contributes to the tail."""
+"""Losses by segment, region and dimension, and what each part contributes to the tail."""
+
+from dataclasses import replace
 
 from montecarlo.report.charts.bars import legend
 from montecarlo.report.figures import compared
 from montecarlo.report.markup import Html, section, tag
-from montecarlo.report.sections.tables import PART_EL, part_es, part_var, parts_table
+from montecarlo.report.sections.tables import (
+    PART_CAPITAL,
+    PART_EL,
+    PART_LIFETIME,
+    PART_TWELVE_MONTH,
+    part_es,
+    part_var,
+    parts_table,
+)
 from montecarlo.report.view import ResultView
 
 
 def breakdown_section(result: ResultView, kind: str) -> Html:
-    """Expected loss, and contributions to VaR and ES. kind: "segments" or "regions"."""
+    """Expected loss, and contributions to VaR and ES; by dimensions capital and provisions, too.
+
+    kind: "segments", "regions" or a dimension's name.
+    """
     cases = compared(result.cases)
     caption = "Small figures: share of the exposure."
     if any(case.el_check for case in cases):
@@ -23,6 +36,27 @@ def breakdown_section(result: ResultView, kind: str) -> Html:
     )
     if not expected and not in_tail:
         return Html()
-    heading = "Losses by segment" if kind == "segments" else "Losses by ZIP region"
     tail = [tag("h3", "Contributions to the tail"), in_tail] if in_tail else []
-    return section(heading, *([legend(cases, "bar"), expected] if expected else []), *tail)
+    heading = {"segments": "Losses by segment", "regions": "Losses by ZIP region"}.get(kind, f"Losses by {kind}")
+    dimension = result.portfolio.dimensions.get(kind)
+    return section(
+        heading,
+        *([tag("p", TOLD[dimension.told])] if dimension and dimension.told in TOLD else []),
+        *([legend(cases, "bar"), expected] if expected else []),
+        *tail,
+        *(_required(result, kind) if dimension else []),
+    )
+
+
+TOLD = {
+    "largest": "The values with the largest exposure have a line of their own; other has the rest.",
+    "some": "There are more values than are told apart. Those with a line of their own are the largest of some that a"
+    " hash picks, the same in every run; other has the rest.",
+}
+
+
+def _required(result: ResultView, kind: str) -> list[Html]:
+    """Capital and provisions, under a heading."""
+    figures = [replace(figure, drawn="") for figure in (PART_CAPITAL, PART_TWELVE_MONTH, PART_LIFETIME)]
+    shown = parts_table(result, kind, figures, "Basel IRB capital, and ECL over 12 months and over the loans' life.")
+    return [tag("h3", "Capital and provisions"), shown] if shown else []

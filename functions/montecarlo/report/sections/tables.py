@@ -1,4 +1,4 @@
-"""Tables that several sections have: a measure's cells, and segments or regions with their figures by case."""
+"""Tables that several sections have: a measure's cells, and parts of the portfolio with their figures by case."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Uni
 
 @dataclass(frozen=True)
 class PartFigure:
-    """A figure that segments or regions have in each case; `key` as in PartLosses.
+    """A figure that parts of the portfolio have in each case; `key` as in PartLosses.
 
     title: what it is called in a column's head.
     share: what is shown as a share of exposure is so many times the figure; None where nothing is.
@@ -68,6 +68,9 @@ class PartFigure:
         return self.measure is not None and any(case.figure(self.measure.path).inapplicable for case in cases)
 
 
+KINDS = {"segments": "Segment", "regions": "ZIP region"}
+"""What a part is called in a column's head; a value of a dimension by the dimension's name."""
+
 PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
 PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
 PART_TWELVE_MONTH = PartFigure("twelve_month_ecl", "12 months", share=1.0)
@@ -94,14 +97,16 @@ class Parts:
 
     @classmethod
     def of(cls, result: ResultView, kind: str) -> "Parts":
-        """kind: "segments" or "regions"."""
+        """kind: "segments", "regions" or a dimension's name."""
         cases = compared(result.cases)
+        if found := result.portfolio.dimensions.get(kind):
+            return cls(kind, found.values, [case.dimensions.get(kind, {}) for case in cases])
         if kind == "segments":
             return cls(kind, result.portfolio.segments, [case.segments for case in cases])
         return cls(kind, result.portfolio.regions, [case.regions for case in cases])
 
     def names(self) -> list[str]:
-        """Of all parts: segments in the result's order, regions in that of their digits, unknown ones last."""
+        """Of all parts: in the result's order, regions in that of their digits, unknown ones last."""
         names = list(dict.fromkeys(name for group in (self.holdings, *self.by_case) for name in group))
         if self.kind == "regions":
             names.sort(key=lambda name: REGIONS.index(name) if name in REGIONS else len(REGIONS))
@@ -118,15 +123,17 @@ class Parts:
     def label(self, name: str) -> Html:
         """A part's name; a region's digit with its states."""
         states = REGION_LABELS.get(name) if self.kind == "regions" else None
+        if self.kind not in KINDS:
+            return joined([name])
         return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
 
 
 def parts_table(
     result: ResultView, kind: str, figures: Sequence[PartFigure], caption: str, loans: bool = False
 ) -> Html:
-    """Segments or regions down, the figures of the compared cases across; nothing where no case has one of them.
+    """Parts down, the figures of the compared cases across; nothing where no case has one of them.
 
-    kind: "segments" or "regions". loans: whether to tell how many loans each part has.
+    kind: "segments", "regions" or a dimension's name. loans: whether to tell how many loans each part has.
     """
     cases, parts = compared(result.cases), Parts.of(result, kind)
     known = {figure: values for figure in figures if (values := list(parts.values(figure)))}
@@ -168,7 +175,7 @@ def parts_table(
                 cells.append(tag("td", bars(cases, sums, max(values)) if charted else Html(), class_="bars"))
         return cells
 
-    head: list[str] = ["Segment" if kind == "segments" else "ZIP region", *(["Loans"] if loans else []), "Exposure"]
+    head: list[str] = [KINDS.get(kind, kind), *(["Loans"] if loans else []), "Exposure"]
     for figure in known:
         head += [f"{case_title(case)} {figure.title}" for case in cases]
         if figure.drawn:

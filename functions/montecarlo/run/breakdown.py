@@ -1,0 +1,120 @@
+"""Sums over the parts of a portfolio: segments, regions, or the values of a dimension. Knows numbers only."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from montecarlo.model import sums
+from montecarlo.model.credit import LoanRisks, check_exposure
+from montecarlo.model.valuation import Valuation
+
+Ints = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+
+
+@dataclass(eq=False)
+class Breakdown:
+    """Sums over the loans of each of B parts (segments or regions), in C cases and S scenarios.
+
+    losses: int64 (C, B, S), cents; never above the exposure, which `credit.MAX_EXPOSURE` bounds. loans: int64 (B,).
+    without_lifetime: int64 (B,), loans that `lifetime` leaves out. The others are exact sums as `sums` keeps them:
+    exposure: (B, 2), cents. squares: (B, 4), of exposures in cents. expected_squares: (B, 4), of the first case's
+    expected losses. expected_loss, capital, twelve_month, lifetime: (C, B, 2), in the unit of `valuation`.
+    """
+
+    losses: Ints
+    loans: Ints
+    without_lifetime: Ints
+    exposure: Ints
+    squares: Ints
+    expected_squares: Ints
+    expected_loss: Ints
+    capital: Ints
+    twelve_month: Ints
+    lifetime: Ints
+
+    @classmethod
+    def of(
+        cls, part: npt.NDArray[np.integer], parts: int, loans: LoanRisks, valuation: Valuation, losses: Ints
+    ) -> Self:
+        """Sums of `loans` by `part`, the index of each loan's part (N,)."""
+
+        def by_case(values: Ints) -> Ints:
+            return np.array([sums.total(case, part, parts) for case in values])
+
+        def count(chosen: npt.NDArray[np.bool_]) -> Ints:
+            return np.bincount(part[chosen], minlength=parts).astype(np.int64)
+
+        return cls(
+            losses=losses,
+            loans=count(np.ones(part.size, dtype=bool)),
+            without_lifetime=count(~valuation.has_lifetime),
+            exposure=sums.total(loans.exposure, part, parts),
+            squares=sums.squares(loans.exposure, part, parts),
+            expected_squares=sums.squares(valuation.expected_loss[0], part, parts),
+            expected_loss=by_case(valuation.expected_loss),
+            capital=by_case(valuation.capital),
+            twelve_month=by_case(valuation.twelve_month),
+            lifetime=by_case(np.where(valuation.has_lifetime, valuation.lifetime, 0)),
+        )
+
+    def add(self, other: Self) -> None:
+        """Add the sums over other loans in the same scenarios and cases.
+
+        Raises InvalidPortfolio where losses can no longer be added up exactly.
+        """
+        check_exposure(_total(self.exposure) + _total(other.exposure))
+        for name, array in vars(self).items():
+            array += getattr(other, name)
+
+    def placed(self, places: npt.NDArray[np.intp], parts: int) -> Self:
+        """The same sums by so many other parts: each of ours at its place, those of one place added up."""
+
+        def moved(array: Ints, axis: int) -> Ints:
+            shape = list(array.shape)
+            shape[axis] = parts
+            result = np.zeros(shape, dtype=np.int64)
+            np.add.at(np.moveaxis(result, axis, 0), places, np.moveaxis(array, axis, 0))
+            return result
+
+        return type(self)(**{name: moved(array, int(name in _BY_CASE)) for name, array in vars(self).items()})
+
+    def totals(self, one_in: int = 1) -> "Totals":
+        """The sums over the portfolio, estimated from these over a sample of one loan in so many.
+
+        Raises InvalidPortfolio where losses cannot be added up exactly.
+        """
+        check_exposure(_total(self.exposure) * one_in)
+        exact = {name: sums.exact(array) for name, array in vars(self).items() if name not in _PLAIN}
+        return Totals(
+            **{name: getattr(self, name) * one_in for name in _PLAIN},
+            **{name: values * one_in ** (2 if name in _SQUARED else 1) for name, values in exact.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """A `Breakdown`'s sums, for results to be made of: exact ones as Python's integers, object (B,) or (C, B)."""
+
+    losses: Ints
+    loans: Ints
+    without_lifetime: Ints
+    exposure: Objects
+    squares: Objects
+    expected_squares: Objects
+    expected_loss: Objects
+    capital: Objects
+    twelve_month: Objects
+    lifetime: Objects
+
+
+_PLAIN = ("losses", "loans", "without_lifetime")
+_BY_CASE = ("losses", "expected_loss", "capital", "twelve_month", "lifetime")
+_SQUARED = ("squares", "expected_squares")
+
+
+def _total(words: Ints) -> int:
+    """The sum of all parts."""
+    return int(sums.exact(words).sum())
