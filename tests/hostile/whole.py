@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from montecarlo.errors import MonteCarloError
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
@@ -42,7 +43,9 @@ class Outcome:
         }
 
 
-def plan(s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000) -> list[list[Slice]]:
+def plan(
+    s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000, dialect: Dialect = PLAIN
+) -> list[list[Slice]]:
     """The chunks of a portfolio, through JSON as the functions hand them on."""
     store, _ = memory_store(s3)
     documents = [
@@ -51,7 +54,7 @@ def plan(s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000) -> lis
     chunks = [
         chunk
         for document in documents
-        for chunk in pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
+        for chunk in pack(slices(group_objects(document, store), store, chunk_loans, dialect), chunk_loans)
     ]
     return [[Slice.from_json(json.loads(json.dumps(piece.to_json()))) for piece in chunk] for chunk in chunks]
 
@@ -68,7 +71,7 @@ def outcome(files: dict[str, bytes], mapping: ColumnMapping | None = None, chunk
     """What becomes of a portfolio of these files."""
     s3 = MemoryS3()
     s3.objects |= {f"loans/{name}": data for name, data in files.items()}
-    return read(s3, plan(s3, chunk_loans=chunk_loans), mapping)
+    return read(s3, plan(s3, chunk_loans=chunk_loans, dialect=(mapping or ColumnMapping()).dialect), mapping)
 
 
 def refusal_of(action: Callable[[], object]) -> str | None:
