@@ -24,14 +24,15 @@ AS_OF = date(2026, 1, 1)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a portfolio: each chunk's loans, and all rejects by file and row."""
+    """What came out of a portfolio: each chunk's loans, all rejects by file and row, and rows filtered out."""
 
     chunks: list[Loans]
     rejects: list[Reject]
+    filtered: int = 0
 
     @property
     def rows(self) -> int:
-        return sum(map(len, self.chunks)) + len(self.rejects)
+        return sum(map(len, self.chunks)) + len(self.rejects) + self.filtered
 
     def loans(self) -> dict[str, tuple[Any, ...]]:
         """Every number of every loan, to the bit, by AccountID."""
@@ -63,8 +64,10 @@ def read(s3: MemoryS3, chunks: list[list[Slice]], mapping: ColumnMapping | None 
     """The loans and rejects of the chunks."""
     store, _ = memory_store(s3)
     mapping = mapping or ColumnMapping()
-    done = [validate(read_slices(chunk, store, mapping), mapping, SEGMENTS, AS_OF) for chunk in chunks]
-    return Outcome([loans for loans, _ in done], [reject for _, rejects in done for reject in rejects])
+    raw = [read_slices(chunk, store, mapping) for chunk in chunks]
+    done = [validate(rows, mapping, SEGMENTS, AS_OF) for rows in raw]
+    rejects = [reject for _, rejects in done for reject in rejects]
+    return Outcome([loans for loans, _ in done], rejects, sum(rows.filtered for rows in raw))
 
 
 def outcome(files: dict[str, bytes], mapping: ColumnMapping | None = None, chunk_loans: int = 50_000) -> Outcome:

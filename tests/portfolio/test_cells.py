@@ -50,7 +50,9 @@ def by_definition(text: str, dialect: Dialect) -> float:
     sign, mantissa = (mantissa[:1], mantissa[1:]) if mantissa[:1] in ("+", "-") else ("", mantissa)
     whole, _, fraction = mantissa.partition(dialect.decimal)
     groups = whole.split(dialect.thousands) if dialect.thousands else [whole]
-    if len(groups) > 1 and (not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:])):
+    if len(groups) > 1 and (
+        groups[0].startswith("0") or not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:])
+    ):
         return float("nan")
     digits = "".join(groups)
     parts = [
@@ -75,6 +77,6 @@ def test_a_text_is_a_number_in_its_dialect_or_none(cells: list[str], dialect: Di
     assert np.array_equal(np.isfinite(found), np.isfinite(expected))
 
 
-@pytest.mark.parametrize("text", ["1.5", "1.50", "12.34", "1.2345", "1,234.5", "1..234", ".234"])
+@pytest.mark.parametrize("text", ["1.5", "1.50", "12.34", "1.2345", "1,234.5", "1..234", ".234", "0.123"])
 def test_a_point_that_parts_no_thousands_is_not_passed_over(text: str) -> None:
     assert np.isnan(numbers(pa.array([text]), Dialect(decimal=",", thousands="."))[0])

@@ -62,7 +62,8 @@ _THOUSANDS = {" ": _BLANK, "'": "['\u2019]"}
 def _respelled(text: pa.Array, dialect: Dialect, units: Sequence[str]) -> pa.Array:
     """Numbers with a decimal point and nothing else, null for what is no number in this dialect.
 
-    Thousands must stand in groups of three, so that with a comma between them 1,5 is not taken for 15.
+    Thousands must stand in groups of three and begin with no zero, so that with a comma between them neither 1,5 nor
+    0,123 is taken for a whole number.
     """
     if units:
         unit = "|".join(re.escape(each) for each in sorted(units, key=len, reverse=True))
@@ -72,7 +73,7 @@ def _respelled(text: pa.Array, dialect: Dialect, units: Sequence[str]) -> pa.Arr
     whole = "[0-9]+"
     if dialect.thousands:
         between = _THOUSANDS.get(dialect.thousands, re.escape(dialect.thousands))
-        whole = f"(?:[0-9]+|[0-9]{{1,3}}(?:{between}[0-9]{{3}})+)"
+        whole = f"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{between}[0-9]{{3}})+)"
     number = f"^[+-]?(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
     text = pc.if_else(pc.match_substring_regex(text, number), text, pa.scalar(None, pa.string()))
     if dialect.thousands:
