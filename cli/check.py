@@ -56,11 +56,11 @@ def check(
     }
     understood, _ = request.checked({name: value for name, value in given.items() if value is not None})
     columns = ColumnMapping.parse(understood.mapping)
-    found = files.portfolio(portfolio)
+    found = files.portfolio(portfolio, columns.files)
     if isinstance(found, str):
         bucket, _, key = found.removeprefix("s3://").partition("/")
         store = Store(bucket, Place(stack, profile, region).find().client("s3"))
-        listing = find_objects(store, key)
+        listing = find_objects(store, key, columns.files)
         groups = listing.groups(understood.chunk_loans, lambda _: 1)
         objects: Iterator[InputObject] = (item for group, _ in groups for item in group_objects(group, store))
         manifest_date = listing.as_of

@@ -43,6 +43,9 @@ def estimate(
     portfolio: Annotated[
         str | None, typer.Option(metavar="PATH", help="a CSV or Parquet file, a folder of such files, or s3://...")
     ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="as for run: JSON file that says how the files are written")
+    ] = None,
     objects: Annotated[
         int | None,
         typer.Option(parser=whole, metavar="N", help="S3 objects that the loans lie in (default: one a chunk)"),
@@ -83,6 +86,7 @@ def estimate(
 
     from cli import files, plan, request
     from montecarlo.cost import estimate as cost
+    from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
 
     if (loans is None) == (portfolio is None):
@@ -92,6 +96,7 @@ def estimate(
         "chunk_loans": chunk_loans,
         "sample": sample,
         "max_concurrency": concurrency,
+        "mapping": files.json_file(mapping, "mapping"),
         **request.cases(fed_rate or [], cases),
     }
     understood, stress = request.checked({name: value for name, value in given.items() if value is not None})
@@ -100,7 +105,8 @@ def estimate(
             raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
     if loans is not None:
         datagen_request({"loans": loans}, {})
-    source = loans if loans is not None else files.portfolio(portfolio or "")
+    columns = ColumnMapping.parse(understood.mapping)
+    source = loans if loans is not None else files.portfolio(portfolio or "", columns.files)
     setup = plan.setup(
         understood,
         memory_mb=memory,

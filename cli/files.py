@@ -13,6 +13,7 @@ from cli import CommandError
 from cli.deployment import Stack
 from cli.screen import counted, say
 from montecarlo.portfolio.files import format_of
+from montecarlo.portfolio.mapping import ALL_FILES, Files
 from montecarlo.source.listing import MANIFEST_SCHEMA
 from montecarlo.source.objects import is_passed_over
 from montecarlo.storage import keys
@@ -56,17 +57,17 @@ def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def portfolio(text: str) -> dict[str, Path] | str:
-    """A portfolio as a user names it: in S3, or by its files. Raises CommandError."""
+def portfolio(text: str, chosen: Files = ALL_FILES) -> dict[str, Path] | str:
+    """A portfolio as a user names it: in S3, or by its files, of a folder the chosen ones. Raises CommandError."""
     if text.startswith("s3://"):
         if not text.removeprefix("s3://").split("/")[0]:
             raise CommandError(f"{text} names no bucket: give s3://BUCKET/PREFIX/, a file there, or a manifest.json.")
         return text
-    return portfolio_files(Path(text))
+    return portfolio_files(Path(text), chosen)
 
 
-def portfolio_files(path: Path) -> dict[str, Path]:
-    """The portfolio's files, each by its name below the folder: the file given, or all of a folder.
+def portfolio_files(path: Path, chosen: Files = ALL_FILES) -> dict[str, Path]:
+    """The portfolio's files, each by its name below the folder: the file given, or those of a folder that are chosen.
 
     As in a bucket, files that begin with '.' or '_' are passed over, and one that is neither CSV nor Parquet is
     refused. Raises CommandError.
@@ -76,7 +77,7 @@ def portfolio_files(path: Path) -> dict[str, Path]:
             raise CommandError(f"there is no portfolio at {path}.")
         if path.is_dir():
             found = {item.relative_to(path).as_posix(): item for item in sorted(path.rglob("*")) if item.is_file()}
-            files = {name: item for name, item in found.items() if not is_passed_over(name)}
+            files = {name: item for name, item in found.items() if not is_passed_over(name) and chosen.take(name)}
         else:
             files = {path.name: path}
         for name, file in files.items():
@@ -84,7 +85,8 @@ def portfolio_files(path: Path) -> dict[str, Path]:
                 raise CommandError(f"{file}: the name is too long for an object of S3; choose a shorter one.")
             if not format_of(name):
                 raise CommandError(
-                    f"{file}: the name must end in .csv, .csv.gz or .parquet; rename it, or move it elsewhere."
+                    f"{file}: the name must end in .csv, .csv.gz or .parquet; rename it, move it elsewhere, or have "
+                    "the mapping's files ignore it."
                 )
             with file.open("rb"):
                 pass
@@ -93,7 +95,8 @@ def portfolio_files(path: Path) -> dict[str, Path]:
     except (OSError, ValueError) as error:
         raise CommandError(f"the portfolio {path} cannot be read: {error}.") from None
     if not files:
-        raise CommandError(f"{path} holds no file that ends in .csv, .csv.gz or .parquet.")
+        taken = "" if chosen == ALL_FILES else " and that the mapping's files take"
+        raise CommandError(f"{path} holds no file that ends in .csv, .csv.gz or .parquet{taken}.")
     return files
 
 

@@ -1,10 +1,12 @@
-"""The first rows of a local file of any dialect, and what of its dialect the project's own reading cannot take.
+"""The first rows of a local file, however it is written: what its bytes say of its dialect is found here.
 
-A portfolio is read as UTF-8 with commas and decimal points; anything else is found here and named, with the way out.
+What cannot be read by a run in any dialect is named, with the way out.
 """
 
 import csv
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,18 +14,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cli import CommandError
+from montecarlo.portfolio.dialect import PLAIN, QUOTES, Dialect
 from montecarlo.portfolio.files import format_of
 
 ROWS = 2_000
 _BYTES = 1 << 20
-_DELIMITERS = ";\t|"
+_DELIMITERS = (",", ";", "\t", "|", "~", "^", ":", "\x01", "\x1f", " ")
+"""The likeliest first."""
+_ENCODINGS = ("cp1252", "cp850", "mac-roman")
+"""What texts that are not UTF-8 are tried with; those of the east look like cp1252, too."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def of_file(path: Path, name: str) -> pa.Table:
-    """The first rows, texts trimmed and null where empty.
+@dataclass(frozen=True)
+class Beginning:
+    """The first rows, texts trimmed and null where empty; the dialect by the file's bytes, and what is unsure of it."""
 
-    Raises CommandError where the file cannot be read, or not by a run.
-    """
+    table: pa.Table
+    dialect: Dialect = PLAIN
+    doubts: list[str] = field(default_factory=list)
+
+
+def of_file(path: Path, name: str) -> Beginning:
+    """The first rows of a file. Raises CommandError where it cannot be read, or not by a run."""
     kind = format_of(name)
     try:
         if kind == "parquet":
@@ -31,7 +44,7 @@ def of_file(path: Path, name: str) -> pa.Table:
             if batch is None:
                 raise CommandError(f"{path} has no rows.")
             table = pa.table(batch)
-            return table.select([field.name for field in table.schema if not pa.types.is_nested(field.type)])
+            return Beginning(table.select([each.name for each in table.schema if not pa.types.is_nested(each.type)]))
         with path.open("rb") as file:
             data = file.read(_BYTES)
         whole = len(data) < _BYTES
@@ -43,19 +56,14 @@ def of_file(path: Path, name: str) -> pa.Table:
     return _of_csv(path, data, whole)
 
 
-def _of_csv(path: Path, data: bytes, whole: bool) -> pa.Table:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(data) - 4 or whole:  # else a character that was cut off
-            raise CommandError(_other_dialect(path, f"text that is not UTF-8 (byte {error.start:,})")) from None
-        text = data[: error.start].decode("utf-8-sig")
+def _of_csv(path: Path, data: bytes, whole: bool) -> Beginning:
+    doubts: list[str] = []
+    text, dialect = _decoded(path, data, whole, doubts)
     lines = text.splitlines(keepends=True)
     if not whole and len(lines) > 1:
         lines = lines[:-1]  # cut off
-    head, *rows = list(csv.reader(lines[: ROWS + 1])) or [[]]
-    if len(head) == 1 and any(delimiter in head[0] for delimiter in _DELIMITERS):
-        raise CommandError(_other_dialect(path, f"columns parted by {_likeliest(head[0])!r}"))
+    dialect = _parted(lines[: ROWS + 1], dialect)
+    head, *rows = _rows(lines[: ROWS + 1], dialect) or [[]]
     if not rows:
         raise CommandError(f"{path} has no rows below its header.")
     if len(set(head)) < len(head):
@@ -63,19 +71,55 @@ def _of_csv(path: Path, data: bytes, whole: bool) -> pa.Table:
     good = [row for row in rows if len(row) == len(head)]
     columns = zip(*good, strict=True) if good else [()] * len(head)
     table = pa.table({name: pa.array(cells, pa.string()) for name, cells in zip(head, columns, strict=True)})
-    return pa.table({name: _or_null(pc.utf8_trim_whitespace(table[name])) for name in head})
+    return Beginning(pa.table({name: _or_null(pc.utf8_trim_whitespace(table[name])) for name in head}), dialect, doubts)
 
 
 def _or_null(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
 
-def _likeliest(head: str) -> str:
-    return max(_DELIMITERS, key=head.count)
+def _decoded(path: Path, data: bytes, whole: bool, doubts: list[str]) -> tuple[str, Dialect]:
+    """The text, and the dialect with its encoding: UTF-8, or the one in which most signs beyond ASCII are letters."""
+    if data.startswith(_UTF_16) or b"\0\0\0" in (data[0:6:2], data[1:6:2]):
+        raise CommandError(f"{path} is UTF-16, which no run can cut into chunks: write the file in UTF-8.")
+    try:
+        return data.decode("utf-8-sig"), PLAIN
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 4 and not whole:  # a character that was cut off
+            return data[: error.start].decode("utf-8-sig"), PLAIN
+        place = error.start
+
+    def unlikely(encoding: str) -> int:
+        signs = [char for char in data.decode(encoding, "replace") if ord(char) > 127]
+        return sum(not char.isalpha() and char not in "€£§°" for char in signs)
+
+    encoding = min(_ENCODINGS, key=unlikely)
+    around = data[max(place - 20, 0) : place + 20].decode(encoding, "replace").split("\n")
+    shown = max(around, key=lambda part: sum(ord(char) > 127 for char in part)).strip()
+    doubts.append(f"the text is not UTF-8 and is read as {encoding}: is {shown!r} right?")
+    return data.decode(encoding, "replace"), replace(PLAIN, encoding=encoding)
 
 
-def _other_dialect(path: Path, what: str) -> str:
-    return (
-        f"{path} has {what}. A run reads UTF-8 with commas between the columns and a decimal point: write the file so, "
-        "or as Parquet."
-    )
+def _rows(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
+    try:
+        if dialect.quote:
+            return list(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote))
+        return list(csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE))
+    except csv.Error:  # a cell that does not end
+        return []
+
+
+def _parted(lines: Sequence[str], dialect: Dialect) -> Dialect:
+    """The dialect with the delimiter and the quote under which most rows have as many cells as the header."""
+
+    def fit(candidate: Dialect) -> tuple[bool, float, int, int]:
+        head, *rows = _rows(lines, candidate) or [[]]
+        rows = [row for row in rows if row]
+        alike = sum(len(row) == len(head) for row in rows) / max(len(rows), 1)
+        quoted = sum(len(cell) > 1 and cell[0] == cell[-1] and cell[0] in "'\"" for row in rows for cell in row)
+        several = len(head) > 1 and alike >= 0.9 and all(name.strip() for name in head)
+        return several, round(alike, 1), len(head) if several else 0, -quoted
+
+    candidates = [replace(dialect, delimiter=mark, quote=quote) for mark in _DELIMITERS for quote in QUOTES if quote]
+    best = max(candidates, key=fit)
+    return best if fit(best)[0] else dialect

@@ -1,4 +1,4 @@
-"""Guesses from the beginning of a file where it keeps the portfolio's columns, and how sure that is.
+"""Guesses from the beginning of a file where it keeps the portfolio's columns and how it writes them, and how sure.
 
 By name first, then by what the cells hold: a column whose cells cannot be what its name says is no candidate. Imports
 numpy, pyarrow and the portfolio's room.
@@ -6,27 +6,32 @@ numpy, pyarrow and the portfolio's room.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from montecarlo.portfolio.cells import as_text, numbers
-from montecarlo.portfolio.columns import COLUMN, COLUMNS
-from montecarlo.portfolio.dates import parse_date
+from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_SEGMENT
+from montecarlo.portfolio.dates import LANGUAGES, parse_date
+from montecarlo.portfolio.dialect import PLAIN, Dialect
+from montecarlo.portfolio.mapping import UNIT
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "AccountID": ("accountid", "accountnumber", "account", "loanid", "loannumber", "contractid", "contractnumber",
-                  "contract", "memberid", "id", "kontonummer", "vertragsnummer", "kreditnummer", "darlehensnummer"),
+                  "contract", "memberid", "id", "kontonummer", "vertragsnummer", "kreditnummer", "darlehensnummer",
+                  "vertrag", "konto"),
     "ObligorID": ("obligorid", "borrowerid", "customerid", "clientid", "debtorid", "kundennummer", "kreditnehmer"),
     "ZipCode": ("zipcode", "zip", "postalcode", "postcode", "state", "addrstate", "plz", "postleitzahl"),
     "Rate": ("interestrate", "intrate", "nominalrate", "couponrate", "rate", "apr", "zinssatz", "sollzins", "zins"),
     "Payment": ("payment", "monthlypayment", "installment", "instalment", "monthlyinstalment", "pmt",
                 "monatsrate", "annuitaet"),
-    "LoanAmount": ("loanamount", "originalamount", "originalbalance", "loanamnt", "fundedamount", "principal",
-                   "amount", "kreditbetrag", "darlehensbetrag", "kreditsumme"),
+    "LoanAmount": ("loanamount", "originalamount", "originalbalance", "loanamnt", "fundedamount", "fundedamnt",
+                   "principal", "amount", "kreditbetrag", "darlehensbetrag", "kreditsumme", "betrag"),
     "LoanTerm": ("loanterm", "term", "termmonths", "originalterm", "maturitymonths", "durationmonths", "duration",
                  "laufzeit", "laufzeitmonate"),
     "OriginationDate": ("originationdate", "originated", "issuedate", "issuemonth", "issued", "issued", "startdate",
@@ -43,8 +48,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 
-FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%Y%m%d", "%b-%Y", "%b %Y", "%B %Y", "%d-%b-%Y", "%d %b %Y", "%d-%m-%Y", "%m-%d-%Y",
-           "%Y-%m", "%m/%Y", "%Y/%m/%d", "%d.%m.%y", "%m/%d/%y")  # fmt: skip
+FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%Y%m%d", "%b-%Y", "%b %Y", "%B %Y", "%d-%b-%Y", "%d %b %Y", "%d. %b %Y",
+           "%d.%b.%Y", "%d/%b/%Y", "%d %B %Y", "%d. %B %Y", "%B %d, %Y", "%b %d, %Y", "%d-%b-%y", "%b-%y", "%d-%m-%Y",
+           "%m-%d-%Y", "%Y-%m", "%m/%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%m/%d/%y")  # fmt: skip
 """Of dates that are neither YYYY-MM-DD nor MM/DD/YYYY; of several that fit, the first is proposed, the others named."""
 
 RATE_TYPES = {
@@ -53,8 +59,29 @@ RATE_TYPES = {
     "adjustable": "floating", "variabel": "floating",
 }  # fmt: skip
 
+SEGMENTS = {
+    "consumer": "personal", "konsum": "personal", "konsumkredit": "personal", "privat": "personal",
+    "ratenkredit": "personal", "vehicle": "auto", "car": "auto", "kfz": "auto", "autokredit": "auto",
+    "home": "mortgage", "home loan": "mortgage", "hypothek": "mortgage", "baufinanzierung": "mortgage",
+    "immobilien": "mortgage", "card": "credit_card", "credit card": "credit_card", "kreditkarte": "credit_card",
+    "sme": "small_business", "small business": "small_business", "kmu": "small_business", "gewerbe": "small_business",
+    "corporate": "commercial", "firmenkunden": "commercial",
+}  # fmt: skip
+"""What lenders call the default segments, in small letters."""
+
+MISSING = ("NA", "N/A", "n/a", "#N/A", "n.a.", "NaN", "nan", "NULL", "null", "None", "none", "-", "--", "?", ".",
+           "k.A.", "k. A.", "unknown", "missing")  # fmt: skip
+"""Texts that mean missing where the rest of a column are numbers or dates; those of the first line, anywhere."""
+_ANYWHERE = frozenset(("N/A", "n/a", "#N/A", "NULL", "NaN"))
+
+YEARS = ("years", "year", "yrs", "yr", "jahre", "jahr", "ans", "a\u00f1os", "anni")
+CURRENCIES = {"\u20ac": "EUR", "$": "USD", "\u00a3": "GBP", "eur": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF"}
+
 ENOUGH = 0.9
 """The share of a column's cells that must be what the column wants."""
+MOST_UNITS = 4
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass
@@ -63,34 +90,47 @@ class Proposal:
 
     columns: dict[str, Any] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+    dialect: Dialect = PLAIN
+    missing: list[str] = field(default_factory=list)
+    currency: str | None = None
+    lacks: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The mapping file."""
-        return {"columns": self.columns}
+        plain = asdict(PLAIN)
+        dialect = {name: value for name, value in asdict(self.dialect).items() if value != plain[name]}
+        extra = {"dialect": dialect, "missing": self.missing, "currency": self.currency}
+        return {**{name: value for name, value in extra.items() if value}, "columns": self.columns}
 
 
-def propose(table: pa.Table, segments: Sequence[str]) -> Proposal:
-    """A mapping for a file that begins with these rows; texts trimmed, null where empty."""
-    found = Proposal()
-    cells = {name: table[name].combine_chunks() for name in table.column_names}
+@dataclass(frozen=True)
+class _File:
+    """The file's columns; texts trimmed, null where empty or missing. `units`: what stands beside numbers."""
+
+    cells: dict[str, pa.Array]
+    dialect: Dialect
+    units: dict[str, tuple[str, ...]]
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        return numbers(self.cells[name], self.dialect, self.units.get(name, ()))
+
+
+def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, doubts: Sequence[str] = ()) -> Proposal:
+    """A mapping for a file that begins with these rows; texts trimmed, null where empty.
+
+    dialect: what is known of it, by the file's bytes; how numbers are spelled is found here.
+    """
+    found = Proposal(doubts=list(doubts), dialect=dialect)
+    file = _spelled(table, found)
     taken: set[str] = set()
-    for column in COLUMNS:
-        candidates = [
-            name
-            for known in (_plain(column.name), *NAMES[column.name])
-            for name in cells
-            if _plain(name) == known and name not in taken and _suits(column.name, cells[name])
-        ]
-        if candidates:
-            name = candidates[0]
-            taken.add(name)
-            found.columns[column.name] = _origin(column.name, name, cells[name], segments, found.doubts)
-            if others := [other for other in dict.fromkeys(candidates) if other != name]:
-                found.doubts.append(
-                    f"{column.name} is taken from {name!r}; it might be {', '.join(map(repr, others))}."
-                )
+    for exactly in (True, False):
+        for column in COLUMNS:
+            if column.name not in found.columns:
+                _find(column.name, file, exactly, taken, segments, found)
+    _by_content(file, taken, segments, found)
+    found.columns = {column.name: found.columns[column.name] for column in COLUMNS if column.name in found.columns}
     if "AccountID" not in found.columns:
-        found.columns["AccountID"] = {"row_number": True, "prefix": "L-"}
+        found.columns = {"AccountID": {"row_number": True, "prefix": "L-"}, **found.columns}
         found.doubts.append(
             "no column names each loan once, so loans are named by their rows. Name a column if there is one: a loan "
             "keeps its random numbers only as long as it keeps its name."
@@ -100,11 +140,136 @@ def propose(table: pa.Table, segments: Sequence[str]) -> Proposal:
             f'no column tells the Segment: all loans would be {segments[0]}. Give {{"constant": ...}} or a column; '
             f"there are {', '.join(segments)}."
         )
+    if "ZipCode" not in found.columns and not {"PD", "EAD"} <= {*found.columns}:
+        found.columns["ZipCode"] = {"constant": "unknown"}
+        found.doubts.append("no column tells the ZipCode, so the region is unknown. Losses do not depend on it.")
+    if (
+        "Payment" not in found.columns
+        and "PD" not in found.columns
+        and {"LoanAmount", "Rate", "LoanTerm"} <= {*found.columns}
+    ):
+        found.columns["Payment"] = {"computed": "annuity"}
+        found.doubts.append(
+            "no column tells the Payment: it is computed as that of level payments over the LoanTerm at the Rate."
+        )
     has_pd, has_ead = "PD" in found.columns, "EAD" in found.columns
     needed = [column.name for column in COLUMNS if column.is_needed(has_pd, has_ead)]
-    missing = [name for name in needed if name not in found.columns]
-    found.doubts += [f"no column was found for {name} ({_meaning(name)}), which is needed." for name in missing]
+    found.lacks = [name for name in needed if name not in found.columns]
+    found.doubts += [f"no column was found for {name} ({_meaning(name)}), which is needed." for name in found.lacks]
     return found
+
+
+def _spelled(table: pa.Table, found: Proposal) -> _File:
+    """The cells with what is missing as null; how numbers are spelled goes into the proposal."""
+    cells = {name: table[name].combine_chunks() for name in table.column_names}
+    texts = {name: array for name, array in cells.items() if pa.types.is_string(array.type)}
+    units = {name: unit for name, array in texts.items() if (unit := _units(array))}
+    found.dialect = _spelling(found.dialect, texts, units, found.doubts)
+    missing: set[str] = set()
+    for name, array in texts.items():
+        known = array.filter(pc.is_in(array, pa.array(MISSING)))
+        rest = array.filter(pc.and_(pc.is_valid(array), pc.invert(pc.is_in(array, pa.array(MISSING)))))
+        wanted = set(known.to_pylist())
+        if wanted - _ANYWHERE and len(rest):
+            fits = np.isfinite(numbers(rest, found.dialect, units.get(name, ()))).mean() >= ENOUGH or _formats(
+                _texts(rest)
+            )
+            wanted = wanted if fits else wanted & _ANYWHERE
+        missing |= wanted
+    found.missing = [text for text in MISSING if text in missing]
+    if found.missing:
+        for name, array in texts.items():
+            is_missing = pc.is_in(array, pa.array(found.missing))
+            cells[name] = pc.if_else(is_missing, pa.scalar(None, pa.string()), array)
+    return _File(cells, found.dialect, units)
+
+
+_AROUND = re.compile(r"([^\d+\-.,]*?)[ \u00a0]*([+-]?\d[\d.,'\u2019 \u00a0\u202f_]*?)[ \u00a0]*([^\d+\-.,'][^\d]*)?")
+
+
+def _units(array: pa.Array) -> tuple[str, ...]:
+    """What stands beside the numbers of a column of texts, if nearly all are numbers with some of the same few."""
+    distinct = [text for text in array.unique().to_pylist() if text is not None and text not in MISSING]
+    found = [(match[1].strip(), (match[3] or "").strip()) for text in distinct if (match := _AROUND.fullmatch(text))]
+    beside = dict.fromkeys(unit for pair in found for unit in pair if unit)
+    few = 0 < len(beside) <= MOST_UNITS and all(UNIT.fullmatch(unit) and len(unit) <= 12 for unit in beside)
+    return tuple(beside) if few and len(found) >= ENOUGH * len(distinct) else ()
+
+
+def _spelling(
+    dialect: Dialect, texts: Mapping[str, pa.Array], units: Mapping[str, tuple[str, ...]], doubts: list[str]
+) -> Dialect:
+    """The dialect with the decimal mark and thousands separator in which the most cells are numbers."""
+    marks = [(".", ""), (".", ","), (",", "."), (",", ""), (",", " "), (".", " "), (".", "'"), (",", "'")]
+    if dialect.delimiter == ";":  # where a comma parts no columns, it mostly is a decimal mark
+        marks = [marks[0], *marks[2:4], marks[1], *marks[4:]]
+    candidates = [replace(dialect, decimal=decimal, thousands=thousands) for decimal, thousands in marks]
+    spelled = {
+        name: array
+        for name, array in texts.items()
+        if pc.any(pc.match_substring_regex(array, "[0-9][.,' ][0-9]")).as_py()
+    }
+
+    def read(candidate: Dialect) -> list[NDArray[np.float64]]:
+        return [numbers(array, candidate, units.get(name, ())) for name, array in spelled.items()]
+
+    values = [read(candidate) for candidate in candidates]
+    counts = [sum(int(np.isfinite(column).sum()) for column in each) for each in values]
+    best = counts.index(max(counts)) if counts else 0
+    for other, count in enumerate(counts):
+        if count < counts[best] or candidates[other].decimal == candidates[best].decimal:
+            continue
+        pairs = zip(values[best], values[other], strict=True)
+        if any(not np.array_equal(ours, theirs, equal_nan=True) for ours, theirs in pairs):
+            doubts.append(
+                f"numbers are read with {candidates[best].decimal!r} as the decimal mark; with "
+                f"{candidates[other].decimal!r} they would be others, and nothing tells which is meant."
+            )
+            break
+    return candidates[best]
+
+
+def _find(column: str, file: _File, exactly: bool, taken: set[str], segments: Sequence[str], found: Proposal) -> None:
+    """Propose a column by its name: the known names' own, or such as begin or end with one."""
+    candidates = [
+        name
+        for known in (_plain(column), *NAMES[column])
+        for name in file.cells
+        if _is_called(name, known, exactly) and name not in taken and _suits(column, name, file)
+    ]
+    if not candidates:
+        return
+    name = candidates[0]
+    taken.add(name)
+    found.columns[column] = _origin(column, name, file, segments, found)
+    if others := [other for other in dict.fromkeys(candidates) if other != name]:
+        found.doubts.append(f"{column} is taken from {name!r}; it might be {', '.join(map(repr, others))}.")
+    elif not exactly:
+        found.doubts.append(f"{column} is taken from {name!r} by its name.")
+
+
+def _is_called(name: str, known: str, exactly: bool) -> bool:
+    plain = _plain(name)
+    return plain == known if exactly else len(known) > 4 and (plain.startswith(known) or plain.endswith(known))
+
+
+def _by_content(file: _File, taken: set[str], segments: Sequence[str], found: Proposal) -> None:
+    """Propose what only one column can be by its cells, where no name told."""
+
+    def of_unit(*wanted: str) -> list[str]:
+        return [name for name in file.cells if {unit.lower() for unit in file.units.get(name, ())} & {*wanted}]
+
+    likely: dict[str, list[str]] = {
+        "OriginationDate": list(file.cells),
+        "Rate": of_unit("%", "% p.a.", "% p. a."),
+        "LoanTerm": of_unit("months", "month", "monate", "monat", *YEARS),
+    }
+    for column, names in likely.items():
+        only = [name for name in names if name not in taken and _suits(column, name, file)]
+        if column not in found.columns and len(only) == 1:
+            taken.add(only[0])
+            found.columns[column] = _origin(column, only[0], file, segments, found)
+            found.doubts.append(f"{column} is taken from {only[0]!r}, the only column whose cells could be that.")
 
 
 def _plain(name: str) -> str:
@@ -123,8 +288,9 @@ def _texts(array: pa.Array) -> list[str]:
     return [text for text in as_text(array).to_pylist() if text is not None]
 
 
-def _suits(column: str, array: pa.Array) -> bool:
+def _suits(column: str, name: str, file: _File) -> bool:
     """Whether the cells can be what the column wants."""
+    array = file.cells[name]
     texts = _texts(array)
     if not texts:
         return False
@@ -132,67 +298,121 @@ def _suits(column: str, array: pa.Array) -> bool:
         return not pa.types.is_floating(array.type) and len(set(texts)) == len(array)
     kind = COLUMN[column].kind
     if kind == "number":
-        return bool(np.isfinite(numbers(array)).sum() >= ENOUGH * len(texts))
+        return bool(np.isfinite(file.numbers(name)).sum() >= ENOUGH * len(texts))
     if kind == "date":
         return pa.types.is_temporal(array.type) or bool(_formats(texts))
     return True
 
 
-def _formats(texts: Sequence[str]) -> list[str | None]:
-    """The formats that read the dates, and only such as lie in the time that loans are from."""
-    fitting = []
-    for format in (None, *FORMATS):
-        dates = [parse_date(text, format) for text in texts]
+def _formats(texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
+    """The formats and languages that read the dates, and only such as lie in the time that loans are from."""
+    distinct = list(dict.fromkeys(texts))
+    if not any(char.isdigit() for char in "".join(distinct[:5])):
+        return []
+
+    def fits(format: str | None, language: str | None, most: int | None = 5) -> bool:
+        dates = [parse_date(text, format, language) for text in distinct[:most]]
         good = [each for each in dates if each and date(1950, 1, 1) <= each <= date(2100, 1, 1)]
-        if len(good) >= ENOUGH * len(texts):
-            fitting.append(format)
+        enough = len(good) >= ENOUGH * len(dates)
+        return enough and (most is None or fits(format, language, None))
+
+    fitting: list[tuple[str | None, str | None]] = []
+    named = any(char.isalpha() for text in distinct[:20] for char in text)
+    for format in (None, *FORMATS):
+        by_name = format is not None and "%b" in format.lower()
+        for language in (None, *LANGUAGES) if by_name and named else (None,):
+            if fits(format, language):
+                fitting.append((format, language))
+                if language is None:
+                    break
     return fitting
 
 
-def _origin(column: str, name: str, array: pa.Array, segments: Sequence[str], doubts: list[str]) -> Any:
-    """The mapping of one column; what is unsure goes into `doubts`."""
+def _origin(column: str, name: str, file: _File, segments: Sequence[str], found: Proposal) -> Any:
+    """The mapping of one column; what is unsure goes into the proposal's doubts."""
+    array = file.cells[name]
     if column == "OriginationDate" and not pa.types.is_temporal(array.type):
-        first, *others = _formats(_texts(array))
-        if others and first is not None:
-            doubts.append(
-                f"{name!r} is read as dates in {first}; {', '.join(str(each) for each in others)} would fit too."
-            )
-        return name if first is None else {"from": name, "format": first}
+        return _dated(name, _formats(_texts(array)), found.doubts)
     if COLUMN[column].kind == "number":
-        return _scaled(column, name, float(np.nanmedian(numbers(array))), doubts)
+        return _measured(column, name, file, found)
     if column in ("Segment", "RateType"):
-        known = RATE_TYPES if column == "RateType" else {segment: segment for segment in segments}
-        return _translated(column, name, sorted(set(_texts(array))), known, doubts)
+        words = RATE_TYPES
+        if column == "Segment":
+            lower = {segment.lower(): segment for segment in segments}
+            words = {**{word: ours for word, ours in SEGMENTS.items() if ours in segments}, **lower}
+        return _translated(column, name, sorted(set(_texts(array))), words, found.doubts)
     return name
 
 
-def _scaled(column: str, name: str, median: float, doubts: list[str]) -> Any:
-    """A number's origin, with a scale where its size says that it has another unit."""
+def _dated(name: str, fitting: Sequence[tuple[str | None, str | None]], doubts: list[str]) -> Any:
+    (format, language), *others = fitting
+    if format is None:
+        return name
+    same = [shape for shape, spoken in others if shape != format and spoken in (None, language)]
+    if same:
+        doubts.append(
+            f"{name!r} is read as dates in {format}; {', '.join(map(str, dict.fromkeys(same)))} would fit too."
+        )
+    if language is None:
+        return {"from": name, "format": format}
+    spoken = [each for shape, each in others if shape == format and each]
+    if spoken:
+        doubts.append(f"months of {name!r} are read as {language}; {', '.join(spoken)} would fit too.")
+    return {"from": name, "format": format, "language": language}
+
+
+def _measured(column: str, name: str, file: _File, found: Proposal) -> Any:
+    """A number's origin, with what stands beside the numbers, and a scale where another unit is seen or likely."""
+    units = file.units.get(name, ())
+    values = file.numbers(name)
+    median = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+    lower = {unit.lower() for unit in units}
+    for unit in sorted(lower & {*CURRENCIES}):
+        if found.currency is None:
+            found.currency = CURRENCIES[unit]
     scale: float | None = None
-    if column == "Rate" and 0 < median < 1:
-        scale = 100
-        doubts.append(f"{name!r} looks like fractions (median {median:.3g}), so the Rate is scaled by 100 to percent.")
-    elif column in ("PD", "LGD") and median > 1:
+    if column in ("PD", "LGD") and any(unit.startswith("%") for unit in lower):
         scale = 0.01
-        doubts.append(f"{name!r} looks like percent (median {median:.3g}), so {column} is scaled by 0.01.")
-    elif column == "LoanTerm" and median <= 40 and "month" not in _plain(name) and median not in (12, 24, 36):
-        scale = 12 if median <= 6 else None
-        doubts.append(f"{name!r} has a median of {median:g}: check whether terms are in months or in years.")
-    elif column == "GrossIncome" and "month" in _plain(name):
+    elif column == "LoanTerm" and lower & {*YEARS}:
         scale = 12
+    elif not units:
+        scale = _scale(column, name, median, found.doubts)
+    more: dict[str, Any] = {"unit": units[0] if len(units) == 1 else list(units)} if units else {}
+    if scale is not None:
+        more["scale"] = scale
+    return {"from": name, **more} if more else name
+
+
+def _scale(column: str, name: str, median: float, doubts: list[str]) -> float | None:
+    """What to multiply a number by, where its size says that it has another unit."""
+    if column == "Rate" and 0 < median < 1:
+        doubts.append(f"{name!r} looks like fractions (median {median:.3g}), so the Rate is scaled by 100 to percent.")
+        return 100
+    if column in ("PD", "LGD") and median > 1:
+        doubts.append(f"{name!r} looks like percent (median {median:.3g}), so {column} is scaled by 0.01.")
+        return 0.01
+    if column == "LoanTerm" and median <= 40 and "month" not in _plain(name) and median not in (12, 24, 36):
+        doubts.append(f"{name!r} has a median of {median:g}: check whether terms are in months or in years.")
+        return 12 if median <= 6 else None
+    if column == "GrossIncome" and "month" in _plain(name):
         doubts.append(f"{name!r} is called monthly, so GrossIncome is scaled by 12 to a year.")
-    return name if scale is None else {"from": name, "scale": scale}
+        return 12
+    return None
 
 
 def _translated(column: str, name: str, values: Sequence[str], known: Mapping[str, str], doubts: list[str]) -> Any:
     """A choice's origin, with the values that must be translated; those that nobody knows are named."""
     translated = {value: known[value.lower()] for value in values if value.lower() in known}
     unknown = [value for value in values if value not in translated]
-    if unknown:
-        shown = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        doubts.append(
-            f'{name!r} holds {shown}, which {column} does not know: give {{"from": {name!r}, "values": '
-            f"{{...}}}} with one of {', '.join(dict.fromkeys(known.values()))} for each."
-        )
-    needed = {value: ours for value, ours in translated.items() if value.lower() != ours}
-    return {"from": name, "values": needed} if needed else name
+    needed = {value: ours for value, ours in translated.items() if value.lower() != ours.lower()}
+    if not unknown:
+        return {"from": name, "values": needed} if needed else name
+    ours = list(dict.fromkeys(known.values()))
+    usual = COLUMN[column].name == "Segment" and DEFAULT_SEGMENT in ours
+    default = DEFAULT_SEGMENT if usual else ours[0]
+    shown = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
+    doubts.append(
+        f"{name!r} holds {shown}, which {column} does not know and which would all be {default}: say in values what "
+        f"each is, one of {', '.join(ours)}."
+    )
+    return {"from": name, "values": {**translated, unknown[0]: default}, "default": default}

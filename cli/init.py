@@ -31,7 +31,8 @@ def init(
     ((name, path),) = files.portfolio_files(file).items() if file.is_file() else [("", file)]
     if not name:
         raise CommandError(f"{file} is no file: give one of the portfolio's files, they all have the same columns.")
-    proposal = guessing.propose(first_rows.of_file(path, name), tuple(load(None).segments))
+    beginning = first_rows.of_file(path, name)
+    proposal = guessing.propose(beginning.table, tuple(load(None).segments), beginning.dialect, beginning.doubts)
     text = json.dumps(proposal.to_json(), indent=1, ensure_ascii=False) + "\n"
     if to:
         to.write_text(text, encoding="utf-8")

@@ -126,7 +126,7 @@ def of_portfolio(
             profile.files += 1
             yield item
 
-    for piece in islice(slices(counted(), store, CHUNK), most_chunks):
+    for piece in islice(slices(counted(), store, CHUNK, mapping.dialect), most_chunks):
         rows = read_slice(piece, store, mapping)
         loans, rejects = validate(rows, mapping, tuple(names), as_of)
         _count_rejects(profile, rejects)

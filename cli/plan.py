@@ -12,7 +12,9 @@ from cli.screen import counted, shown
 from montecarlo.cost import estimate as cost
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import format_of, open_rows
+from montecarlo.portfolio.mapping import ColumnMapping, Files
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.request import RunRequest
 from montecarlo.source.listing import find_objects
@@ -81,19 +83,20 @@ def work(
         files = objects or max(1, portfolio // request.chunk_loans)
         return size(loans=portfolio, objects=files, size=portfolio * TYPICAL_ROW_BYTES["parquet"])
     if isinstance(portfolio, str):
-        return _in_s3(portfolio, place, size)
+        return _in_s3(portfolio, place, size, ColumnMapping.parse(request.mapping).files)
+    dialect = ColumnMapping.parse(request.mapping).dialect
     sizes = {name: path.stat().st_size for name, path in portfolio.items()}
     return size(
-        loans=sum(rows(path) for path in portfolio.values()),
+        loans=sum(rows(path, dialect) for path in portfolio.values()),
         objects=len(portfolio),
         size=sum(sizes.values()),
         to_scan=sum(size for name, size in sizes.items() if format_of(name) != "parquet"),
     )
 
 
-def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
+def _in_s3(portfolio: str, place: Place, size: Any, chosen: Files) -> cost.Work:
     bucket, _, key = portfolio.removeprefix("s3://").partition("/")
-    listing = find_objects(Store(bucket, place.find().client("s3")), key)
+    listing = find_objects(Store(bucket, place.find().client("s3")), key, chosen)
     for _ in listing.groups(size.keywords["chunk_loans"], lambda _: 1):
         pass  # the census counts what goes by
     census = listing.census
@@ -101,13 +104,13 @@ def _in_s3(portfolio: str, place: Place, size: Any) -> cost.Work:
     return made
 
 
-def rows(path: Path) -> int:
+def rows(path: Path, dialect: Dialect = PLAIN) -> int:
     """The data rows of a local file. Raises CommandError and InvalidPortfolio where it cannot be read."""
     kind = format_of(path.name)
     if kind is None:
         raise CommandError(f"{path} is no portfolio: its name must end in .csv, .csv.gz or .parquet.")
     try:
         with path.open("rb") as file:
-            return open_rows(file, str(path), kind).count()
+            return open_rows(file, str(path), kind, dialect).count()
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None

@@ -126,6 +126,7 @@ def run(
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
     from cli import files, plan, plausibility, request, results, simulation
+    from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
 
     if portfolio and (loans is not None or portfolio_seed is not None):
@@ -157,7 +158,7 @@ def run(
     if portfolio_seed is not None:
         generated["seed"] = portfolio_seed
     datagen_request(generated, {})
-    found = files.portfolio(portfolio) if portfolio else None
+    found = files.portfolio(portfolio, ColumnMapping.parse(understood.mapping).files) if portfolio else None
     if isinstance(found, dict):
         for doubt in plausibility.first_look(found, understood):
             warn(f"Look again: {doubt}")

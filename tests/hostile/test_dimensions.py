@@ -151,7 +151,7 @@ def test_waves_of_scenarios_are_appended() -> None:
         ({"dimensions": ["segments"]}, "'segments' is no name for a dimension"),
         ({"dimensions": [7]}, "7 is no name for a dimension"),
         ({"dimensions": "Branch"}, "dimensions must be a list"),
-        ({"mapping": {"dimensions": {"Rating": {"join": ["a", "b"]}}}}, "for AccountID only"),
+        ({"mapping": {"dimensions": {"Rating": {"row_number": True}}}}, "for AccountID only"),
         ({"mapping": {"dimensions": ["Rating"]}}, "mapping dimensions must be a JSON object"),
     ],
 )

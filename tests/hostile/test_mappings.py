@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidInput
 from montecarlo.portfolio.columns import COLUMNS
+from montecarlo.portfolio.dialect import DECIMALS, DELIMITERS, ENCODINGS, QUOTES, THOUSANDS
 from montecarlo.portfolio.mapping import ColumnMapping
 from tests.hostile.whole import outcome, refusal_of
 
@@ -34,23 +35,49 @@ ANY = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
 )
 NAMES = st.sampled_from(["AccountID", "PD", "EAD", "b", "c", "d"])
-KEYS = ["from", "join", "constant", "row_number", "prefix", "file_name", "separator", "scale", "format", "values"]
+KEYS = ["from", "join", "constant", "row_number", "prefix", "file_name", "separator", "scale", "format", "values",
+        "computed", "unit", "language", "default"]  # fmt: skip
+OURS = st.text(max_size=3) | st.integers() | st.floats(allow_nan=False)
+READ = {"format": st.sampled_from(["%d.%m.%Y", "%Y-%m-%d", "%b-%y", "%d. %B %Y"]),
+        "language": st.sampled_from(["de", "pl", "x"]), "default": OURS,
+        "values": st.dictionaries(st.text(max_size=3), OURS, max_size=3)}  # fmt: skip
 ORIGIN = (
     NAMES
     | st.fixed_dictionaries({"from": NAMES | st.lists(NAMES, min_size=1, max_size=3)}, optional={
-        "scale": st.floats(1e-300, 1e300), "format": st.sampled_from(["%d.%m.%Y", "%Y-%m-%d", "%b-%y"]),
-        "values": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3)})
+        "scale": st.floats(1e-300, 1e300), "unit": st.sampled_from(["%", "x", "(", "-"]) | st.text(max_size=3), **READ})
     | st.fixed_dictionaries({"join": st.lists(NAMES, min_size=2, max_size=3)}, optional={
-        "separator": st.text(max_size=2)})
+        "separator": st.text(max_size=2), **READ})
+    | st.just({"computed": "annuity"})
     | st.fixed_dictionaries({"row_number": st.just(True)}, optional={
         "prefix": st.text(max_size=3), "file_name": st.booleans()})
     | st.fixed_dictionaries({"constant": st.text(max_size=3) | st.integers() | st.floats()})
     | st.dictionaries(st.sampled_from(KEYS), ANY, max_size=3)
     | ANY
 )  # fmt: skip
+CONDITION = ANY | st.fixed_dictionaries({}, optional={
+    "in": st.lists(st.text(max_size=2), max_size=2), "not_in": st.lists(st.text(min_size=1, max_size=2), max_size=2),
+    "above": st.floats() | st.integers(), "at_most": st.floats(), "missing": st.booleans()})  # fmt: skip
+PATTERN = st.sampled_from(["*", "*.csv", "[", "?*", ["*a*", "**"], [], ""])
 MAPPING = st.fixed_dictionaries(
     {"columns": st.dictionaries(st.sampled_from([column.name for column in COLUMNS]), ORIGIN, max_size=4)},
-    optional={"as_of": ANY | st.just("2026-01-31")},
+    optional={
+        "$schema": st.text(max_size=3),
+        "as_of": ANY | st.just("2026-01-31"),
+        "dialect": ANY
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "delimiter": st.sampled_from(DELIMITERS),
+                "quote": st.sampled_from(QUOTES),
+                "encoding": st.sampled_from([*ENCODINGS, "utf-16"]),
+                "decimal": st.sampled_from(DECIMALS),
+                "thousands": st.sampled_from(THOUSANDS),
+            },
+        ),
+        "missing": ANY | st.lists(st.text(max_size=3)),
+        "filter": ANY | st.dictionaries(NAMES, CONDITION, max_size=2),
+        "files": ANY | st.fixed_dictionaries({}, optional={"match": PATTERN, "ignore": PATTERN}),
+    },
 )
 
 

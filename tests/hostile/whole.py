@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from montecarlo.errors import MonteCarloError
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
@@ -23,14 +24,15 @@ AS_OF = date(2026, 1, 1)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a portfolio: each chunk's loans, and all rejects by file and row."""
+    """What came out of a portfolio: each chunk's loans, all rejects by file and row, and rows filtered out."""
 
     chunks: list[Loans]
     rejects: list[Reject]
+    filtered: int = 0
 
     @property
     def rows(self) -> int:
-        return sum(map(len, self.chunks)) + len(self.rejects)
+        return sum(map(len, self.chunks)) + len(self.rejects) + self.filtered
 
     def loans(self) -> dict[str, tuple[Any, ...]]:
         """Every number of every loan, to the bit, by AccountID."""
@@ -42,7 +44,9 @@ class Outcome:
         }
 
 
-def plan(s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000) -> list[list[Slice]]:
+def plan(
+    s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000, dialect: Dialect = PLAIN
+) -> list[list[Slice]]:
     """The chunks of a portfolio, through JSON as the functions hand them on."""
     store, _ = memory_store(s3)
     documents = [
@@ -51,7 +55,7 @@ def plan(s3: MemoryS3, source: str = "loans/", chunk_loans: int = 50_000) -> lis
     chunks = [
         chunk
         for document in documents
-        for chunk in pack(slices(group_objects(document, store), store, chunk_loans), chunk_loans)
+        for chunk in pack(slices(group_objects(document, store), store, chunk_loans, dialect), chunk_loans)
     ]
     return [[Slice.from_json(json.loads(json.dumps(piece.to_json()))) for piece in chunk] for chunk in chunks]
 
@@ -60,15 +64,17 @@ def read(s3: MemoryS3, chunks: list[list[Slice]], mapping: ColumnMapping | None 
     """The loans and rejects of the chunks."""
     store, _ = memory_store(s3)
     mapping = mapping or ColumnMapping()
-    done = [validate(read_slices(chunk, store, mapping), mapping, SEGMENTS, AS_OF) for chunk in chunks]
-    return Outcome([loans for loans, _ in done], [reject for _, rejects in done for reject in rejects])
+    raw = [read_slices(chunk, store, mapping) for chunk in chunks]
+    done = [validate(rows, mapping, SEGMENTS, AS_OF) for rows in raw]
+    rejects = [reject for _, rejects in done for reject in rejects]
+    return Outcome([loans for loans, _ in done], rejects, sum(rows.filtered for rows in raw))
 
 
 def outcome(files: dict[str, bytes], mapping: ColumnMapping | None = None, chunk_loans: int = 50_000) -> Outcome:
     """What becomes of a portfolio of these files."""
     s3 = MemoryS3()
     s3.objects |= {f"loans/{name}": data for name, data in files.items()}
-    return read(s3, plan(s3, chunk_loans=chunk_loans), mapping)
+    return read(s3, plan(s3, chunk_loans=chunk_loans, dialect=(mapping or ColumnMapping()).dialect), mapping)
 
 
 def refusal_of(action: Callable[[], object]) -> str | None:

@@ -1,6 +1,7 @@
 """Objects are cut into slices: no row lost, none twice, for any files."""
 
 import io
+import re
 from itertools import accumulate, pairwise
 
 import pytest
@@ -9,14 +10,22 @@ from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.csv_rows import MAX_ROW_BYTES
+from montecarlo.portfolio.dialect import DELIMITERS, ENCODINGS, PLAIN, QUOTES, Dialect
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rows import read_rows
 from montecarlo.source.cutting import check_divisible, csv_slices, row_slices
 from montecarlo.source.objects import InputObject
 
 CELL = st.one_of(
-    st.from_regex(r"[a-z 0-9.\"']{1,8}", fullmatch=True).filter(lambda text: not text.startswith('"')),
-    st.from_regex(r'"([a-z,\n\r ]|""){0,8}"', fullmatch=True),
+    st.from_regex(r"[a-z\u00e4 0-9.\"']{1,8}", fullmatch=True).filter(lambda text: text[0] not in "'\""),
+    st.from_regex(r'"([a-z\u00e4,\n\r ]|""){0,8}"', fullmatch=True),
+)
+DIALECT = st.just(PLAIN) | st.builds(
+    Dialect,
+    # A blank as delimiter would be one of the cells' own characters, and trimmed from them.
+    st.sampled_from([delimiter for delimiter in DELIMITERS if delimiter not in " \t"]),
+    st.sampled_from(QUOTES),
+    st.sampled_from([encoding for encoding in ENCODINGS if "\u00e4".encode(encoding, "ignore")]),
 )
 
 
@@ -38,19 +47,31 @@ def test_rows_are_cut_without_gap_or_overlap(row_groups: list[int], chunk_loans:
     trailing=st.booleans(),
     chunk_loans=st.integers(1, 5),
     block=st.integers(1, 200),
+    dialect=DIALECT,
 )
 def test_csv_slices_hold_the_rows_that_the_reader_finds(
-    rows: list[list[str]], line_end: str, blank: list[int], trailing: bool, chunk_loans: int, block: int
+    rows: list[list[str]],
+    line_end: str,
+    blank: list[int],
+    trailing: bool,
+    chunk_loans: int,
+    block: int,
+    dialect: Dialect,
 ) -> None:
+    swaps = [(",", dialect.delimiter), *([('"', dialect.quote)] if dialect.quote else [])]
+    swapped = str.maketrans({one: other for pair in swaps for one, other in (pair, pair[::-1])})
+    if not dialect.quote:
+        rows = [[re.sub(r"[,\r\n]", "x", cell) for cell in row] for row in rows]
     lines = ["AccountID,PD,EAD", *(",".join(["x", *row]) for row in rows)]
     for place in blank:
         lines.insert(min(place, len(lines) - 1) + 1, "")
-    data = (line_end.join(lines) + (line_end if trailing else "")).encode()
+    plain = line_end.join(lines) + (line_end if trailing else "")
+    data = plain.translate(swapped).encode(dialect.encoding)
     item = InputObject("a.csv", len(data))
-    pieces = csv_slices(item, [data[i : i + block] for i in range(0, len(data), block)], chunk_loans)
+    pieces = csv_slices(item, [data[i : i + block] for i in range(0, len(data), block)], chunk_loans, dialect)
 
-    def read(text: bytes, first: int = 0) -> list[tuple[int, dict[str, object]]]:
-        raw = read_rows(io.BytesIO(text), "a.csv", "csv", ColumnMapping(), rows_before=first)
+    def read(text: bytes, first: int = 0, dialect: Dialect = dialect) -> list[tuple[int, dict[str, str | None]]]:
+        raw = read_rows(io.BytesIO(text), "a.csv", "csv", ColumnMapping(dialect=dialect), rows_before=first)
         assert not raw.rejects
         return list(zip(raw.row.tolist(), raw.tables[0].to_pylist(), strict=True))
 
@@ -62,7 +83,11 @@ def test_csv_slices_hold_the_rows_that_the_reader_finds(
         part = read(data[slice(*piece.header)] + data[slice(*piece.bytes)], piece.rows[0])
         assert len(part) == piece.rows[1] - piece.rows[0] <= chunk_loans
         found += part
-    assert found == read(data)
+    whole = read(data)
+    assert found == whole
+    if dialect.quote:
+        as_plain = [(n, {name: cell and cell.translate(swapped) for name, cell in row.items()}) for n, row in whole]
+        assert as_plain == read(plain.encode(), dialect=PLAIN)
 
 
 def test_cuts_fall_between_row_groups_where_these_are_small() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.mapping import ColumnMapping, Files
 from montecarlo.source import cutting, inventory, listing
 from montecarlo.source.cutting import slices
 from montecarlo.source.grouping import pack
@@ -112,6 +112,37 @@ def test_an_inventory_lists_what_a_prefix_lists(format: str, files: int) -> None
     by_prefix = listed(store, "loans/")
     assert {item.key for item in by_prefix} == {f"loans/{name}" for name in HARD_NAMES}
     assert sorted(listed(store, manifest), key=lambda item: item.key) == by_prefix
+
+
+@pytest.mark.parametrize("kind", ["prefix", "CSV", "Parquet"])
+def test_one_kind_of_object_among_others_is_chosen_by_patterns(kind: str) -> None:
+    store, s3 = memory_store()
+    for key in ("a/readme.txt", "loans/de/1.csv", "loans/de/2.csv", "loans/de/old/3.csv", "loans/readme.txt"):
+        s3.objects[key] = b"AccountID\nx\n"
+    for number in range(20):
+        s3.objects[f"aa/{number}.json"] = b"{}"
+    rows = [(key, len(data), etag(data)) for key, data in sorted(s3.objects.items())]
+    source = "loans/" if kind == "prefix" else write_inventory(s3, rows, format=kind)
+    whole = "" if kind == "prefix" else "loans/"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inventory, "HEAD_ROWS", 5)  # what is chosen lies behind all heads of an inventory
+        for match, ignore, expected in (
+            ([f"{whole}*.csv"], [f"{whole}de/old/*"], {"de/1.csv", "de/2.csv"}),
+            ([f"{whole}de/?.csv", f"{whole}*/3.csv"], [], {"de/1.csv", "de/2.csv", "de/old/3.csv"}),
+            ([f"{whole}*"], ["*.txt", "*/2.*"], {"de/1.csv", "de/old/3.csv"}),
+        ):
+            found = find_objects(store, source, Files(tuple(match), tuple(ignore)))
+            documents = [json.loads(json.dumps(document)) for document, _ in found.groups(10, lambda chunks: 3)]
+            keys = {item.key for document in documents for item in group_objects(document, store)}
+            assert keys == {f"loans/{name}" for name in expected}
+            assert found.census.objects > 0
+
+
+def test_patterns_that_take_nothing_are_said() -> None:
+    store, s3 = memory_store()
+    s3.objects["loans/a.csv"] = b"AccountID\nx\n"
+    with pytest.raises(InvalidPortfolio, match="anything in it that the mapping's files take"):
+        list(find_objects(store, "loans/", Files(("*.parquet",))).groups(10, lambda chunks: 1))
 
 
 def test_old_versions_delete_markers_folders_and_bookkeeping_are_no_part_of_the_portfolio() -> None:

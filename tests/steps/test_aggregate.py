@@ -52,7 +52,7 @@ def test_a_portfolio_without_rows_is_told_from_one_whose_rows_are_all_rejected(p
     with pytest.raises(InvalidPortfolio, match=r"portfolio \S+ has no rows\.$"):
         simulate(portfolio, **request)
     portfolio.s3.objects["portfolios/bad/a.csv"] = header + b"A,0.1,bad\n"
-    with pytest.raises(InvalidPortfolio, match="has no loan to simulate: 1 rows, all rejected"):
+    with pytest.raises(InvalidPortfolio, match="has no loan to simulate: 1 rows, 1 rejected"):
         simulate(portfolio, **{**request, "run": "july"})
 
 

@@ -1,8 +1,11 @@
 """Cells of whatever type a file has, as text or as numbers.
 
 Parsed numbers are the same to the last bit on every CPU: text becomes a double by Arrow's cast, which rounds correctly.
-Imports numpy, pyarrow and our errors only.
+Imports numpy, pyarrow, our errors and the room's dialect only.
 """
+
+import re
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +37,13 @@ def _decimal_text(array: pa.Array) -> pa.Array:
     return text
 
 
-def numbers(array: pa.Array) -> Floats:
-    """Doubles, correctly rounded; NaN for null and for what is no number."""
+def numbers(array: pa.Array, dialect: Dialect = PLAIN, units: Sequence[str] = ()) -> Floats:
+    """Doubles, correctly rounded; NaN for null and for what is no number.
+
+    Texts are read as the dialect spells numbers. units: what may stand before or after one, capitals or not.
+    """
+    if pa.types.is_string(array.type) and (units or (dialect.decimal, dialect.thousands) != (".", "")):
+        array = _respelled(array, dialect, units)
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         array = as_text(array)  # decimals too: through text they are rounded correctly
         try:
@@ -43,6 +52,33 @@ def numbers(array: pa.Array) -> Floats:
             is_number = pc.match_substring_regex(array, r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
             array = pc.cast(pc.if_else(is_number, array, pa.scalar(None, pa.string())), pa.float64())
     return np.array(pc.fill_null(pc.cast(array, pa.float64(), safe=False), float("nan")))
+
+
+_BLANK = r"[ \t\x{A0}\x{202F}]"
+_THOUSANDS = {" ": _BLANK, "'": "['\u2019]"}
+"""Further characters that are written for one."""
+
+
+def _respelled(text: pa.Array, dialect: Dialect, units: Sequence[str]) -> pa.Array:
+    """Numbers with a decimal point and nothing else, null for what is no number in this dialect.
+
+    Thousands must stand in groups of three and begin with no zero, so that with a comma between them neither 1,5 nor
+    0,123 is taken for a whole number.
+    """
+    if units:
+        unit = "|".join(re.escape(each) for each in sorted(units, key=len, reverse=True))
+        for pattern in (f"(?i)^(?:{unit}){_BLANK}*", f"(?i){_BLANK}*(?:{unit})$"):
+            text = pc.replace_substring_regex(text, pattern, "")
+    decimal = re.escape(dialect.decimal)
+    whole = "[0-9]+"
+    if dialect.thousands:
+        between = _THOUSANDS.get(dialect.thousands, re.escape(dialect.thousands))
+        whole = f"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{between}[0-9]{{3}})+)"
+    number = f"^[+-]?(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+    text = pc.if_else(pc.match_substring_regex(text, number), text, pa.scalar(None, pa.string()))
+    if dialect.thousands:
+        text = pc.replace_substring_regex(text, between, "")
+    return pc.replace_substring(text, dialect.decimal, ".")
 
 
 _DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
@@ -90,10 +126,24 @@ def without_blanks(text: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
 
 
-def is_utf8(cell: bytes | None) -> bool:
+def is_text(cell: bytes | None, encoding: str) -> bool:
     """Whether a cell's bytes are text; a missing cell is."""
     try:
-        (cell or b"").decode("utf-8")
+        (cell or b"").decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
+
+
+def decoded(column: pa.Array, encoding: str) -> pa.Array | None:
+    """Bytes as text, (n,); None where a cell's bytes are none."""
+    try:
+        text = pc.cast(column, pa.string())
+    except pa.ArrowInvalid:
+        text = None
+    if encoding == "utf-8" or (text is not None and pc.all(pc.string_is_ascii(text)).as_py() is not False):
+        return text
+    try:
+        return pa.array([cell if cell is None else cell.decode(encoding) for cell in column.to_pylist()], pa.string())
+    except UnicodeDecodeError:
+        return None

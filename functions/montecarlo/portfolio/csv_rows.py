@@ -1,9 +1,10 @@
 """Where the rows of a CSV end, whatever its cells hold: the one count of rows that cutting and reading go by.
 
-A double quote opens a cell only at the cell's start, and is doubled inside it; elsewhere it is text. Line breaks (LF,
-CR LF or CR) inside a quoted cell end no row. Lines without any character are no rows.
+A quote opens a cell only at the cell's start, and is doubled inside it; elsewhere it is text. Line breaks (LF, CR LF or
+CR) inside a quoted cell end no row. Lines without any character are no rows. Which characters are delimiter and quote
+the dialect says; each is one byte.
 
-Imports numpy and our errors only.
+Imports numpy, our errors and the room's dialect only.
 """
 
 import re
@@ -12,17 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 
 Offsets = NDArray[np.int64]
 
 MAX_ROW_BYTES = 1 << 20
 """Of a row: Arrow parses a CSV in blocks of this size, and a row must not cross two of their borders."""
 
-# An unclosed quote reaches to the end of the data and leaves the group empty.
-_QUOTED_CELL = re.compile(rb'(?:\A|(?<=[,\r\n]))"[^"]*(?:""[^"]*)*("?)')
-_QUOTE, _COMMA, _LF, _CR = b'",\n\r'
-_AFTER_CELL = np.zeros(256, np.bool_)
-_AFTER_CELL[[_COMMA, _LF, _CR]] = True
+_LF, _CR = b"\n\r"
 _BEGIN = np.zeros(1, np.int64)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -34,8 +32,16 @@ class RowScanner:
     is refused that ends inside a quoted cell, or in which text follows a quoted cell that holds a line break.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, dialect: Dialect = PLAIN) -> None:
         self.name = name
+        self._quote = (dialect.quote or "").encode()
+        delimiter, quote = re.escape(dialect.delimiter.encode()), re.escape(self._quote)
+        # An unclosed quote reaches to the end of the data and leaves the group empty.
+        self._quoted_cell = re.compile(
+            rb"(?:\A|(?<=[%b\r\n]))%b[^%b]*(?:%b%b[^%b]*)*(%b?)" % (delimiter, *[quote] * 6) if quote else rb"(?!)"
+        )
+        self._after_cell = np.zeros(256, np.bool_)
+        self._after_cell[[*dialect.delimiter.encode(), _LF, _CR]] = True
         self.rows = 0
         """Rows that have ended so far, the header being one."""
         self.header_end = 0
@@ -66,7 +72,7 @@ class RowScanner:
     def finish(self) -> Offsets:
         """The end of the last row where no line break ends it. Raises InvalidPortfolio where a quote is not closed."""
         text = b"" if self._offset == 0 and BYTE_ORDER_MARK.startswith(self._rest) else self._rest
-        for cell in _QUOTED_CELL.finditer(text):
+        for cell in self._quoted_cell.finditer(text):
             if not cell[1]:
                 raise self._unclosed(self.rows)
         last = _filled(text, np.array([len(text)])) + self._offset if text else np.empty(0, np.int64)
@@ -86,15 +92,16 @@ class RowScanner:
         if b"\r" in text:
             returns = np.flatnonzero(data[:-1] == _CR)  # one at the end may be half of a line break
             breaks = np.sort(np.concatenate([breaks, returns[data[returns + 1] != _LF] + 1]))
-        if b'"' not in text:
+        if not self._quote or self._quote not in text:
             return breaks
-        quotes = np.flatnonzero(data == _QUOTE)
+        quote = self._quote[0]
+        quotes = np.flatnonzero(data == quote)
         opening, closing = quotes[::2], quotes[1::2]
         # Every second quote opens a cell or is the second of a doubled one, and every other one closes a cell or is the
         # first of a doubled one.
-        opens = (opening == 0) | _AFTER_CELL[data[opening - 1]] | (data[opening - 1] == _QUOTE)
+        opens = (opening == 0) | self._after_cell[data[opening - 1]] | (data[opening - 1] == quote)
         following = data[np.minimum(closing + 1, len(data) - 1)]
-        closes = _AFTER_CELL[following] | (following == _QUOTE)
+        closes = self._after_cell[following] | (following == quote)
         if opens.all() and closes.all():
             return np.asarray(breaks[np.searchsorted(quotes, breaks) % 2 == 0])
         return self._row_ends_one_by_one(text, breaks)
@@ -103,11 +110,11 @@ class RowScanner:
         """As `_row_ends`, for texts with quotes that are text: ten times slower."""
         inside = np.zeros(len(text) + 1, dtype=np.int8)
         torn = []
-        for cell in _QUOTED_CELL.finditer(text):
+        for cell in self._quoted_cell.finditer(text):
             start, stop = cell.span()
             inside[start + 1] += 1
             inside[stop] -= 1
-            if cell[1] and stop < len(text) and not _AFTER_CELL[text[stop]] and re.search(rb"[\r\n]", cell[0]):
+            if cell[1] and stop < len(text) and not self._after_cell[text[stop]] and re.search(rb"[\r\n]", cell[0]):
                 torn.append(start)
         ends = np.asarray(breaks[np.cumsum(inside)[breaks - 1] == 0])
         if torn:
@@ -131,9 +138,9 @@ class RowScanner:
         )
 
 
-def first_rows(head: bytes, rows: int, name: str) -> bytes:
+def first_rows(head: bytes, rows: int, name: str, dialect: Dialect = PLAIN) -> bytes:
     """The header and up to so many whole rows of the CSV `name`, of which only the beginning is known."""
-    ends = RowScanner(name).feed(head)
+    ends = RowScanner(name, dialect).feed(head)
     return head[: ends[min(rows, len(ends) - 1)]] if len(ends) else b""
 
 

@@ -12,18 +12,21 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from threading import Lock
 from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.csv_rows import BYTE_ORDER_MARK, MAX_ROW_BYTES, RowScanner
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject
 
 Format = Literal["csv", "csv.gz", "parquet"]
@@ -32,6 +35,7 @@ RowRange = tuple[int, int]
 """The first row, from 0, and one past the last."""
 
 _HEADER_BYTES = 1 << 16
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _CODECS = ("zstd", "lz4", "lz4_raw", "brotli", "lzo", "bz2", "gzip", "snappy")
 
 
@@ -65,9 +69,9 @@ class RowFile(Protocol):
         """
 
 
-def open_rows(file: BinaryIO, name: str, format: Format) -> RowFile:
+def open_rows(file: BinaryIO, name: str, format: Format, dialect: Dialect = PLAIN) -> RowFile:
     """A seekable file under the name that messages give it. Raises InvalidPortfolio if it cannot be read."""
-    return ParquetRows(file, name) if format == "parquet" else CsvRows(file, name, format)
+    return ParquetRows(file, name) if format == "parquet" else CsvRows(file, name, format, dialect)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -77,10 +81,10 @@ def open_rows(file: BinaryIO, name: str, format: Format) -> RowFile:
 class CsvRows:
     """A CSV, plain or compressed, whose rows are counted by their ends while Arrow parses them."""
 
-    def __init__(self, file: BinaryIO, name: str, format: Format) -> None:
-        self._file, self._name, self._format = file, name, format
+    def __init__(self, file: BinaryIO, name: str, format: Format, dialect: Dialect = PLAIN) -> None:
+        self._file, self._name, self._format, self._dialect = file, name, format, dialect
         with _reading(name, self._format):
-            self._stream = _ScannedCsv(file, name, format)
+            self._stream = _ScannedCsv(file, name, format, dialect)
             self.columns = self._stream.header()
 
     def count(self) -> int:
@@ -93,16 +97,17 @@ class CsvRows:
     def read(self, columns: list[str], rows: RowRange | None = None, holds: int | None = None) -> Cells:
         """As `RowFile.read`. Cells come as bytes, so that a bad one costs its row and not the file."""
         columns = columns or self.columns[:1]
+        one_byte = self._dialect.encoding != PLAIN.encoding
         with _reading(self._name, self._format):
             try:
-                cells, length = self._parse(columns, rows)
+                cells, length = self._parse(columns, rows, latin_1=one_byte)
             except pa.ArrowInvalid as error:
-                if not str(error).startswith("CSV parse error"):
+                if one_byte or not str(error).startswith("CSV parse error"):
                     raise
                 # Some row is ragged. Arrow hands none over that is not UTF-8, and prints a byte of it. As Latin-1 every
                 # byte is a character.
                 self._stream.end()
-                self._stream = _ScannedCsv(self._file, self._name, self._format)
+                self._stream = _ScannedCsv(self._file, self._name, self._format, self._dialect)
                 self._stream.header()
                 cells, length = self._parse(columns, rows, latin_1=True)
         if length is not None:
@@ -121,8 +126,9 @@ class CsvRows:
         batches: list[pa.RecordBatch] = []
         numbers: list[Ints] = []
         seen, length = 0, None
-        names = [name.encode().decode("latin-1") for name in columns] if latin_1 else columns
-        reader = _open_csv(self._stream, names, ragged, latin_1)
+        encoding = self._dialect.encoding
+        names = [name.encode(encoding).decode("latin-1") for name in columns] if latin_1 else columns
+        reader = _open_csv(self._stream, names, ragged, latin_1, self._dialect)
         schema = reader.schema
         for batch in reader:
             number = _row_numbers(seen, batch.num_rows, ragged)
@@ -144,11 +150,11 @@ class CsvRows:
 class _ScannedCsv:
     """A CSV's bytes, uncompressed, as a file that Arrow can read; they are scanned for rows as they go by."""
 
-    def __init__(self, file: BinaryIO, name: str, format: Format) -> None:
+    def __init__(self, file: BinaryIO, name: str, format: Format, dialect: Dialect) -> None:
         file.seek(0)
         self._stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=file) if format == "csv.gz" else file
-        self._name = name
-        self._scanner = RowScanner(name)
+        self._name, self._dialect = name, dialect
+        self._scanner = RowScanner(name, dialect)
         self._ahead = b""
         self._last = b""
         self._at_end = False
@@ -167,12 +173,15 @@ class _ScannedCsv:
         if not self._scanner.rows:
             raise InvalidPortfolio(f"{self._name} is empty: it must begin with a header line that names the columns.")
         first = self._ahead[: self._scanner.header_end].removeprefix(BYTE_ORDER_MARK).strip(b"\r\n")
+        if first.startswith(_UTF_16) or b"\0\0\0" in (first[0:6:2], first[1:6:2]):
+            raise InvalidPortfolio(f"{self._name} is UTF-16, which cannot be cut at bytes. Write it in UTF-8.")
         self._ahead = self._ahead.removeprefix(BYTE_ORDER_MARK)
         try:
-            return next(csv.reader(io.StringIO(first.decode("utf-8"), newline="")))
+            return header_names(first.decode(self._dialect.encoding), self._dialect)
         except (UnicodeDecodeError, csv.Error):
             raise InvalidPortfolio(
-                f"{self._name} has a header line that cannot be read. Write it in UTF-8, with names of columns."
+                f"{self._name} has a header line that cannot be read. Write it in {self._dialect.encoding_name}, with "
+                "names of columns, or say in the mapping's dialect what its encoding is."
             ) from None
 
     def read(self, size: int) -> bytes:
@@ -211,14 +220,14 @@ class _RaggedRow:
 
 
 def _open_csv(
-    stream: _ScannedCsv, columns: list[str], ragged: list[_RaggedRow], latin_1: bool
+    stream: _ScannedCsv, columns: list[str], ragged: list[_RaggedRow], latin_1: bool, dialect: Dialect
 ) -> pa_csv.CSVStreamingReader:
     """Parse these columns. Rows with too few or too many cells are left out and added to `ragged` as they are met; but
     only as Latin-1, else the first of them is an error.
     """
 
     def skip(row: pa_csv.InvalidRow) -> str:
-        text = row.text[: 4 * MAX_VALUE].encode("latin-1").decode("utf-8", "replace")
+        text = row.text[: 4 * MAX_VALUE].encode("latin-1").decode(dialect.encoding, "replace")
         ragged.append(_RaggedRow(row.number - 1, row.actual_columns, row.expected_columns, text[:MAX_VALUE]))
         return "skip"
 
@@ -230,14 +239,28 @@ def _open_csv(
             block_size=2 * MAX_ROW_BYTES if latin_1 else MAX_ROW_BYTES,
             encoding="latin-1" if latin_1 else "utf8",
         ),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip if latin_1 else None),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=True,
+            invalid_row_handler=skip if latin_1 else None,
+        ),
         convert_options=pa_csv.ConvertOptions(
             include_columns=columns, column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
         ),
     )
 
 
+def header_names(line: str, dialect: Dialect) -> list[str]:
+    """The names in a header line. Raises csv.Error."""
+    read = partial(csv.reader, io.StringIO(line, newline=""), delimiter=dialect.delimiter)
+    return next(read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE))
+
+
 def _from_latin_1(column: pa.ChunkedArray) -> pa.Array:
+    """The bytes that were taken for Latin-1 to pass through Arrow."""
+    if pc.all(pc.string_is_ascii(pc.cast(column, pa.string()))).as_py() is not False:
+        return column
     return pa.array([cell.decode("utf-8").encode("latin-1") for cell in column.to_pylist()], pa.binary())
 
 
@@ -331,7 +354,7 @@ def _unreadable(name: str, format: Format, error: Exception) -> InvalidPortfolio
     if format != "parquet":
         return InvalidPortfolio(
             f"{name} cannot be read as a CSV: its cells cannot be told apart. Write it in UTF-8, with commas between "
-            'cells and double quotes (") around those that hold commas.'
+            "cells and double quotes (\") around those that hold commas, or say in the mapping's dialect how it is."
         )
     # Not looked up beforehand: asking pyarrow for a column's codec aborts the process if the footer is damaged.
     codec = re.search(r"codec '?(\w+)", str(error), re.IGNORECASE)

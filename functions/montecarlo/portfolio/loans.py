@@ -9,6 +9,7 @@ Imports numpy, pyarrow and this room only.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from montecarlo.portfolio.amortisation import annuity
 from montecarlo.portfolio.cells import as_text, days, numbers
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
 from montecarlo.portfolio.dates import parse_date, whole_months
-from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping
+from montecarlo.portfolio.dialect import Dialect
+from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -137,13 +140,14 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
     key = hash_ids(account_id)
     for column in COLUMNS[1:]:
         array = table.array(column.name)
-        if column.name != "ZipCode":
+        origin = table.origin(column.name)
+        if column.name != "ZipCode" and not origin.computed:
             missing = ~table.given(column.name) & column.is_needed(has_pd, has_ead)
             checks.reject(missing, column.name, "is missing")
         if column.kind == "number":
-            numbers[column.name] = _check_number(column, array, table.scale(column.name), checks)
+            numbers[column.name] = _check_number(column, array, origin, table.dialect, checks)
         elif column.kind == "date":
-            age = _check_age(array, table.format(column.name), as_of, checks)
+            age = _check_age(array, origin, as_of, checks)
         elif column.name == "ZipCode":
             region = _regions(as_text(array))
         elif column.name == "RateType":
@@ -153,6 +157,11 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
+    term = np.nan_to_num(numbers["LoanTerm"]).clip(0, COLUMN["LoanTerm"].high).astype(np.int64)
+    if table.origin("Payment").computed:
+        monthly = np.nan_to_num(numbers["Rate"]).clip(0, COLUMN["Rate"].high) / 1200
+        numbers["Payment"] = np.where(term > 0, numbers["LoanAmount"] * annuity(monthly, np.maximum(term, 1)), np.nan)
+        numbers["Payment"][np.isnan(numbers["Rate"])] = np.nan
     return Loans(
         account_id=account_id,
         key=key,
@@ -165,7 +174,7 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
         loan_amount=numbers["LoanAmount"],
         balance=numbers["Balance"],
         income=numbers["GrossIncome"],
-        term=np.nan_to_num(numbers["LoanTerm"]).clip(0, COLUMN["LoanTerm"].high).astype(np.int64),
+        term=term,
         age=age,
         floating=floating,
         pd=numbers["PD"],
@@ -201,7 +210,7 @@ class _Columns:
 
     def __init__(self, table: pa.Table, mapping: ColumnMapping) -> None:
         self._arrays = {name: table[name].combine_chunks() for name in table.column_names}
-        self._mapping = mapping
+        self.dialect, self.origin = mapping.dialect, mapping.origin
         self._rows = table.num_rows
         self.dimensions = tuple(mapping.dimensions)
 
@@ -210,12 +219,6 @@ class _Columns:
 
     def given(self, column: str) -> Bools:
         return np.asarray(pc.is_valid(self.array(column)))
-
-    def scale(self, column: str) -> float:
-        return self._mapping.origin(column).scale
-
-    def format(self, column: str) -> str | None:
-        return self._mapping.origin(column).format
 
 
 def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
@@ -229,13 +232,13 @@ def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
 _NONE = pa.array([], pa.string())
 
 
-def _check_number(column: Column, array: pa.Array, scale: float, checks: _Checks) -> Floats:
+def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dialect, checks: _Checks) -> Floats:
     """Parse and check a number; NaN where there is none."""
-    value = numbers(array)
+    value = numbers(array, dialect, origin.unit)
     checks.reject(np.asarray(pc.is_valid(array)) & ~np.isfinite(value), column.name, "is not a finite number")
-    if scale != 1:
+    if origin.scale != 1:
         with np.errstate(over="ignore"):  # what is infinite then is above every limit
-            value = value * scale
+            value = value * origin.scale
     checks.reject(value < column.low, column.name, "must not be negative")
     if column.positive:
         checks.reject(value == 0, column.name, "must not be zero")
@@ -248,13 +251,14 @@ def _check_number(column: Column, array: pa.Array, scale: float, checks: _Checks
 _NOT_A_DATE = np.datetime64("NaT", "D")
 
 
-def _check_age(array: pa.Array, format: str | None, as_of: date, checks: _Checks) -> Ints:
+def _check_age(array: pa.Array, origin: Origin, as_of: date, checks: _Checks) -> Ints:
     """Whole months from origination to as_of; 0 where no date is given."""
     if pa.types.is_temporal(array.type):
         origination = days(array)
     else:
-        origination = _per_distinct(as_text(array), lambda text: parse_date(text, format), _NOT_A_DATE)
-        expected = f"in the format {format}" if format else "(YYYY-MM-DD or MM/DD/YYYY)"
+        read = partial(parse_date, format=origin.format, language=origin.language)
+        origination = _per_distinct(as_text(array), read, _NOT_A_DATE)
+        expected = f"in the format {origin.format}" if origin.format else "(YYYY-MM-DD or MM/DD/YYYY)"
         wrong = np.asarray(pc.is_valid(array)) & np.isnat(origination)
         checks.reject(wrong, "OriginationDate", f"is not a date {expected}")
     reporting = np.datetime64(as_of, "D")

@@ -1,20 +1,26 @@
-"""Where a bank's own files keep the portfolio's columns.
+"""Where a bank's own files keep the portfolio's columns, how they write them, and which files and rows count.
 
-Imports the room's columns and dates and our errors only.
+Imports the standard library, the room's columns, dates, dialect and filters and our errors only.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import Any
 
 from montecarlo.errors import InvalidInput, checked_text, shown
+from montecarlo.portfolio import dialect as dialects
 from montecarlo.portfolio.columns import COLUMN, Column
-from montecarlo.portfolio.dates import is_format, parse_date
+from montecarlo.portfolio.dates import LANGUAGES, is_format, parse_date
+from montecarlo.portfolio.dialect import PLAIN, Dialect
+from montecarlo.portfolio.filters import COMPARED, LISTED, Condition
 
-_CURRENCY = re.compile("[A-Z]{3}")
+CURRENCY = re.compile("[A-Z]{3}")
+UNIT = re.compile(r"(?=.*[^+\-.,'_\s])[^0-9\s]([^0-9]*[^0-9\s])?")
+"""What may stand beside a number: no digits, and more than what numbers are made of."""
 
 
 DIMENSION = "dimension "
@@ -23,7 +29,7 @@ DIMENSION = "dimension "
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one column of the portfolio comes from: columns of the file, a constant, or the row's number."""
+    """Where one column of the portfolio comes from: columns of the file, a constant, the row's number, or others."""
 
     columns: tuple[str, ...] = ()
     """Of these the first that is not empty counts, or all of them where there is a separator."""
@@ -32,33 +38,69 @@ class Origin:
     row_prefix: str | None = None
     file_name: bool = False
     """Whether the file's name stands between prefix and row number."""
+    computed: bool = False
+    """Whether it is the payment that the loan's amount, rate and term give."""
     scale: float = 1.0
+    unit: tuple[str, ...] = ()
     format: str | None = None
+    language: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+    default: str | None = None
+    """What a cell that is there and not in `values` becomes; itself without one."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which of the objects below a prefix or in an inventory are the portfolio's, by patterns for their paths."""
+
+    match: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def take(self, path: str) -> bool:
+        """Whether an object of this path is one. In patterns, * stands for any characters, slashes included."""
+        return (not self.match or any(fnmatchcase(path, pattern) for pattern in self.match)) and not any(
+            fnmatchcase(path, pattern) for pattern in self.ignore
+        )
+
+
+ALL_FILES = Files()
 
 
 @dataclass(frozen=True)
 class ColumnMapping:
     """How a bank's columns become the portfolio's. The empty mapping expects the portfolio's own names.
 
-    JSON: ``{"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>}, "as_of": "YYYY-MM-DD",
-    "currency": "USD"}``; all keys are optional, as_of is the date the data was taken, currency the ISO 4217 code of all
-    amounts. Dimensions are what a run may break its results down by. An origin is the name of a column of the file, or
-    one of::
+    JSON, all keys optional::
 
-        {"from": "col" | ["first choice", "second"], "scale": 100, "format": "%b-%Y", "values": {"theirs": "ours"}}
+        {"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>},
+         "as_of": "YYYY-MM-DD", "currency": "USD",
+         "dialect": {"delimiter": ";", "quote": "\\"", "encoding": "cp1252", "decimal": ",", "thousands": "."},
+         "missing": ["NA"], "filter": {<column of the file>: <condition>}, "files": {"match": "*.csv", "ignore": [...]}}
+
+    Dimensions are what a run may break its results down by, as_of is the date the data was taken, currency the ISO
+    4217 code of all amounts, `missing` are texts that mean an empty cell. An origin is the name of a column of the
+    file, or one of::
+
+        {"from": "col" | ["first choice", "second"], "scale": 100, "unit": "%", "format": "%d-%b-%Y", "language": "de",
+         "values": {"theirs": "ours"}, "default": "ours"}
         {"constant": "personal"}
-        {"join": ["branch", "number"], "separator": "-"}
+        {"join": ["branch", "number"], "separator": "-"}, with format, language, values and default as well
         {"row_number": true, "prefix": "LC-", "file_name": true}
+        {"computed": "annuity"}
 
-    Of several columns the first that is not empty counts. ``scale`` multiplies a number, ``format`` is strptime's and
-    reads a date, ``values`` translates cells before they are parsed. The last two are for AccountID: columns that
-    identify a loan together, and the row's number, which identifies a loan in one file unless the file's name is part.
+    Of several columns the first that is not empty counts. ``scale`` multiplies a number, ``unit`` is what may stand
+    beside one, ``format`` is strptime's and reads a date, with months named in a ``language``; ``values`` translates
+    cells before they are parsed, a ``default`` those that it does not name. The row's number is for AccountID, and
+    identifies a loan in one file unless the file's name is part. The Payment may be computed.
     """
 
     origins: Mapping[str, Origin] = field(default_factory=dict)
     as_of: date | None = None
     currency: str = "USD"
+    dialect: Dialect = PLAIN
+    missing: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    files: Files = ALL_FILES
     dimensions: Mapping[str, Origin] = field(default_factory=dict)
     """Those that are read, by name."""
 
@@ -69,15 +111,24 @@ class ColumnMapping:
         dimensions: names of those to read. One that the document does not tell of is the portfolio's column of that
         name, or else the file's.
         """
-        given = _object({} if document is None else document, "mapping", {"columns", "dimensions", "as_of", "currency"})
-        columns = _object(given.get("columns", {}), "mapping columns", set(COLUMN))
-        origins = {name: _parse_origin(COLUMN[name], origin) for name, origin in columns.items()}
-        told = _object(given.get("dimensions", {}), "mapping dimensions", None)
-        named = {_text(name, "name of a dimension"): _parse_origin(_dimension(name), told[name]) for name in told}
+        known = {"$schema", "columns", "dimensions", "as_of", "currency", "dialect", "missing", "filter", "files"}
+        given = _object({} if document is None else document, "mapping", known)
+        dialect = _parse_dialect(given.get("dialect", {}))
+        columns = _object(given.get("columns", {}), "mapping columns", COLUMN)
+        origins = {name: _parse_origin(COLUMN[name], origin, dialect.decimal) for name, origin in columns.items()}
+        told = _object(given.get("dimensions", {}), "mapping dimensions")
+        named = {
+            _text(name, "name of a dimension"): _parse_origin(_dimension(name), told[name], dialect.decimal)
+            for name in told
+        }
         return cls(
             origins,
             _parse_as_of(given.get("as_of")),
             _parse_currency(given.get("currency", cls.currency)),
+            dialect,
+            _texts(given.get("missing", []), "mapping's missing"),
+            tuple(_parse_condition(name, tests) for name, tests in _object(given.get("filter", {}), _FILTER).items()),
+            _parse_files(given.get("files", {})),
             {name: named.get(name) or origins.get(name) or Origin((name,)) for name in dimensions},
         )
 
@@ -94,29 +145,47 @@ class ColumnMapping:
         return account.row_prefix is not None and not account.file_name
 
 
-_KEYS = {
-    "from": {"from", "scale", "format", "values"},
-    "constant": {"constant"},
-    "join": {"join", "separator"},
-    "row_number": {"row_number", "prefix", "file_name"},
+_READ = ("format", "language", "values", "default")
+ORIGINS: Mapping[str, tuple[str, ...]] = {
+    "from": ("from", "scale", "unit", *_READ),
+    "constant": ("constant",),
+    "join": ("join", "separator", *_READ),
+    "row_number": ("row_number", "prefix", "file_name"),
+    "computed": ("computed",),
 }
 """What may stand beside each kind of origin."""
+_FILTER = "mapping's filter"
 
 
-def _parse_origin(column: Column, value: object) -> Origin:
+def origins_of(column: Column) -> Collection[str]:
+    """The kinds of origin that a column may have."""
+    unfit = {
+        "join": column.kind == "number",
+        "row_number": column.name != "AccountID",
+        "computed": column.name != "Payment",
+    }
+    return [kind for kind in ORIGINS if not unfit.get(kind)]
+
+
+def _parse_origin(column: Column, value: object, decimal: str) -> Origin:
     where = f"mapping of {column.name}"
     if isinstance(value, str):
         return Origin((_text(value, where),))
-    given = _object(value, where, set().union(*_KEYS.values()))
-    kinds = [kind for kind in _KEYS if kind in given]
+    given = _object(value, where, {key for keys in ORIGINS.values() for key in keys})
+    kinds = [kind for kind in ORIGINS if kind in given]
     if len(kinds) != 1:
-        raise InvalidInput(f"The {where} must have exactly one of {', '.join(_KEYS)}, not {shown(kinds or None)}.")
+        raise InvalidInput(f"The {where} must have exactly one of {', '.join(ORIGINS)}, not {shown(kinds or None)}.")
     (kind,) = kinds
-    _object(value, where, _KEYS[kind])
-    if kind in ("join", "row_number") and column.name != "AccountID":
-        raise InvalidInput(f"The {where} has {kind}, which is for AccountID only.")
+    _object(value, where, ORIGINS[kind])
+    if kind not in origins_of(column):
+        allowed = {"row_number": "AccountID only", "computed": "Payment only", "join": "texts and dates only"}
+        raise InvalidInput(f"The {where} has {kind}, which is for {allowed[kind]}.")
     if kind == "constant":
-        return Origin(constant=_parse_constant(given["constant"], where))
+        return Origin(constant=_parse_cell(given["constant"], f"constant in the {where}", decimal))
+    if kind == "computed":
+        if given["computed"] != "annuity":
+            raise InvalidInput(f"The {where} can be computed as 'annuity' only, not as {shown(given['computed'])}.")
+        return Origin(computed=True)
     if kind == "join":
         separator = _text(given.get("separator", "-"), f"separator in the {where}")
         if not separator or not isinstance(given["join"], list) or len(given["join"]) < 2:
@@ -124,7 +193,9 @@ def _parse_origin(column: Column, value: object) -> Origin:
                 f"The {where} must have in join a list of two columns or more, and a separator that is not empty: "
                 "best one that no cell of theirs has, as ('1-2', '3') and ('1', '2-3') would both become '1-2-3'."
             )
-        return Origin(_names(given["join"], where), separator=separator)
+        return Origin(
+            _names(given["join"], where), separator=separator, **_parse_reading(column, given, where, decimal)
+        )
     if kind == "row_number":
         if given["row_number"] is not True or not isinstance(given.get("file_name", False), bool):
             raise InvalidInput(
@@ -135,8 +206,8 @@ def _parse_origin(column: Column, value: object) -> Origin:
     return Origin(
         _names(given["from"] if isinstance(given["from"], list) else [given["from"]], where),
         scale=_parse_scale(column, given.get("scale", 1), where),
-        format=_parse_format(column, given.get("format"), where),
-        values=_parse_values(given.get("values", {}), where),
+        unit=_parse_unit(column, given.get("unit"), where),
+        **_parse_reading(column, given, where, decimal),
     )
 
 
@@ -144,7 +215,73 @@ def _dimension(name: str) -> Column:
     return Column(f"the dimension {name}", "text", "", "never", "")
 
 
-def _object(value: object, where: str, known: set[str] | None) -> Mapping[str, Any]:
+def _parse_reading(column: Column, given: Mapping[str, Any], where: str, decimal: str) -> dict[str, Any]:
+    """How the cells of a column are translated, and read as dates."""
+    values = _parse_values(given.get("values", {}), where, decimal)
+    default = given.get("default")
+    if default is not None and not values:
+        raise InvalidInput(f"The {where} has a default, which is for cells that values does not name: give values.")
+    return {
+        **_parse_format(column, given.get("format"), given.get("language"), where),
+        "values": values,
+        "default": default if default is None else _parse_cell(default, f"default in the {where}", decimal),
+    }
+
+
+def _parse_dialect(value: object) -> Dialect:
+    given = _object(value, "mapping's dialect", {"delimiter", "quote", "encoding", "decimal", "thousands"})
+    allowed: Mapping[str, tuple[str | None, ...]] = {
+        "delimiter": dialects.DELIMITERS,
+        "quote": dialects.QUOTES,
+        "encoding": dialects.ENCODINGS,
+        "decimal": dialects.DECIMALS,
+        "thousands": ("", *dialects.THOUSANDS),
+    }
+    for key, choice in given.items():
+        if (choice is not None and not isinstance(choice, str)) or choice not in allowed[key]:
+            wide = " UTF-16 and UTF-32 cannot be cut at bytes: write the file in UTF-8." if key == "encoding" else ""
+            raise InvalidInput(
+                f"The mapping's dialect has the {key} {shown(choice)}; it may be "
+                f"{', '.join('null' if each is None else shown(each) for each in allowed[key])}.{wide}"
+            )
+    dialect = Dialect(**given)
+    if dialect.decimal == dialect.thousands:
+        raise InvalidInput(f"The mapping's dialect has {dialect.decimal!r} both as decimal mark and between thousands.")
+    return dialect
+
+
+def _parse_condition(name: str, value: object) -> Condition:
+    where = f"filter of {shown(name)}"
+    tests = dict(_object(value, where, {*LISTED, *COMPARED, "missing"}))
+    if not tests:
+        raise InvalidInput(f"The {where} must have a condition: any of {', '.join((*LISTED, *COMPARED))}, missing.")
+    for test, wanted in tests.items():
+        if test in LISTED:
+            tests[test] = _texts(wanted, f"{where}: {test}")
+            if not tests[test]:
+                raise InvalidInput(f"The {where} must have in {test} at least one text.")
+        elif test == "missing":
+            if not isinstance(wanted, bool):
+                raise InvalidInput(f"The {where} must have for missing true or false, not {shown(wanted)}.")
+        elif (number := _as_float(wanted)) is None or not math.isfinite(number):
+            raise InvalidInput(f"The {where} must have for {test} a number, not {shown(wanted)}.")
+    return Condition(_text(name, where), tests)
+
+
+def _parse_files(value: object) -> Files:
+    given = _object(value, "mapping's files", {"match", "ignore"})
+    listed = {key: [each] if isinstance(each, str) else each for key, each in given.items()}
+    return Files(**{key: _texts(each, f"mapping's files: {key}") for key, each in listed.items()})
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    """A list of texts that are not empty."""
+    if not isinstance(value, list) or "" in value:
+        raise InvalidInput(f"The {where} must be a list of texts that are not empty, not {shown(value)}.")
+    return tuple(_text(each, where) for each in value)
+
+
+def _object(value: object, where: str, known: Collection[str] | None = None) -> Mapping[str, Any]:
     """The value, if it is an object with none but the known keys (None: any)."""
     if not isinstance(value, Mapping):
         raise InvalidInput(f"The {where} must be a JSON object, not {shown(value)}.")
@@ -174,17 +311,18 @@ def _parse_as_of(value: object) -> date | None:
 
 
 def _parse_currency(value: object) -> str:
-    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+    if not isinstance(value, str) or not CURRENCY.fullmatch(value):
         raise InvalidInput(f"The mapping's currency must be an ISO 4217 code such as 'EUR', not {shown(value)}.")
     return value
 
 
-def _parse_constant(value: object, where: str) -> str:
+def _parse_cell(value: object, where: str, decimal: str) -> str:
+    """A text, which is read as a cell of the file would be, or a number, spelled so that it is read as itself."""
     if isinstance(value, str):
         return _text(value, where)
     if _as_float(value) is None:
-        raise InvalidInput(f"The {where} must have a text or a number as its constant, not {shown(value)}.")
-    return str(value)
+        raise InvalidInput(f"The {where} must be a text or a number, not {shown(value)}.")
+    return str(value).replace(".", decimal)
 
 
 def _parse_scale(column: Column, value: object, where: str) -> float:
@@ -206,23 +344,40 @@ def _as_float(value: object) -> float | None:
         return None
 
 
-def _parse_format(column: Column, value: object, where: str) -> str | None:
+def _parse_unit(column: Column, value: object, where: str) -> tuple[str, ...]:
     if value is None:
-        return None
+        return ()
+    units = _texts([value] if isinstance(value, str) else value, f"unit in the {where}")
+    if column.kind != "number":
+        raise InvalidInput(f"The {where} must have no unit: {column.name} is a {column.kind}.")
+    if wrong := [unit for unit in units if not UNIT.fullmatch(unit)]:
+        raise InvalidInput(
+            f"The {where} has the unit {shown(wrong[0])}: take what stands beside the number, such as '%'."
+        )
+    return units
+
+
+def _parse_format(column: Column, value: object, language: object, where: str) -> dict[str, str | None]:
+    if language is not None and (not isinstance(language, str) or language not in LANGUAGES):
+        raise InvalidInput(f"The {where} has the language {shown(language)}; known: {', '.join(LANGUAGES)}.")
+    if value is None:
+        if language is not None:
+            raise InvalidInput(f"The {where} has a language, but no format that names months, such as '%d-%b-%Y'.")
+        return {"format": None, "language": None}
     if column.kind != "date" or not isinstance(value, str):
         raise InvalidInput(
             f"The {where} has the format {shown(value)}, but a format is a text such as '%b-%Y' and for dates only."
         )
-    if not is_format(value):
+    if not is_format(value, language):
         raise InvalidInput(
             f"The {where} has the format {shown(value)}, which does not tell year and month: write each directive "
-            "once, such as '%d.%m.%Y'."
+            "once, such as '%d.%m.%Y', and with a language %b for the month's name."
         )
-    return value
+    return {"format": value, "language": language}
 
 
-def _parse_values(value: object, where: str) -> dict[str, str]:
+def _parse_values(value: object, where: str, decimal: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"The {where} must have in values an object of texts, not {shown(value)}.")
+        raise InvalidInput(f"The {where} must have in values an object of texts and numbers, not {shown(value)}.")
     inside = f"values in the {where}"
-    return {_text(theirs, inside): _text(ours, inside) for theirs, ours in value.items()}
+    return {_text(theirs, inside): _parse_cell(ours, inside, decimal) for theirs, ours in value.items()}

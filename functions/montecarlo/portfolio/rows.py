@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
-from montecarlo.portfolio.cells import as_text, is_utf8, plain, without_blanks
+from montecarlo.portfolio import filters
+from montecarlo.portfolio.cells import as_text, decoded, is_text, plain, without_blanks
 from montecarlo.portfolio.columns import COLUMN, COLUMNS
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
 from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
@@ -37,6 +39,8 @@ class RawRows:
     """(n,) 1-based data row of the file."""
     rejects: tuple[Reject, ...] = ()
     """Rows that could not even be read, hence not in the tables."""
+    filtered: int = 0
+    """Rows that the mapping's filter leaves out."""
 
 
 def read_rows(
@@ -57,11 +61,14 @@ def read_rows(
     rows_before: the rows cut off in front, if `file` is only a part of the file `name` (a CSV's header and a range of
     its bytes); rows are numbered as in the whole file. holds: how many rows `file` must have, where that is known.
     """
-    opened = open_rows(file, name, format)
+    opened = open_rows(file, name, format, mapping.dialect)
     wanted_by = check_columns(opened.columns, name, mapping)
     cells = opened.read(list(wanted_by), rows, holds)
     ragged = [replace(reject, row=reject.row + rows_before) for reject in cells.ragged]
-    table, number, undecodable = _decode(cells.table, cells.number + rows_before, name, wanted_by)
+    dialect = PLAIN if format == "parquet" else mapping.dialect
+    table, number = cells.table, cells.number + rows_before
+    table, number, undecodable = _decode(table, number, name, wanted_by, dialect, mapping.missing)
+    table, number, unclear, filtered = _filter(table, number, name, mapping)
     columns = {
         column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name)
         for column in COLUMNS
@@ -70,8 +77,8 @@ def read_rows(
         f"{DIMENSION}{dimension}": _from_origin(dimension, origin, table, number, name)
         for dimension, origin in mapping.dimensions.items()
     }
-    rejects = tuple(sorted(ragged + undecodable, key=place))
-    return RawRows((pa.table(columns),), (name,), np.zeros(len(number), np.int32), number, rejects)
+    rejects = tuple(sorted(ragged + undecodable + unclear, key=place))
+    return RawRows((pa.table(columns),), (name,), np.zeros(len(number), np.int32), number, rejects, filtered)
 
 
 def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[str, str]:
@@ -79,19 +86,20 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
 
     Returns the file's columns to read, each with the portfolio's column it serves.
     """
-    for column, origin in mapping.origins.items():
-        for wanted in origin.columns:
-            if wanted not in names:
-                raise InvalidPortfolio(
-                    f"{file} has no column {wanted!r}, which the mapping names for {column}. {_known(names, mapping)}"
-                )
-    for dimension, origin in mapping.dimensions.items():
-        for wanted in origin.columns:
-            if wanted not in names:
-                raise InvalidPortfolio(
-                    f"{file} has no column {wanted!r} for the dimension {dimension}. {_known(names, mapping)} Name a "
-                    "column of the file, or say under dimensions in the mapping where it is."
-                )
+    named = [
+        (name, f"which the mapping names for {column}")
+        for column, origin in mapping.origins.items()
+        for name in origin.columns
+    ]
+    named += [(each.column, "which the mapping names in its filter") for each in mapping.conditions]
+    named += [
+        (name, f"for the dimension {dimension}")
+        for dimension, origin in mapping.dimensions.items()
+        for name in origin.columns
+    ]
+    for wanted, use in named:
+        if wanted not in names:
+            raise InvalidPortfolio(f"{file} has no column {wanted!r}, {use}. {_known(names, mapping)}")
     available = set(mapping.origins) | set(names)
     missing = [
         column.name
@@ -105,6 +113,7 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
         )
     wanted_by = {name: dimension for dimension, origin in mapping.dimensions.items() for name in origin.columns}
     wanted_by |= {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
+    wanted_by |= {each.column: each.column for each in mapping.conditions if each.column not in wanted_by}
     for name in wanted_by:
         if names.count(name) > 1:
             raise InvalidPortfolio(f"{file} has the column {name!r} more than once. Rename or remove all but one.")
@@ -119,7 +128,8 @@ def _known(names: list[str], mapping: ColumnMapping) -> str:
     found = [name for name in dict.fromkeys(known) if name in names]
     near = [name for name in dict.fromkeys(known) if name not in names and name.casefold() in same]
     if not found and not near:
-        return f"None of its {len(names)} columns has a name that is known: is its first line a header?"
+        parted = "" if len(names) > 1 else " Are its columns parted by what the mapping's dialect says?"
+        return f"None of its {len(names)} columns has a name that is known: is its first line a header?{parted}"
     other = f" {', '.join(near)} {'is' if len(near) == 1 else 'are'} written otherwise there." if near else ""
     return f"Of its {len(names)} columns these are known: {', '.join(found) or 'none'}.{other}"
 
@@ -142,36 +152,73 @@ def gather(parts: Sequence[RawRows]) -> RawRows:
         np.concatenate([*file_index, np.empty(0, np.int32)]),
         np.concatenate([*(part.row for part in ordered), np.empty(0, np.int64)]),
         tuple(reject for part in parts for reject in part.rejects),
+        sum(part.filtered for part in parts),
     )
 
 
-def _decode(table: pa.Table, number: Ints, file: str, wanted_by: dict[str, str]) -> tuple[pa.Table, Ints, list[Reject]]:
-    """Bytes become text; rows with bytes that are not UTF-8 become rejects."""
+def _decode(
+    table: pa.Table,
+    number: Ints,
+    file: str,
+    wanted_by: dict[str, str],
+    dialect: Dialect,
+    missing: Sequence[str],
+) -> tuple[pa.Table, Ints, list[Reject]]:
+    """Bytes become text, and texts that mean missing null; rows with bytes that are no text become rejects."""
     columns: dict[str, pa.Array] = {}
     rejects: dict[int, Reject] = {}
+    encoding = dialect.encoding
     for name, target in wanted_by.items():
         column = plain(table[name], file, name)
         if pa.types.is_binary(column.type):
-            try:
-                column = pc.cast(column, pa.string())
-            except pa.ArrowInvalid:
+            text = decoded(column, encoding)
+            if text is None:
                 cells = column.to_pylist()
-                for row in (row for row, cell in enumerate(cells) if not is_utf8(cell) and row not in rejects):
-                    value = cells[row].decode("utf-8", "replace")[:MAX_VALUE]
-                    rejects[row] = Reject(file, int(number[row]), target, value, f"{target} is not UTF-8 text")
-                column = pa.array([(cell or b"").decode("utf-8", "replace") for cell in cells], pa.string())
-            column = without_blanks(column)
+                for row, cell in enumerate(cells):
+                    if not is_text(cell, encoding) and row not in rejects:
+                        value = cell.decode(encoding, "replace")[:MAX_VALUE]
+                        reason = f"{target} is not {dialect.encoding_name} text"
+                        rejects[row] = Reject(file, int(number[row]), target, value, reason)
+                text = pa.array([(cell or b"").decode(encoding, "replace") for cell in cells], pa.string())
+            column = without_blanks(text)
+        if missing:
+            is_missing = pc.is_in(as_text(column), pa.array(missing, pa.string()))
+            column = pc.if_else(is_missing, pa.scalar(None, column.type), column)
         columns[name] = column
-    decoded = pa.table(columns)
+    decoded_table = pa.table(columns)
     if not rejects:
-        return decoded, number, []
+        return decoded_table, number, []
     good = np.ones(len(number), np.bool_)
     good[list(rejects)] = False
-    return decoded.filter(pa.array(good)), number[good], list(rejects.values())
+    return decoded_table.filter(pa.array(good)), number[good], list(rejects.values())
+
+
+def _filter(
+    table: pa.Table, number: Ints, file: str, mapping: ColumnMapping
+) -> tuple[pa.Table, Ints, list[Reject], int]:
+    """The rows that the mapping's filter keeps, rejects of those that it cannot judge, and how many it leaves out."""
+    if not mapping.conditions:
+        return table, number, [], 0
+    kept, unclear = filters.apply(mapping.conditions, table, mapping.dialect)
+    rejects: dict[int, Reject] = {}
+    for column, rows in unclear.items():
+        for row in (int(row) for row in np.flatnonzero(rows) if row not in rejects):
+            value = as_text(table[column].combine_chunks()[row : row + 1])[0].as_py()[:MAX_VALUE]
+            reason = f"{column} is not a finite number, which the filter compares"
+            rejects[row] = Reject(file, int(number[row]), column, value, reason)
+    kept[list(rejects)] = False
+    return (
+        table.filter(pa.array(kept)),
+        number[kept],
+        list(rejects.values()),
+        len(table) - int(kept.sum()) - len(rejects),
+    )
 
 
 def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, file: str) -> pa.Array:
     """A column of the portfolio, (n,), from the file's columns."""
+    if origin.computed:  # from the loan's other columns, once they are read
+        return pa.nulls(len(number), pa.string())
     if origin.constant is not None:
         return pa.repeat(pa.scalar(origin.constant), len(number))
     if origin.row_prefix is not None:
@@ -191,10 +238,16 @@ def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, fil
     if len(types) > 1 or origin.separator is not None:
         choices = [as_text(choice) for choice in choices]
     if origin.separator is not None:
-        return pc.binary_join_element_wise(*choices, origin.separator)
-    array = pc.coalesce(*choices) if len(choices) > 1 else choices[0]
-    if origin.values:
-        array = as_text(array)
-        translated = pc.index_in(array, pa.array(origin.values.keys(), pa.string()))
-        array = pc.coalesce(pa.array(origin.values.values(), pa.string()).take(translated), array)
-    return array
+        array = pc.binary_join_element_wise(*choices, origin.separator)
+    else:
+        array = pc.coalesce(*choices) if len(choices) > 1 else choices[0]
+    return _translated(array, origin) if origin.values else array
+
+
+def _translated(array: pa.Array, origin: Origin) -> pa.Array:
+    """The cells translated, (n,) text: those that are not named become the default, or stay; missing ones stay so."""
+    array = as_text(array)
+    found = pc.index_in(array, pa.array(origin.values.keys(), pa.string()))
+    if origin.default is not None:
+        array = pc.if_else(pc.is_valid(array), pa.scalar(origin.default), array)
+    return pc.coalesce(pa.array(origin.values.values(), pa.string()).take(found), array)

@@ -200,6 +200,7 @@ def row_equation(result: ResultView) -> str:
     return (
         f"{count(rows.read)} read = {count(rows.simulated)} simulated"
         f" + {count(rows.rejected)} rejected + {count(rows.not_sampled)} not sampled"
+        + ("" if rows.filtered is None else f" + {count(rows.filtered)} filtered out")
     )
 
 

@@ -181,12 +181,13 @@ class PortfolioView:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Rows of the portfolio: read = simulated + rejected + not sampled."""
+    """Rows of the portfolio: read = simulated + rejected + not sampled + filtered, where the mapping has a filter."""
 
     read: float | None
     simulated: float | None
     rejected: float | None
     not_sampled: float | None
+    filtered: float | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,10 @@ class ResultView:
             ],
             portfolio=portfolio_view(root.child("portfolio")),
             rows=RowCounts(
-                *(root.child("loans").number(key) for key in ("read", "simulated", "rejected", "not_sampled"))
+                *(
+                    root.child("loans").number(key)
+                    for key in ("read", "simulated", "rejected", "not_sampled", "filtered")
+                )
             ),
             rejected_by_reason=root.child("rejected_by_reason").numbers(),
             duplicates=duplicates_of(root.child("duplicates")),

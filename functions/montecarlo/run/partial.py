@@ -32,10 +32,12 @@ class Counts:
     simulated: int = 0
     rejected: int = 0
     not_sampled: int = 0
+    filtered: int = 0
+    """Left out by the mapping's filter."""
 
     def balanced(self) -> bool:
         """Whether no row was dropped in silence."""
-        return self.read == self.simulated + self.rejected + self.not_sampled
+        return self.read == self.simulated + self.rejected + self.not_sampled + self.filtered
 
 
 @dataclass(eq=False)

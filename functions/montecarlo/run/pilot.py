@@ -82,7 +82,7 @@ def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> 
         return read_rows(io.BytesIO(head), item.key, item.format, columns)
     if item.format == "csv.gz":
         head = _inflate(head, item.key)
-    return read_rows(io.BytesIO(first_rows(head, ROWS, item.key)), item.key, "csv", columns)
+    return read_rows(io.BytesIO(first_rows(head, ROWS, item.key, columns.dialect)), item.key, "csv", columns)
 
 
 def _inflate(head: bytes, key: str) -> bytes:

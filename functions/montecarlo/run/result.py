@@ -113,7 +113,7 @@ def build(
                 },
             ),
         },
-        "loans": asdict(total.counts),
+        "loans": _rows(plan, total),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
         "currency": plan.columns.currency,
         "contribution_level": plan.contribution_level,
@@ -125,6 +125,12 @@ def build(
             "peak_memory_mb": round(total.peak_memory_mb),
         },
     }
+
+
+def _rows(plan: Plan, total: Partial) -> dict[str, int]:
+    """What became of the portfolio's rows; those that a filter left out where there is one."""
+    rows = asdict(total.counts)
+    return rows if plan.columns.conditions else {name: count for name, count in rows.items() if name != "filtered"}
 
 
 def _sampling_error(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio.csv_rows import Offsets, RowScanner
+from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import ParquetRows, open_rows
 from montecarlo.source.objects import InputObject, Slice
 from montecarlo.source.reading import READERS
@@ -31,16 +32,18 @@ SMALLEST_ROW_BYTES = {"csv": 40, "csv.gz": 8, "parquet": 4}
 """An object of fewer bytes than this a loan is taken whole without counting its rows first."""
 
 
-def slices(objects: Iterable[InputObject], portfolio: Store, chunk_loans: int) -> Iterator[Slice]:
+def slices(
+    objects: Iterable[InputObject], portfolio: Store, chunk_loans: int, dialect: Dialect = PLAIN
+) -> Iterator[Slice]:
     """The slices of all objects, in their order. Raises InvalidPortfolio for one that is not what was listed."""
     waiting = iter(objects)
     with ThreadPoolExecutor(READERS) as pool:
         while some := list(islice(waiting, OBJECTS_AT_ONCE)):
-            for pieces in pool.map(lambda item: cut(item, portfolio, chunk_loans), some):
+            for pieces in pool.map(lambda item: cut(item, portfolio, chunk_loans, dialect), some):
                 yield from pieces
 
 
-def cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
+def cut(item: InputObject, portfolio: Store, chunk_loans: int, dialect: Dialect = PLAIN) -> list[Slice]:
     """One object's slices, each pinned to the object as it is now. Raises InvalidPortfolio if it is not as listed."""
     check_divisible(item)
     try:
@@ -48,9 +51,9 @@ def cut(item: InputObject, portfolio: Store, chunk_loans: int) -> list[Slice]:
         if taken_whole(item, chunk_loans):
             return [Slice(item.key, item.size, item.format, etag=item.etag, holds=item.rows)]
         if item.format == "csv":
-            pieces = csv_slices(item, portfolio.stream(item.key, item.etag), chunk_loans)
+            pieces = csv_slices(item, portfolio.stream(item.key, item.etag), chunk_loans, dialect)
         else:
-            rows = open_rows(portfolio.open(item.key, item.size, item.etag), item.key, item.format)
+            rows = open_rows(portfolio.open(item.key, item.size, item.etag), item.key, item.format, dialect)
             ends = rows.row_group_ends if isinstance(rows, ParquetRows) else [rows.count()]
             pieces = row_slices(item, ends, chunk_loans)
     except NoSuchObject as error:
@@ -108,13 +111,13 @@ def row_slices(item: InputObject, ends: Sequence[int], chunk_loans: int) -> list
     ]
 
 
-def csv_slices(item: InputObject, blocks: Iterable[bytes], chunk_loans: int) -> list[Slice]:
+def csv_slices(item: InputObject, blocks: Iterable[bytes], chunk_loans: int, dialect: Dialect = PLAIN) -> list[Slice]:
     """Cut a CSV at row ends every `chunk_loans` rows; `blocks` are its bytes from the beginning.
 
     Raises InvalidPortfolio where a quote is never closed, or there are not as many bytes as the object has.
     """
     cuts: list[tuple[int, int]] = []  # (data rows before, byte offset): first after the header
-    scanner, size, last_end = RowScanner(item.key), 0, 0
+    scanner, size, last_end = RowScanner(item.key, dialect), 0, 0
 
     def take(ends: Offsets) -> None:
         rows = np.arange(scanner.rows - len(ends), scanner.rows)  # the header is a row too

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from montecarlo.cost import schedule
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.limits import MAX_GROUPS, OBJECTS_PER_CHUNK
+from montecarlo.portfolio.mapping import ALL_FILES, Files
 from montecarlo.source.grouping import ChooseGroups
 from montecarlo.source.objects import ETAG, Census, InputObject, is_key, is_passed_over
 from montecarlo.storage.store import NoSuchObject, Store
@@ -70,6 +71,8 @@ class Inventory:
     files: tuple[Share, ...]
     digest: str
     """SHA-256 of the manifest, which has the MD5 of each file."""
+    chosen: Files = ALL_FILES
+    """Which of the objects are the portfolio's, by their keys."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], where: str) -> Self:
@@ -99,13 +102,15 @@ class Inventory:
 
     def to_json(self, shares: Iterable[Share]) -> dict[str, Any]:
         """The part of the inventory that `shares` are."""
-        return {**asdict(self), "files": [asdict(share) for share in shares]}
+        part = {**asdict(self), "files": [asdict(share) for share in shares]}
+        return part if self.chosen != ALL_FILES else {name: value for name, value in part.items() if name != "chosen"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The inventory, or a part of it, as `to_json` wrote it."""
         files = tuple(Share(**share) for share in value["files"])
-        return cls(**{**value, "columns": tuple(value["columns"]), "files": files})
+        chosen = Files(**{name: tuple(patterns) for name, patterns in value.get("chosen", {}).items()})
+        return cls(**{**value, "columns": tuple(value["columns"]), "files": files, "chosen": chosen})
 
 
 def _file(entry: Any, where: str) -> Share:
@@ -116,7 +121,9 @@ def _file(entry: Any, where: str) -> Share:
 
 
 def survey(inventory: Inventory, store: Store) -> Census:
-    """A guess at the whole from the heads of up to 32 files: exact where every file is small, and there are few."""
+    """A guess at the whole from the heads of up to 32 files: exact where every file is small, and there are few, and
+    where the heads show none of the objects that are chosen.
+    """
     step = -(-len(inventory.files) // SURVEYED_FILES) or 1
     heads, seen = Census(), 0.0
     for file in inventory.files[::step]:
@@ -124,6 +131,10 @@ def survey(inventory: Inventory, store: Store) -> Census:
         for _ in heads.count(found):
             pass
         seen += share * file.size
+    if not heads.objects and inventory.chosen != ALL_FILES:  # what is chosen may lie behind all heads
+        for _ in heads.count(objects(inventory, store)):
+            pass
+        return heads
     factor = sum(file.size for file in inventory.files) / seen if seen else 0.0
     return Census(round(heads.objects * factor), round(heads.size * factor), round(heads.rows * factor), heads.sample)
 
@@ -157,7 +168,7 @@ def objects(inventory: Inventory, store: Store) -> Iterator[InputObject]:
     """The portfolio's objects among those that the inventory's shares list. Memory does not grow with their number."""
     for share in inventory.files:
         try:
-            yield from _objects(_rows(inventory, share, store))
+            yield from _objects(_rows(inventory, share, store), inventory.chosen)
         except NoSuchObject as error:
             raise InvalidPortfolio(
                 f"{error} The inventory's manifest names it: check it, or take a newer one."
@@ -179,7 +190,7 @@ def _unreadable(key: str, store: Store) -> InvalidPortfolio:
     )
 
 
-def _objects(rows: Iterable[Row]) -> Iterator[InputObject]:
+def _objects(rows: Iterable[Row], chosen: Files) -> Iterator[InputObject]:
     """Current objects with something in them; delete markers, older versions and bookkeeping are passed over.
 
     Raises ValueError where a row has not what S3 writes.
@@ -189,7 +200,7 @@ def _objects(rows: Iterable[Row]) -> Iterator[InputObject]:
         if not is_key(key) or not (etag is None or ETAG.fullmatch(etag)) or size < 0:
             raise ValueError
         current = str(row.get("latest", True)).lower() != "false" and str(row.get("deleted")).lower() != "true"
-        if current and size and not is_passed_over(key):
+        if current and size and not is_passed_over(key) and chosen.take(key):
             yield InputObject(key, size, etag=etag)
 
 
@@ -236,12 +247,12 @@ def _head(inventory: Inventory, file: Share, store: Store) -> tuple[list[InputOb
             parquet, names = _parquet(store.open(file.key, file.size), file.key)
             batch = next(parquet.iter_batches(HEAD_ROWS, columns=list(names.values()), use_threads=False), None)
             rows = batch.rename_columns(list(names)).to_pylist() if batch else []
-            return list(_objects(rows)), len(rows) / max(parquet.metadata.num_rows, 1)
+            return list(_objects(rows, inventory.chosen)), len(rows) / max(parquet.metadata.num_rows, 1)
         data = store.get_range(file.key, 0, min(file.size, HEAD_BYTES), size=file.size)
         text = zlib.decompressobj(wbits=31).decompress(data)
         whole = text if file.size <= HEAD_BYTES else text[: text.rfind(b"\n") + 1]
         lines = io.StringIO(whole.decode(), newline="\n")
-        return list(_objects(_csv_rows(inventory, lines))), len(data) / file.size
+        return list(_objects(_csv_rows(inventory, lines), inventory.chosen)), len(data) / file.size
     except NoSuchObject as error:
         raise InvalidPortfolio(f"{error} The inventory's manifest names it: check it, or take a newer one.") from None
     except _UNREADABLE:

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
 from montecarlo.errors import InvalidPortfolio, shown
 from montecarlo.limits import MOST_LISTED
 from montecarlo.portfolio.files import format_of
+from montecarlo.portfolio.mapping import ALL_FILES, Files
 from montecarlo.source import inventory
 from montecarlo.source.cutting import pinned
 from montecarlo.source.grouping import ChooseGroups, deal
@@ -108,20 +109,21 @@ def group_objects(document: GroupDocument, store: Store) -> Iterator[InputObject
     return (InputObject(**entry) for entry in document["objects"])
 
 
-def find_objects(store: Store, source: str) -> Listing:
+def find_objects(store: Store, source: str, files: Files = ALL_FILES) -> Listing:
     """The objects of `source`, a key or a prefix of the store.
 
     A prefix with a manifest.json is what the manifest says; under any other, names that start with '_' or '.' are
-    passed over, as Spark and Hive do. Raises InvalidPortfolio where nothing is found.
+    passed over, as Spark and Hive do. files: which of the objects under a prefix, by their paths there, and in an
+    inventory, by their keys, are the portfolio's. Raises InvalidPortfolio where nothing is found.
     """
     if source.endswith("manifest.json"):
-        return _from_manifest(store, source)
+        return _from_manifest(store, source, files)
     if format_of(source):
         return Objects(store.bucket, [_single(store, source)])
     prefix = source if source.endswith("/") or not source else f"{source}/"
     if store.exists(f"{prefix}manifest.json"):
-        return _from_manifest(store, f"{prefix}manifest.json")
-    return Objects(store.bucket, _under(store, prefix))
+        return _from_manifest(store, f"{prefix}manifest.json", files)
+    return Objects(store.bucket, _under(store, prefix, files))
 
 
 def manifest(objects: list[InputObject], as_of: str, **more: Any) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def manifest(objects: list[InputObject], as_of: str, **more: Any) -> dict[str, A
     }
 
 
-def _from_manifest(store: Store, key: str) -> Listing:
+def _from_manifest(store: Store, key: str, files: Files) -> Listing:
     where = store.url(key)
     try:
         document = json.loads(store.get(key))
@@ -144,7 +146,7 @@ def _from_manifest(store: Store, key: str) -> Listing:
     except (ValueError, RecursionError):
         raise InvalidPortfolio(f"{where} is no JSON, so it is no portfolio manifest. Write it again.") from None
     if isinstance(document, Mapping) and "fileSchema" in document:
-        listed = Inventory.parse(document, where)
+        listed = replace(Inventory.parse(document, where), chosen=files)
         return Inventoried(listed, inventory.survey(listed, store))
     if not isinstance(document, Mapping) or document.get("schema") != MANIFEST_SCHEMA:
         raise InvalidPortfolio(
@@ -221,10 +223,11 @@ def _single(store: Store, key: str) -> InputObject:
     return InputObject(key, found.size, etag=found.etag)
 
 
-def _under(store: Store, prefix: str) -> Iterator[InputObject]:
+def _under(store: Store, prefix: str, files: Files) -> Iterator[InputObject]:
     found = 0
     for item in store.list(prefix):
-        if item.size and not is_passed_over(item.key.removeprefix(prefix)):
+        path = item.key.removeprefix(prefix)
+        if item.size and not is_passed_over(path) and files.take(path):
             found += 1
             if found > MOST_LISTED:
                 raise InvalidPortfolio(
@@ -233,4 +236,7 @@ def _under(store: Store, prefix: str) -> Iterator[InputObject]:
                 )
             yield InputObject(item.key, item.size, etag=item.etag)
     if not found:
-        raise InvalidPortfolio(f"{store.url(prefix)} holds no object with anything in it: check the portfolio's place.")
+        chosen = "" if files == ALL_FILES else " that the mapping's files take"
+        raise InvalidPortfolio(
+            f"{store.url(prefix)} holds no object with anything in it{chosen}: check the portfolio's place."
+        )

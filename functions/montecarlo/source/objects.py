@@ -51,7 +51,8 @@ class InputObject:
         format = format_of(self.key)
         if format is None:
             raise InvalidPortfolio(
-                f"{self.key}: the name must end in .csv, .csv.gz or .parquet; rename the object or remove it."
+                f"{self.key}: the name must end in .csv, .csv.gz or .parquet; rename the object, move it elsewhere, or "
+                "have the mapping's files ignore it."
             )
         return format
 

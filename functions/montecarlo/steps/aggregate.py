@@ -148,7 +148,8 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
         raise InvalidPortfolio(f"portfolio {plan.portfolio} has no rows.")
     if not counts.simulated:
         raise InvalidPortfolio(
-            f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, all rejected. See {where}."
+            f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, {counts.rejected:,} rejected "
+            f"and {counts.filtered:,} left out by the mapping's filter. See {where}."
         )
 
 

@@ -103,7 +103,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
     place, source = host.find_store(request.portfolio)
-    listing = find_objects(place, source)
+    listing = find_objects(place, source, columns.files)
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
     setup = host.setup(request)
     dealt = _deal(request, listing, len(cases), _parts(parameters), setup, earlier)

@@ -86,7 +86,8 @@ def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: St
     chunks: list[str] = []
     rows: list[int | None] = []
     digests: list[str] = []
-    for number, pieces in enumerate(pack(slices(objects, portfolio, plan.chunk_loans), plan.chunk_loans)):
+    cut = slices(objects, portfolio, plan.chunk_loans, plan.columns.dialect)
+    for number, pieces in enumerate(pack(cut, plan.chunk_loans)):
         chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest)
         chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
         digests.append(chunk.digest)

@@ -58,10 +58,11 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
     sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
     counts = Counts(
-        read=len(loans) + len(rejects),
+        read=len(loans) + len(rejects) + rows.filtered,
         simulated=len(sampled),
         rejected=len(rejects),
         not_sampled=len(loans) - len(sampled),
+        filtered=rows.filtered,
     )
     loans = sampled
     borrowers.check(plan, loans)

@@ -12,7 +12,7 @@ def portfolio_section(result: ResultView) -> Html:
     notes: list[Html] = []
     if rows != RowCounts(None, None, None, None):
         notes.append(tag("p", row_equation(result), class_="equation"))
-        total = sum_or_none((rows.simulated, rows.rejected, rows.not_sampled))
+        total = sum_or_none((rows.simulated, rows.rejected, rows.not_sampled, rows.filtered or 0))
         if rows.read is not None and total is not None and rows.read != total:
             differ = f"These counts do not add up: they differ by {count(abs(rows.read - total))}."
             notes.append(tag("p", differ, class_="warning"))
