@@ -70,6 +70,10 @@ def estimate(
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
     kernel: Annotated[KernelName, typer.Option(help="as the stack's parameter Kernel")] = KernelName.COMPILED,
+    speeds: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="speeds of your stack, as `montecarlo accept` has measured them"),
+    ] = None,
     stack: StackName = None,
     profile: Profile = None,
     region: Annotated[
@@ -82,6 +86,7 @@ def estimate(
     from json import dumps
 
     from cli import files, plan, request
+    from cli import speeds as measured
     from montecarlo.cost import estimate as cost
     from montecarlo.run.request import datagen_request
 
@@ -110,7 +115,9 @@ def estimate(
         region=region or cost.Setup.region,
     )
     estimated = cost.estimate(
-        plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects), setup
+        plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects),
+        setup,
+        measured.read(speeds),
     )
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
