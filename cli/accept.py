@@ -37,12 +37,12 @@ def accept(
     report = acceptance.of_stack(place.find())
     to.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for name, part in report["parts"].items():
-        show(f"{part['verdict']:<9}{name}: {part['told']}")
+        show(f"{part['verdict']:<9}{name}: {part['told']}", hang=9)
     for name, found in report["differences"].items():
         for difference in found:
-            show(f"{'look':<9}{name} is not as on the embedded AWS: {difference}")
+            show(f"{'look':<9}{name} is not as on the embedded AWS: {difference}", hang=9)
     written = shown(to.resolve())
-    show(f"\nCost about ${report['usd']:.4f}. What was seen is in {written}, without account numbers.")
+    show(f"\nCost about ${report['usd']:.4f}. What was seen is in {written}, without account numbers.", hang=0)
     if report["speeds"]:
         show(f"Estimate with the speeds that were measured: {typed('estimate', f'--speeds {written} --loans 1e9')}")
     if any(part["verdict"] == acceptance.WRONG for part in report["parts"].values()):

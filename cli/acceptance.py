@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -315,7 +316,7 @@ class Acceptance:
         recorded = history.json_object(self.stack, keys.failure(run)) or {}
         published = history.read(self.stack, keys.result(run)) is not None
         fine = right and recorded.get("error") == failure.error and not published
-        return OK if fine else WRONG, f"{failure.error}: {failure.cause[:100]}"
+        return OK if fine else WRONG, textwrap.shorten(f"{failure.error}: {failure.cause}", 200, placeholder=" ...")
 
     def _judged(self, name: str) -> Verdict:
         """Whether a run's losses are those that every stack must give."""

@@ -36,7 +36,7 @@ def doctor(
         else readiness.of_account(readiness.session(profile, region), architecture)
     )
     found = list(looked_at)
-    show("\n".join(map(str, found)))
+    show("\n".join(map(str, found)), hang=8)
     what = f"the stack {stack}" if stack else "a stack"
     wrong = [finding for finding in found if finding.verdict == readiness.WRONG]
     if wrong:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import RATE, real, whole
+from cli.options import RATE, Sample, Scenarios, real, whole
 from cli.place import Place, Profile, StackName
 from cli.screen import show
 
@@ -47,7 +47,7 @@ def estimate(
         int | None,
         typer.Option(parser=whole, metavar="N", help="S3 objects that the loans lie in (default: one a chunk)"),
     ] = None,
-    scenarios: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="scenarios (default 10,000)")] = None,
+    scenarios: Scenarios = None,
     fed_rate: Annotated[
         list[float] | None,
         typer.Option(RATE, parser=real, metavar="PERCENT...", help="as for run: rates of the stressed cases"),
@@ -58,9 +58,7 @@ def estimate(
     chunk_loans: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="loans in a chunk (default 50,000)")
     ] = None,
-    sample: Annotated[
-        int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
-    ] = None,
+    sample: Sample = None,
     concurrency: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="chunks at the same time (default 500)")
     ] = None,
