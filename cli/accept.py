@@ -7,7 +7,7 @@ import typer
 
 from cli import CommandError
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import show, shown
+from cli.screen import show, shown, typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,10 +29,21 @@ def accept(
     from cli import acceptance
 
     place = Place(stack, profile, region)
+    if not place.is_strict:
+        raise CommandError(
+            "the embedded AWS that is up does not limit permissions and memory, as AWS does: stop it with "
+            f"`{typed('down')}` and start it with `{typed('up', '--strict')}`."
+        )
     report = acceptance.of_stack(place.find())
-    to.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
-    for part in report["parts"]:
-        show(f"{'ok' if part['passed'] else 'wrong':<6}{part['name']}: {part['told']}")
-    show(f"\nCost about ${report['usd']:.4f}. What was seen is in {shown(to.resolve())}, without account numbers.")
-    if not all(part["passed"] for part in report["parts"]):
-        raise CommandError(f"{place} does not do what it must; send {to} with your report.")
+    to.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for name, part in report["parts"].items():
+        show(f"{part['verdict']:<9}{name}: {part['told']}", hang=9)
+    for name, found in report["differences"].items():
+        for difference in found:
+            show(f"{'look':<9}{name} is not as on the embedded AWS: {difference}", hang=9)
+    written = shown(to.resolve())
+    show(f"\nCost about ${report['usd']:.4f}. What was seen is in {written}, without account numbers.", hang=0)
+    if report["speeds"]:
+        show(f"Estimate with the speeds that were measured: {typed('estimate', f'--speeds {written} --loans 1e9')}")
+    if any(part["verdict"] == acceptance.WRONG for part in report["parts"].values()):
+        raise CommandError(f"{place} does not do what it must; send {written} with your report.")

@@ -1,12 +1,11 @@
 """`montecarlo check`: a portfolio looked at before it is simulated."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import CommandError
-from cli.options import real
+from cli.options import Mapping, Parameters, real
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import show, warn
 
@@ -20,12 +19,8 @@ def check(
     portfolio: Annotated[
         str, typer.Argument(metavar="PORTFOLIO", help="a CSV or Parquet file, a folder of such files, or s3://...")
     ],
-    mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
-    ] = None,
-    parameters: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file with model parameters that replace the defaults")
-    ] = None,
+    mapping: Mapping = None,
+    parameters: Parameters = None,
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="the portfolio's reporting date (default today)")
     ] = None,

@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ class Stack:
     outputs: Mapping[str, str]
     endpoint: str | None = None
     name: str = STACK
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def bucket(self) -> str:
@@ -54,8 +57,11 @@ class Stack:
         return self.outputs["DataBucket"]
 
     def client(self, service: Any) -> Any:
-        """A boto3 client of a service, where the stack is."""
-        return self.session.client(service, endpoint_url=self.endpoint, config=_CLIENT)
+        """The boto3 client of a service, where the stack is: one for all threads, which so keep to one pace."""
+        with self._making:  # clients may be shared by threads, a session may not
+            if service not in self._clients:
+                self._clients[service] = self.session.client(service, endpoint_url=self.endpoint, config=_CLIENT)
+            return self._clients[service]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

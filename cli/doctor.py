@@ -1,4 +1,4 @@
-"""`montecarlo doctor`: whether an account and a Region are ready for a stack, asked before one is deployed."""
+"""`montecarlo doctor`: whether an account is ready for a stack, or a stack that is deployed is as it must be."""
 
 from typing import Annotated
 
@@ -15,6 +15,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
+    stack: Annotated[
+        str | None, typer.Option(metavar="NAME", help="look at this stack, which is deployed (default: one to come)")
+    ] = None,
     profile: Profile = None,
     region: Region = None,
     architecture: Annotated[
@@ -23,12 +26,19 @@ def doctor(
 ) -> None:
     """Say whether a stack can be deployed and run in your account, and what to do where it cannot."""
     from cli import readiness
+    from cli.deployment import connect
 
     if architecture not in ("arm64", "x86_64"):
         raise CommandError(f"--architecture is {architecture!r}, but must be arm64 or x86_64.")
-    found = list(readiness.of_account(readiness.session(profile, region), architecture))
-    show("\n".join(map(str, found)))
+    looked_at = (
+        readiness.of_stack(connect(stack, profile, region))
+        if stack
+        else readiness.of_account(readiness.session(profile, region), architecture)
+    )
+    found = list(looked_at)
+    show("\n".join(map(str, found)), hang=8)
+    what = f"the stack {stack}" if stack else "a stack"
     wrong = [finding for finding in found if finding.verdict == readiness.WRONG]
     if wrong:
-        raise CommandError(f"{len(wrong)} of {len(found)} things stand in the way of a stack; see above.")
-    show("\nNothing stands in the way of a stack.")
+        raise CommandError(f"{len(wrong)} of {len(found)} things stand in the way of {what}; see above.")
+    show(f"\nNothing stands in the way of {what}.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import RATE, real, whole
+from cli.options import RATE, Sample, Scenarios, real, whole
 from cli.place import Place, Profile, StackName
 from cli.screen import show
 
@@ -50,7 +50,7 @@ def estimate(
         int | None,
         typer.Option(parser=whole, metavar="N", help="S3 objects that the loans lie in (default: one a chunk)"),
     ] = None,
-    scenarios: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="scenarios (default 10,000)")] = None,
+    scenarios: Scenarios = None,
     fed_rate: Annotated[
         list[float] | None,
         typer.Option(RATE, parser=real, metavar="PERCENT...", help="as for run: rates of the stressed cases"),
@@ -61,9 +61,7 @@ def estimate(
     chunk_loans: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="loans in a chunk (default 50,000)")
     ] = None,
-    sample: Annotated[
-        int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
-    ] = None,
+    sample: Sample = None,
     concurrency: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="chunks at the same time (default 500)")
     ] = None,
@@ -73,6 +71,10 @@ def estimate(
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
     kernel: Annotated[KernelName, typer.Option(help="as the stack's parameter Kernel")] = KernelName.COMPILED,
+    speeds: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="speeds of your stack, as `montecarlo accept` has measured them"),
+    ] = None,
     stack: StackName = None,
     profile: Profile = None,
     region: Annotated[
@@ -85,6 +87,7 @@ def estimate(
     from json import dumps
 
     from cli import files, plan, request
+    from cli import speeds as measured
     from montecarlo.cost import estimate as cost
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
@@ -116,7 +119,9 @@ def estimate(
         region=region or cost.Setup.region,
     )
     estimated = cost.estimate(
-        plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects), setup
+        plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects),
+        setup,
+        measured.read(speeds),
     )
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli import CommandError
 from cli.deployment import Stack
-from cli.execution import State, executions
+from cli.execution import Execution, State, executions, running
 from cli.screen import typed
 from montecarlo.errors import InvalidResult
 from montecarlo.report.view import ResultView
@@ -85,6 +85,11 @@ def states(stack: Stack) -> Iterator[State]:
     for execution, _ in zip(found, range(MOST_DESCRIBED), strict=False):
         with contextlib.suppress(execution.client.exceptions.ExecutionDoesNotExist):
             yield execution.describe()
+
+
+def under_way(stack: Stack, name: str) -> list[Execution]:
+    """The executions at work for a run."""
+    return running(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], name)
 
 
 def latest_state(stack: Stack, name: str) -> State | None:

@@ -126,7 +126,7 @@ def _usage(error: typer.TyperException) -> str:
     text = error.format_message().strip()
     if not text:  # no command was given, and the help has been shown
         return "name a command."
-    return f"{text.rstrip('.')}." + (f" See {context.command_path} --help." if context else "")
+    return (text if text[-1] in ".?!" else f"{text}.") + (f" See {context.command_path} --help." if context else "")
 
 
 def _of_aws(error: Exception) -> str | None:

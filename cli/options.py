@@ -73,3 +73,13 @@ Out = Annotated[
     Path, typer.Option("--out", help="folder for the results (default out)", metavar="FOLDER", show_default=False)
 ]
 Run = Annotated[str, typer.Argument(help="the run's name", metavar="RUN")]
+Mapping = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
+]
+Parameters = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON file with model parameters that replace the defaults")
+]
+Scenarios = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="scenarios (default 10,000)")]
+Sample = Annotated[
+    int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
+]

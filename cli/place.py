@@ -62,6 +62,14 @@ class Place:
         return deployed(running)
 
     @property
+    def is_strict(self) -> bool:
+        """Whether permissions and quotas hold there: they do on AWS, and on the embedded AWS where it was told so."""
+        from embedded_aws import server
+
+        running = None if self.stack else server.find_running(STATE / "up")
+        return running is None or running.strict
+
+    @property
     def outlives_the_command(self) -> bool:
         """Whether a run goes on, and can be found again, once this command has ended."""
         from embedded_aws import server

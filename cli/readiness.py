@@ -3,15 +3,20 @@
 Imports boto3 and the templates' reader.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import boto3
+import botocore.session
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import PROJECT, CommandError
+from cli import PROJECT, CommandError, roles
+from cli.deployment import MACHINES, Stack, functions
 from publishing.templates import read
 
 FINE, DOUBT, WRONG, UNKNOWN = "ok", "look", "wrong", "unknown"
@@ -47,7 +52,9 @@ class Finding:
 
 def session(profile: str | None, region: str | None) -> boto3.Session:
     """The user's own. Raises CommandError where no Region is set."""
-    made = boto3.Session(profile_name=profile, region_name=region)
+    settings = botocore.session.Session(profile=profile)
+    settings.set_default_client_config(Config(retries={"mode": "adaptive", "total_max_attempts": 10}))  # IAM is slow
+    made = boto3.Session(botocore_session=settings, region_name=region)
     if made.region_name is None:
         raise CommandError("no Region is set: give --region, or set AWS_REGION.")
     return made
@@ -68,8 +75,75 @@ def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
         for children in ("STANDARD", "EXPRESS"):
             what = f"state machine {machine}, {children.lower()} children"
             yield _asked(what, partial(_machine, given, what, machine, children, partition))
+    iam, account = given.client("iam"), identity["Account"]
+    yield _asked(ROLES, lambda: _roles(roles.of_templates(iam, partition, given.region_name, account), _CHANGED))
     yield _asked("permissions to deploy", partial(_permissions, given, identity["Arn"], partition))
     yield _asked("buckets", partial(_buckets, given))
+
+
+def of_stack(stack: Stack) -> Iterator[Finding]:
+    """What a deployed stack needs, as it is there."""
+    given = stack.session
+    first = _asked("identity", partial(_identity, given))
+    yield first
+    if first.verdict != FINE:
+        return
+    yield _asked("Lambda", partial(_lambda, given))
+    yield _asked("functions", partial(_functions, stack))
+    for arn in _layers_of(stack):
+        yield _asked(f"layer {arn.split(':')[6]}", partial(_layer, given, f"layer {arn.split(':')[6]}", arn))
+    for output, machine in MACHINES.items():
+        what = f"state machine {machine}"
+        yield _asked(what, partial(_deployed_machine, stack, what, stack.outputs[output]))
+    yield _asked(ROLES, lambda: _roles(roles.of_stack(stack), _TAKEN_AWAY))
+
+
+ROLES = "roles of functions and state machines"
+_CHANGED = "The templates were changed: give the role what its step does, or report it."
+_TAKEN_AWAY = (
+    "Deploy the stack again, the way it was deployed; if that does not bring it back, look for a permissions boundary."
+)
+
+
+def _roles(found: Iterable[tuple[str, list[str]]], way_out: str) -> Finding:
+    missing = {name: refused for name, refused in found if refused}
+    if missing:
+        told = "; ".join(f"{name} may not {', '.join(refused)}" for name, refused in missing.items())
+        return Finding(ROLES, WRONG, told, way_out)
+    return Finding(ROLES, FINE, "IAM allows each of them what its steps do")
+
+
+def _functions(stack: Stack) -> Finding:
+    """Whether every function can be invoked; one that cannot says why."""
+    client, wrong = stack.client("lambda"), []
+    found = dict(functions(stack))
+    for name, arn in found.items():
+        try:
+            config = client.get_function_configuration(FunctionName=arn)
+        except client.exceptions.ResourceNotFoundException:
+            wrong.append(f"{name} is not there")
+            continue
+        if config.get("State", "Active") not in ("Active", "Inactive"):
+            wrong.append(f"{name} is {config['State']}: {config.get('StateReason', 'without a reason')}")
+    if wrong:
+        return Finding("functions", WRONG, "; ".join(wrong), "Deploy the stack again, the way it was deployed.")
+    return Finding("functions", FINE, f"all {len(found)} can be invoked")
+
+
+def _layers_of(stack: Stack) -> list[str]:
+    """The layers of the functions that are there."""
+    client, found = stack.client("lambda"), set[str]()
+    for _, arn in functions(stack):
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            found.update(
+                layer["Arn"] for layer in client.get_function_configuration(FunctionName=arn).get("Layers", [])
+            )
+    return sorted(found)
+
+
+def _deployed_machine(stack: Stack, what: str, arn: str) -> Finding:
+    described = stack.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+    return _validated(stack.client("stepfunctions"), what, described["definition"])
 
 
 def _asked(what: str, ask: Callable[[], Finding]) -> Finding:
@@ -153,9 +227,11 @@ def _machine(given: boto3.Session, what: str, machine: str, children: str, parti
     function = f"arn:{partition}:lambda:{given.region_name}:123456789012:function:doctor"
     values = {"Partition": partition, "DataBucket": "doctor", "ChunkExecutionType": children}
     definition = re.sub(r"\$\{(\w+)\}", lambda found: values.get(found[1], function), text)
-    answer = given.client("stepfunctions").validate_state_machine_definition(
-        definition=definition, type="STANDARD", severity="WARNING"
-    )
+    return _validated(given.client("stepfunctions"), what, definition)
+
+
+def _validated(states: Any, what: str, definition: str) -> Finding:
+    answer = states.validate_state_machine_definition(definition=definition, type="STANDARD", severity="WARNING")
     told = [
         " ".join(str(each[name]) for name in ("location", "code", "message") if each.get(name))
         for each in answer["diagnostics"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import LEVELS, RATE, Out, real, whole
+from cli.options import LEVELS, RATE, Mapping, Out, Parameters, Sample, Scenarios, real, whole
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import be_quiet, show, warn
 
@@ -30,13 +30,9 @@ def run(
         str | None,
         typer.Option(metavar="PATH", help="simulate this CSV or Parquet file, the files of this folder, or s3://..."),
     ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
-    ] = None,
-    parameters: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file with model parameters that replace the defaults")
-    ] = None,
-    scenarios: Annotated[int | None, typer.Option(parser=whole, metavar="N", help="scenarios (default 10,000)")] = None,
+    mapping: Mapping = None,
+    parameters: Parameters = None,
+    scenarios: Scenarios = None,
     seed: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="random seed of the simulation (default 42)")
     ] = None,
@@ -101,9 +97,7 @@ def run(
         int | None,
         typer.Option(parser=whole, metavar="N", help="chunks at the same time; does not change the results"),
     ] = None,
-    sample: Annotated[
-        int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
-    ] = None,
+    sample: Sample = None,
     max_cost_usd: Annotated[
         float | None, typer.Option(parser=real, metavar="X", help="do not start a run that would cost more on AWS")
     ] = None,

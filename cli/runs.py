@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,11 @@ from cli import CommandError
 from cli.options import Out, Run, whole
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import be_quiet, counted, is_ascii, show, shown, typed
+
+if TYPE_CHECKING:
+    from cli import simulation
+    from cli.deployment import Stack
+    from cli.execution import Execution
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="print results and errors only")]
 AsJson = Annotated[bool, typer.Option("--json", help="print result.json instead of the table")]
@@ -121,15 +126,11 @@ def watch(
     region: Region = None,
 ) -> None:
     """Watch a run to its end and bring its results to a folder."""
-    from cli import execution, history, results, simulation
+    from cli import simulation
 
-    history.checked_name(run)
-    ending = simulation.Ending(*results.checked(out), as_json=json)
-    be_quiet(quiet)
+    ending = _ending(run, out, quiet, json)
     there = Place(stack, profile, region).find()
-    going = execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run)
-    if not going:
-        raise CommandError(f"the run {run} is not under way: it is {history.find(there, run).state}.")
+    going = _under_way(there, run)
     simulation.finish(there, going[0], run, ending)
 
 
@@ -143,13 +144,11 @@ def resume(
     region: Region = None,
 ) -> None:
     """Continue a run: only what is missing is simulated."""
-    from cli import execution, history, results, simulation
+    from cli import history, simulation
 
-    history.checked_name(run)
-    ending = simulation.Ending(*results.checked(out), as_json=json)
-    be_quiet(quiet)
+    ending = _ending(run, out, quiet, json)
     there = Place(stack, profile, region).find()
-    if execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run):
+    if history.under_way(there, run):
         raise CommandError(f"the run {run} is under way: see it with `{typed('watch', run)}`.")
     request = history.request(there, run)
     if request is None:
@@ -164,16 +163,32 @@ def cancel(
     region: Region = None,
 ) -> None:
     """Stop a run; it can be resumed."""
-    from cli import execution, history
+    from cli import history
 
     history.checked_name(run)
-    there = Place(stack, profile, region).find()
-    going = execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run)
-    if not going:
-        raise CommandError(f"the run {run} is not under way: it is {history.find(there, run).state}.")
-    for one in going:
+    for one in _under_way(Place(stack, profile, region).find(), run):
         one.stop("cancelled by the user")
     show(f"Stopped. What was simulated is kept; continue with: {typed('resume', run)}")
+
+
+def _ending(run: str, out: Path, quiet: bool, as_json: bool) -> "simulation.Ending":
+    """What becomes of the end of a run, with all that is given checked before anything is asked."""
+    from cli import history, results, simulation
+
+    history.checked_name(run)
+    ending = simulation.Ending(*results.checked(out), as_json=as_json)
+    be_quiet(quiet)
+    return ending
+
+
+def _under_way(there: "Stack", run: str) -> "list[Execution]":
+    """The executions at work for the run. Raises CommandError where there are none."""
+    from cli import history
+
+    going = history.under_way(there, run)
+    if not going:
+        raise CommandError(f"the run {run} is not under way: it is {history.find(there, run).state}.")
+    return going
 
 
 def delete(
@@ -186,13 +201,13 @@ def delete(
     """Delete a run with its results. Its portfolio stays."""
     import sys
 
-    from cli import execution, history
+    from cli import history
 
     history.checked_name(run)
     place = Place(stack, profile, region)
     there = place.find()
     found = history.find(there, run)
-    if execution.running(there.client("stepfunctions"), there.outputs["DataProcStateMachineArn"], run):
+    if history.under_way(there, run):
         raise CommandError(f"the run {run} is under way: stop it first with `{typed('cancel', run)}`.")
     if not yes:
         if not sys.stdin.isatty():

@@ -6,6 +6,7 @@ terminal. Imports the standard library only.
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -27,9 +28,10 @@ def is_quiet() -> bool:
     return _quiet
 
 
-def show(text: str, end: str = "\n") -> None:
-    """Print a result."""
-    print(_drawn(printable(text), sys.stdout), end=end)
+def show(text: str, end: str = "\n", hang: int | None = None) -> None:
+    """Print a result. hang: that it is prose, and how far its lines are indented where a terminal is too narrow."""
+    text = printable(text)
+    print(_drawn(text if hang is None else _folded(text, sys.stdout, hang), sys.stdout), end=end)
 
 
 def say(text: str) -> None:
@@ -40,7 +42,7 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print what is wrong."""
-    print(_drawn(printable(text), sys.stderr), file=sys.stderr, flush=True)
+    print(_drawn(_folded(printable(text), sys.stderr, 0), sys.stderr), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -60,6 +62,17 @@ def is_ascii(screen: TextIO) -> bool:
 def in_ascii(text: str) -> str:
     """The text with words for the signs; a table is written so before its columns are laid out."""
     return text.translate(str.maketrans(_ASCII))
+
+
+def _folded(text: str, screen: TextIO, hang: int) -> str:
+    """Prose with no word broken at the end of a terminal's line; elsewhere as it is."""
+    if not screen.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    fold = textwrap.TextWrapper(
+        width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    ).fill
+    return "\n".join(fold(line) if len(line) > width else line for line in text.split("\n"))
 
 
 def _drawn(text: str, screen: TextIO) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from cli import CommandError, RunFailed, files, history, results
 from cli.deployment import Stack
-from cli.execution import Execution, running
+from cli.execution import Execution
 from cli.meter import Expected, watched
 from cli.screen import is_ascii, say, show, shown, typed
 from cli.terminal import format_table
@@ -67,7 +67,7 @@ def begin(stack: Stack, run: str, request: Mapping[str, Any]) -> Execution:
 def check_free(stack: Stack, run: str) -> None:
     """Raises CommandError where a run of this name is there already."""
     planned = history.read(stack, keys.request(run)) is not None
-    if planned or running(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"], run):
+    if planned or history.under_way(stack, run):
         raise CommandError(
             f"there is a run {run} already: `{typed('show', run)}` says how it stands, `{typed('resume', run)}` "
             f"continues it, `{typed('delete', run)}` removes it. Or choose another --name."

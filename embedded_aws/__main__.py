@@ -25,6 +25,7 @@ from embedded_aws import (
     lambda_functions,
     permissions,
     persistence,
+    policy_simulator,
     profile,
     step_functions,
 )
@@ -56,6 +57,7 @@ if __name__ == "__main__":
     capacity.patch()
     cloudformation.patch()
     cloudwatch.patch()
+    policy_simulator.patch()
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":
         end_with_parent()

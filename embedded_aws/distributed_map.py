@@ -18,7 +18,7 @@ from typing import Any
 from ministack.services import s3
 from ministack.services import stepfunctions as engine
 
-from embedded_aws import permissions
+from embedded_aws import events, permissions
 from embedded_aws.profile import LENIENT, Profile, Rate
 from embedded_aws.scope import STOPPED, Scope, current_scope, enter
 
@@ -89,6 +89,10 @@ class MapRun:
         Raises States.ExceedToleratedFailureThreshold once too many children have failed: those not yet started then
         stay pending. Results are written in that case too.
         """
+        with events.map_run(self.parent, self.arn):
+            return self._run()
+
+    def _run(self) -> Any:
         workers = min(self.record["maxConcurrency"] or len(self.items), len(self.items), LOCAL_CONCURRENCY)
         with enter(self.scope), ThreadPoolExecutor(max_workers=workers or 1) as pool:
             for index in range(len(self.items)):
@@ -162,6 +166,13 @@ class MapRun:
         child.update(status="RUNNING", startDate=engine.now_iso())
         engine._executions[child["executionArn"]] = child
         self._count("pending", "running")
+        with events.child(child):
+            self._work_on(child, index)
+        self._count("running", {"TIMED_OUT": "timedOut"}.get(child["status"], child["status"].lower()))
+        self._stop_if_too_many_failed()
+
+    def _work_on(self, child: Any, index: int) -> None:
+        """Bring a child to its end."""
         data = json.loads(child["input"])
         expired = threading.Event()
         try:
@@ -178,8 +189,6 @@ class MapRun:
         except Exception as error:  # a defect of the engine must not be taken for success
             child.update(status="FAILED", error="States.Runtime", cause=repr(error))
         child["stopDate"] = engine.now_iso()
-        self._count("running", {"TIMED_OUT": "timedOut"}.get(child["status"], child["status"].lower()))
-        self._stop_if_too_many_failed()
 
     @contextlib.contextmanager
     def _time_limit(self, scope: Scope, expired: threading.Event) -> Iterator[None]:

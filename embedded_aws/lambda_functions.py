@@ -13,6 +13,7 @@ import os
 import pathlib
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -281,3 +282,21 @@ def throttle_response(*args: Any, **kwargs: Any) -> Any:
     response = _throttle_response(*args, **kwargs)
     response["body"]["errorType"] = "Lambda.TooManyRequestsException"
     return response
+
+
+@contextlib.contextmanager
+def measured(function: str | None) -> Iterator[None]:
+    """CloudWatch's metrics of an invocation by Step Functions; MiniStack has those of the API's own calls only."""
+    began, error = time.monotonic(), ""
+    try:
+        yield
+    except Exception as failure:
+        error = getattr(failure, "error", "") or type(failure).__name__
+        raise
+    finally:
+        if function:
+            throttled = error == "Lambda.TooManyRequestsException"
+            milliseconds = 0.0 if throttled else (time.monotonic() - began) * 1e3
+            lambda_svc._emit_lambda_metrics(
+                function, duration_ms=milliseconds, error=bool(error) and not throttled, throttle=throttled
+            )

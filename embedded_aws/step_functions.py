@@ -16,7 +16,7 @@ from typing import Any
 
 from ministack.services import stepfunctions as engine
 
-from embedded_aws import distributed_map, lambda_functions, permissions
+from embedded_aws import distributed_map, events, lambda_functions, permissions
 from embedded_aws.profile import LENIENT, Profile, Rate
 from embedded_aws.scope import STOPPED, Scope, current_scope, enter
 
@@ -50,6 +50,7 @@ def patch(profile: Profile) -> None:
     global _transitions
     _transitions = Rate(profile.transitions)
     distributed_map.use(profile)
+    events.patch()
     engine._create_state_machine = create_state_machine
     engine._update_state_machine = update_state_machine
     engine._run_distributed_map = distributed_map.run
@@ -175,12 +176,14 @@ def run_map_items(state: Any, raw_input: Any, execution: Any, context: Any) -> A
         effective = engine._apply_input_path(state, raw_input, context)
         concurrency = engine._resolve_path_or_ctx(state["MaxConcurrencyPath"], effective, context)
         state = {**state, "MaxConcurrency": concurrency}
-    return until_first_failure(_run_map_items, state, raw_input, execution, context)
+    with events.map_state(execution, state, context):
+        return until_first_failure(_run_map_items, state, raw_input, execution, context)
 
 
 def run_parallel_branches(state: Any, raw_input: Any, execution: Any, context: Any) -> Any:
     """A Parallel state: the first branch that fails stops the others."""
-    return until_first_failure(_run_parallel_branches, state, raw_input, execution, context)
+    with events.within(None):
+        return until_first_failure(_run_parallel_branches, state, raw_input, execution, context)
 
 
 def until_first_failure(run: Callable[..., Any], *args: Any) -> Any:
@@ -193,13 +196,34 @@ def until_first_failure(run: Callable[..., Any], *args: Any) -> Any:
 
 
 def run_sub_machine(states: Any, start_at: str, data: Any, execution: Any, context: Any) -> Any:
-    """Run an iteration or a branch; its failure ends the scope it runs in."""
-    try:
-        return _run_sub_machine(states, start_at, data, execution, context)
-    except engine._ExecutionError as error:
-        if error.error != STOPPED:
-            current_scope().stop(error)
-        raise
+    """Run an iteration, a branch or a child, and tell of its states; its failure ends the scope it runs in."""
+    with events.iteration(execution, context):
+        try:
+            return _run_states(states, start_at, data, execution, context)
+        except engine._ExecutionError as error:
+            if error.error != STOPPED:
+                current_scope().stop(error)
+            raise
+
+
+def _run_states(states: Any, name: str | None, data: Any, execution: Any, context: Any) -> Any:
+    while name:
+        state = states.get(name)
+        if not state:
+            raise engine._ExecutionError("States.Runtime", f"State '{name}' not found")
+        kind, here = state.get("Type"), name
+        context["State"] = {"Name": here, "EnteredTime": engine.now_iso(), "RetryCount": 0}
+        events.entered(execution, kind, here, data)
+        if kind in ("Succeed", "Fail"):  # MiniStack's own loop ends with them
+            data, name = _run_sub_machine({here: state}, here, data, execution, context), None
+        else:
+            run = getattr(engine, f"_execute_{kind.lower()}", None)
+            if run is None:
+                raise engine._ExecutionError("States.Runtime", f"Unknown state type: {kind}")
+            more = (execution,) if kind in ("Task", "Parallel", "Map") else ()
+            data, name = run(state, data, *more, context)
+        events.exited(execution, kind, here, data)
+    return data
 
 
 def sleep_unless_stopped(seconds: float) -> None:
@@ -220,10 +244,11 @@ def invoke_resource(resource: str, data: Any) -> Any:
     function = engine._extract_lambda_ref(resource)
     if function:
         permissions.require("lambda:InvokeFunction", resource, "Lambda.AWSLambdaException")
-    try:
-        result = _invoke_resource(resource, data)
-    except engine._ExecutionError as error:
-        raise (throttled() if error.error == THROTTLED else error) from None
+    with lambda_functions.measured(engine._extract_lambda_name(resource) if function else None):
+        try:
+            result = _invoke_resource(resource, data)
+        except engine._ExecutionError as error:
+            raise (throttled() if error.error == THROTTLED else error) from None
     return within_limit(result, f"The state/task '{resource}' returned a result with a size")
 
 

@@ -11,7 +11,7 @@ import pytest
 from cli.main import main
 from tests.deployed import Montecarlo, figures
 
-LOANS = 12_000
+LOANS = 6_000
 
 
 def on_stack(
@@ -32,8 +32,8 @@ def on_stack(
 
 
 def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
-    """Run, list, show, download, cancel, watch, resume, delete."""
-    request = ("--loans", LOANS, "--scenarios", 3_000, "--chunk-loans", 500, "--concurrency", 2)
+    """Run, list, show, download, export, cancel, watch, resume, delete: by nothing but the stack's name."""
+    request = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 400, "--concurrency", 2)
     status, out, err = montecarlo("run", *request, "--name", "whole", "--out", folder / "whole")
     assert status == 0, err
     assert "Economic capital" in out
@@ -53,6 +53,12 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     for name in ("result.json", "report.html", "losses.parquet"):
         assert (folder / "copy" / name).read_bytes() == (folder / "whole" / name).read_bytes()
 
+    assert montecarlo("export", "whole", folder / "whole.xlsx")[0] == 0
+    assert (folder / "whole.xlsx").read_bytes()[:2] == b"PK"
+    assert montecarlo("export", "whole", folder / "csv")[0] == 0
+    exported = (folder / "csv" / "loans.csv").read_text().splitlines()
+    assert len(exported) == LOANS + 1
+
     # Cancelled while another command watches it, which says so.
     watching: list[tuple[int, str, str]] = []
     runner = threading.Thread(
@@ -70,10 +76,18 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     assert status == 2
     assert "it is cancelled" in err
 
-    status, out, err = montecarlo("resume", "cut", "--out", folder / "cut", "--json", "--quiet")
-    assert status == 0, err
-    assert err == ""
-    assert figures(json.loads(out)) == figures(whole)
+    # Resumed while another command watches it to the end.
+    resuming = threading.Thread(
+        target=lambda: watching.append(montecarlo("resume", "cut", "--out", folder / "cut", "--json", "--quiet"))
+    )
+    resuming.start()
+    deadline = time.monotonic() + 60
+    while main(["watch", "cut", "--out", str(folder / "watched"), "--quiet"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    resuming.join(60)
+    assert watching[1][0] == 0
+    for seen in ("cut", "watched"):
+        assert figures(json.loads((folder / seen / "result.json").read_text())) == figures(whole)
 
     assert montecarlo("delete", "cut")[0] == 2, "nobody is there to be asked"
     assert montecarlo("delete", "cut", "--yes")[0] == 0

@@ -1,5 +1,6 @@
 """`montecarlo doctor` looks an account up and says what to do where a stack could not be deployed or run."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from cli import readiness
+from cli import duties, readiness
+from cli.deployment import STACK, functions
 from cli.main import main
 from cli.readiness import DOUBT, FINE, UNKNOWN, WRONG, Finding
 from embedded_aws import server
+from tests.deployed import Cloud
 
 Answer = dict[str, Any] | Exception
 
@@ -47,6 +50,7 @@ USUAL: dict[str, Answer] = {
     "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}},
     "validate_state_machine_definition": {"result": "OK", "diagnostics": []},
     "simulate_principal_policy": {"EvaluationResults": [{"EvalActionName": "x", "EvalDecision": "allowed"}]},
+    "simulate_custom_policy": {"EvaluationResults": [{"EvalActionName": "x", "EvalDecision": "allowed"}]},
     "list_buckets": {"Buckets": [{}]},
 }
 
@@ -101,6 +105,13 @@ def test_an_account_that_is_ready() -> None:
         ({"simulate_principal_policy": {"EvaluationResults": [
             {"EvalActionName": "iam:CreateRole", "EvalDecision": "implicitDeny"}]}},
          "permissions to deploy", WRONG, "Ask for them"),
+        ({"simulate_custom_policy": {"EvaluationResults": [
+            {"EvalActionName": "s3:PutObject", "EvalDecision": "implicitDeny", "ResourceSpecificResults": [
+                {"EvalResourceName": "arn:aws:s3:::data/a", "EvalResourceDecision": "allowed"},
+                {"EvalResourceName": "arn:aws:s3:::data/b", "EvalResourceDecision": "implicitDeny"}]}]}},
+         "roles of functions and state machines", WRONG, "templates were changed"),
+        ({"simulate_custom_policy": refused("AccessDenied", "SimulateCustomPolicy")},
+         "roles of functions and state machines", UNKNOWN, "Ask for SimulateCustomPolicy"),
         ({"get_caller_identity": {"Account": "1", "Arn": "arn:aws:iam::1:root"}},
          "permissions to deploy", DOUBT, "Use a role instead"),
     ],
@@ -110,6 +121,72 @@ def test_what_stands_in_the_way_is_told_with_the_way_out(
 ) -> None:
     found, _ = looked_up(answers)
     assert (found[what].verdict, way_out in found[what].way_out) == (verdict, True), found[what]
+
+
+def test_iam_is_asked_about_every_role_and_everything_that_it_is_for() -> None:
+    """The policies as CloudFormation makes them, with nothing left to fill in."""
+    _, account = looked_up()
+    asked = [arguments for operation, arguments in account.asked if operation == "simulate_custom_policy"]
+    assert {len(arguments["ActionNames"]) for arguments in asked} == {1}
+    assert {arguments["ActionNames"][0] for arguments in asked} == {
+        *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
+        *("lambda:InvokeFunction", "lambda:GetAccountSettings", "states:StartExecution"),
+    }
+    assert len({tuple(arguments["PolicyInputList"]) for arguments in asked}) == len(duties.STEPS) + len(duties.MACHINES)
+    assert not any(mark in str(arguments) for arguments in asked for mark in ("${", "Fn::", "'Ref'", '"Ref"'))
+
+
+@pytest.fixture
+def doctor(
+    cloud: Cloud, aws: server.Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], tuple[int, str]]:
+    """`montecarlo doctor` on the deployed stack."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def look() -> tuple[int, str]:
+        capsys.readouterr()
+        return main(["doctor", "--stack", cloud.stack.name, "--region", "us-east-1"]), capsys.readouterr().out
+
+    return look
+
+
+def test_a_deployed_stack_is_looked_at_as_it_is(doctor: Callable[[], tuple[int, str]]) -> None:
+    status, out = doctor()
+    assert (status, out.splitlines()[-1]) == (0, f"Nothing stands in the way of the stack {STACK}."), out
+    assert "functions: all 9 can be invoked" in out
+    assert out.count("ok      layer ") == 2
+    assert out.count("ok      state machine ") == 2
+    assert "ok      roles of functions and state machines: IAM allows each of them" in out
+
+
+def test_a_permission_that_was_taken_away_is_named(cloud: Cloud, doctor: Callable[[], tuple[int, str]]) -> None:
+    iam, function = cloud.stack.client("iam"), dict(functions(cloud.stack))["ReduceGroup"]
+    arn = cloud.stack.client("lambda").get_function_configuration(FunctionName=function)["Role"]
+    role = arn.rpartition("/")[2]
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    try:
+        status, out = doctor()
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+    assert status == 2
+    bucket = cloud.stack.bucket
+    assert f"ReduceGroup may not s3:PutObject on arn:aws:s3:::{bucket}/runs/x/groups/x/partial.npz" in out
+    assert "Aggregate may not" not in out
+    assert "Deploy the stack again" in out
+
+
+def test_a_layer_that_is_not_there_is_named(
+    cloud: Cloud, doctor: Callable[[], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:gone:7"
+    monkeypatch.setattr(readiness, "_layers_of", lambda _: [arn])
+    status, out = doctor()
+    assert status == 2
+    assert f"wrong   layer gone: {arn} cannot be read (ResourceNotFoundException)" in out
+    assert "name it in LayerArn" in out
 
 
 def test_a_region_without_layers_is_named() -> None:

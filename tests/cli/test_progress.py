@@ -1,14 +1,18 @@
 """How far a run is, asked politely: never more often than a part of what AWS allows an account."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli import results
+from cli.deployment import Stack
 from cli.execution import Execution
 from cli.meter import Expected, described, duration
 from cli.progress import QUOTAS, SHARE_OF_BUCKET, SHARE_OF_REFILL, CallLimiter, Progress, Watch
@@ -185,3 +189,14 @@ def test_what_is_shown_of_a_run_under_way() -> None:
         "simulating, 5 of 20 chunks, 5,000 loans a second, 150 s left, about $0.50 so far on AWS, 2 retried, 1 failed"
     ).replace("150 s", duration(150))
     assert described(Progress("planning"), None, 1.0) == "planning"
+
+
+def test_all_threads_share_a_client_that_slows_down_where_aws_asks_for_it() -> None:
+    session = boto3.Session("key", "secret", region_name="eu-central-1")
+    stack = Stack(session, {})
+    with ThreadPoolExecutor(16) as pool:
+        clients = list(pool.map(stack.client, ["s3"] * 32))
+    assert len(set(map(id, clients))) == 1
+    config = clients[0].meta.config
+    assert config.retries == {"mode": "adaptive", "total_max_attempts": 10}
+    assert config.max_pool_connections >= results._AT_ONCE

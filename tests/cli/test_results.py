@@ -1,10 +1,16 @@
-"""What is told of a failed run's rejected rows: the value and the place, which are there to look at."""
+"""The way of results from the bucket to a folder, and what is told of a failed run's rejected rows."""
 
+import io
+import threading
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pyarrow.parquet as pq
+import pytest
 
 from cli import results
+from cli.deployment import Stack
 from montecarlo.portfolio.rejects import Reject, rejects_table
 
 
@@ -19,3 +25,25 @@ def test_rejected_rows_are_told_by_reason_with_a_value_and_a_place(tmp_path: Pat
         "1 rows: PD must not be above 1, such as '7' in loans.csv, row 9.",
     ]
     assert list(results.rejected(tmp_path / "nothing")) == []
+
+
+def test_files_are_got_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them comes before as many are asked for at once as there may be."""
+    names = [f"loans/00000-{number:06}.parquet" for number in range(2 * results._AT_ONCE)]
+    together = threading.Barrier(results._AT_ONCE, timeout=20)
+
+    class S3:
+        def get_paginator(self, _: str) -> "S3":
+            return self
+
+        def paginate(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"Contents": [{"Key": f"runs/june/{name}"} for name in names]}]
+
+        def get_object(self, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+            together.wait()
+            return {"Body": io.BytesIO(Key.encode())}
+
+    monkeypatch.setattr(Stack, "client", lambda *_: S3())
+    stack = Stack(boto3.Session(region_name="eu-central-1"), {"DataBucket": "data"})
+    assert results.download(stack, "june", tmp_path / "out") == names
+    assert (tmp_path / "out" / names[3]).read_text() == f"runs/june/{names[3]}"

@@ -138,6 +138,18 @@ def _commands(written: Written) -> str:
     return _table(("montecarlo ...", "what it does"), body)
 
 
+def _options(written: Written) -> str:
+    """Options of all commands but `run`, which has a table of its own: what several mean alike stands once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, made in parser().commands.items():
+        for option in made.params if name != "run" else ():
+            if option.opts[0].startswith("-") and option.name != "help":
+                meaning = getattr(option, "help", "") or ""
+                found.setdefault((option.opts[-1], meaning), []).append(f"`{name}`")
+    body = [(f"`{option}`", ", ".join(names), meaning) for (option, meaning), names in sorted(found.items())]
+    return _table(("option", "of", "meaning"), body)
+
+
 def command_usage(name: str) -> str:
     """A command with its arguments, without its options."""
     params = parser().commands[name].params
@@ -153,6 +165,7 @@ MAKERS: Mapping[str, Callable[[Written], str]] = {
     "stack-parameters": _stack_parameters,
     "run-options": _run_options,
     "commands": _commands,
+    "options": _options,
 }
 
 

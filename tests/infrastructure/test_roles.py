@@ -5,7 +5,6 @@ allows more. A run through both state machines, in memory, is the measure.
 import inspect
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,102 +18,13 @@ import record_failure
 import reduce_group
 import simulate_chunk
 import write_manifest
+from cli.duties import STEPS
 from montecarlo.errors import IncompleteRun, InvalidInput
 from montecarlo.host.aws_lambda import environment
 from montecarlo.storage import keys
 from montecarlo.storage import store as storage
 from montecarlo.storage.store import NoSuchObject, Store
 from tests.infrastructure.roles import BUCKET, GuardedS3, allows, functions, like, own_statements, shared_statements
-
-Keys = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Touched:
-    """What a step touches; `*` is any number of any characters, slashes too, so that waves are meant as well."""
-
-    reads: Keys = ()
-    writes: Keys = ()
-    lists: Keys = ()
-    deletes: Keys = ()
-
-
-RUN_PLAN, GROUPS = "runs/*/plan.json", "runs/*/groups/*"
-
-STEPS = {
-    "PlanParts": Touched(
-        reads=("portfolios/*/parts.json", "portfolios/*/part-*"),
-        lists=("portfolios/*/",),
-        deletes=("portfolios/*/part-*", "portfolios/*/manifest.json"),
-        writes=("portfolios/*/parts.json",),
-    ),
-    "GeneratePart": Touched(
-        reads=("portfolios/*/part-*",),
-        writes=("portfolios/*/part-*",),
-    ),
-    "WriteManifest": Touched(
-        reads=("portfolios/*/parts.json", "portfolios/*/part-*"),
-        writes=("portfolios/*/manifest.json",),
-    ),
-    "Plan": Touched(
-        reads=("portfolios/*", RUN_PLAN, f"{GROUPS}/objects.json", f"{GROUPS}/chunks.json", f"{GROUPS}/group.json"),
-        lists=("portfolios/*/",),
-        writes=(
-            "runs/*/request.json",
-            "runs/*/estimate.json",
-            "runs/*/scenarios.npz",
-            RUN_PLAN,
-            f"{GROUPS}/objects.json",
-            "runs/*/waves/*/groups/*/chunks.json",
-            "runs/*/waves/*/groups/*/group.json",
-        ),
-    ),
-    "PlanGroup": Touched(
-        reads=(
-            "portfolios/*",
-            RUN_PLAN,
-            f"{GROUPS}/objects.json",
-            f"{GROUPS}/chunks.json",
-            f"{GROUPS}/group.json",
-            f"{GROUPS}/chunk-*.npz",
-        ),
-        lists=(f"{GROUPS}/chunk-",),
-        writes=(f"{GROUPS}/chunks.json", f"{GROUPS}/group.json", f"{GROUPS}/todo.json"),
-    ),
-    "SimulateChunk": Touched(
-        reads=("portfolios/*", RUN_PLAN, "runs/*/scenarios.npz"),
-        writes=(f"{GROUPS}/chunk-*.npz", "runs/*/loans/*", "runs/*/rejects/*"),
-    ),
-    "ReduceGroup": Touched(
-        reads=(RUN_PLAN, f"{GROUPS}/group.json", f"{GROUPS}/chunk-*.npz"),
-        writes=(f"{GROUPS}/partial.npz", f"{GROUPS}/keys-*.npz", f"{GROUPS}/keys.json"),
-    ),
-    "Aggregate": Touched(
-        reads=(
-            RUN_PLAN,
-            "runs/*/scenarios.npz",
-            "runs/*/estimate.json",
-            f"{GROUPS}/group.json",
-            f"{GROUPS}/partial.npz",
-            f"{GROUPS}/keys-*.npz",
-            f"{GROUPS}/keys.json",
-            f"{GROUPS}/chunk-*.npz",
-            "runs/*/loans/*",
-        ),
-        writes=(
-            "runs/*/duplicates.parquet",
-            "runs/*/losses.parquet",
-            "runs/*/segments.parquet",
-            "runs/*/report.html",
-            "runs/*/result.json",
-        ),
-    ),
-    "RecordFailure": Touched(
-        reads=(f"{GROUPS}/map/*",),
-        lists=("runs/*/groups/", "runs/*/waves/"),
-        writes=("runs/*/failure.json",),
-    ),
-}
 
 HANDLERS: dict[str, Callable[[dict[str, Any], object], dict[str, Any]]] = {
     "PlanParts": plan_parts.handler,

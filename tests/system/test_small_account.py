@@ -40,5 +40,9 @@ def errors(cloud: Cloud) -> set[str]:
     for run in states.list_map_runs(executionArn=execution["executionArn"])["mapRuns"]:
         for child in states.list_executions(mapRunArn=run["mapRunArn"])["executions"]:
             events = states.get_execution_history(executionArn=child["executionArn"])["events"]
-            found |= {event["taskFailedEventDetails"]["error"] for event in events if event["type"] == "TaskFailed"}
+            found |= {
+                event["lambdaFunctionFailedEventDetails"]["error"]
+                for event in events
+                if event["type"] == "LambdaFunctionFailed"
+            }
     return found
