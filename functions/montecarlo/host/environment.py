@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,15 @@ from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation.kernel import KERNELS, Kernel
 from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """How a worker works. processes: chunks that it simulates at once. most_workers: that there are at once."""
+
+    activity: str
+    processes: int
+    most_workers: int
 
 
 class Environment:
@@ -67,6 +76,25 @@ class Environment:
             kernel=self.kernel,
         )
 
+    def worker_setup(self) -> WorkerSetup:
+        """From ACTIVITY_ARN, WORKER_CORES, WORKER_MEMORY (MB), SIMULATE_MEMORY (MB for each process), MAX_WORKERS."""
+        setup = Setup.memory_mb
+        return WorkerSetup(
+            os.environ["ACTIVITY_ARN"],
+            processes(
+                int(os.environ.get("WORKER_CORES", 1)),
+                int(os.environ.get("WORKER_MEMORY", setup)),
+                int(os.environ.get("SIMULATE_MEMORY", setup)),
+            ),
+            int(os.environ.get("MAX_WORKERS", 1)),
+        )
+
+    @property
+    def log_level(self) -> str:
+        """LOG_LEVEL of a worker, as `logging` names it."""
+        level = os.environ.get("LOG_LEVEL", "INFO")
+        return "WARNING" if level == "WARN" else level
+
     @property
     def kernel(self) -> Kernel:
         """MONTECARLO_KERNEL, which the stack's parameter Kernel sets. Raises InvalidInput for what is none."""
@@ -90,6 +118,11 @@ class Environment:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+
+def processes(cores: int, memory_mb: int, each_mb: int) -> int:
+    """How many chunks a worker simulates at once: one on each core, as far as there is memory for so many."""
+    return max(1, min(cores, memory_mb // each_mb))
 
 
 def _granted(asked: int) -> int:
