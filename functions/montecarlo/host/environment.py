@@ -10,10 +10,12 @@ from typing import Any
 
 from montecarlo.cost.estimate import Setup
 from montecarlo.errors import InvalidInput
+from montecarlo.host.fleet import EcsFleet
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation.kernel import KERNELS, Kernel
+from montecarlo.steps.protocol import Fleet
 from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
 
@@ -77,16 +79,20 @@ class Environment:
         )
 
     def worker_setup(self) -> WorkerSetup:
-        """From ACTIVITY_ARN, WORKER_CORES, WORKER_MEMORY (MB), SIMULATE_MEMORY (MB for each process), MAX_WORKERS."""
-        setup = Setup.memory_mb
-        return WorkerSetup(
-            os.environ["ACTIVITY_ARN"],
-            processes(
-                int(os.environ.get("WORKER_CORES", 1)),
-                int(os.environ.get("WORKER_MEMORY", setup)),
-                int(os.environ.get("SIMULATE_MEMORY", setup)),
-            ),
-            int(os.environ.get("MAX_WORKERS", 1)),
+        """From ACTIVITY_ARN, and what says how many workers there are."""
+        return WorkerSetup(os.environ["ACTIVITY_ARN"], *_workers())
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """From CLUSTER, SERVICE, RULE, PATIENCE_MINUTES, and what says how many workers there are."""
+        processes, most = _workers()
+        return EcsFleet(
+            cluster=os.environ["CLUSTER"],
+            service=os.environ["SERVICE"],
+            rule=os.environ["RULE"],
+            most=most,
+            processes=processes,
+            patience_seconds=60 * float(os.environ["PATIENCE_MINUTES"]),
         )
 
     @property
@@ -118,6 +124,15 @@ class Environment:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+
+def _workers() -> tuple[int, int]:
+    """Processes of a worker, from WORKER_CORES, WORKER_MEMORY (MB) and SIMULATE_MEMORY (MB for each process); and the
+    most workers, from MAX_WORKERS.
+    """
+    memory = int(os.environ.get("WORKER_MEMORY", Setup.memory_mb))
+    each = int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb))
+    return processes(int(os.environ.get("WORKER_CORES", 1)), memory, each), int(os.environ.get("MAX_WORKERS", 1))
 
 
 def processes(cores: int, memory_mb: int, each_mb: int) -> int:
