@@ -151,14 +151,16 @@ UNKNOWN = ":UnknownAction"
 def extract_resource_arn(
     service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
 ) -> str:
-    """What a request is about: a service of ECS, where MiniStack says its cluster, and a layer's version."""
+    """What a request is about: a service of ECS, where MiniStack says its cluster; a layer's version; and a rule of the
+    default bus, whose name is not in the rule's ARN.
+    """
     if service == "ecs" and (asked := json.loads(body or b"{}")) and (names := services_of(asked)):
         cluster = asked.get("cluster", "default").rsplit("/", 1)[-1]
         return f"arn:aws:ecs:{region}:{account}:service/{cluster}/{names[0].rsplit('/', 1)[-1]}"
     if service == "lambda" and (layer := layer_version(query)):
         return layer
     found: str = _extract_resource_arn(service, method, path, headers, body, query, region, account)
-    return found
+    return found.replace(":rule/default/", ":rule/") if service == "events" else found
 
 
 def services_of(request: Any) -> list[str]:
