@@ -51,7 +51,7 @@ def test_defaults_come_typed(environment: Host, monkeypatch: pytest.MonkeyPatch)
 def test_every_function_of_the_templates_is_the_step_of_its_name() -> None:
     handlers = {
         body["Properties"]["Handler"]
-        for name in ("datagen", "dataproc")
+        for name in ("datagen", "dataproc", "dataproc-fargate")
         for body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").values()
     }
     steps = {file.stem for file in STEPS.glob("*.py")} - {"__init__", "protocol"}
