@@ -159,7 +159,7 @@ def deployed(aws: Server, compute: str = "lambda") -> Stack:
         if stack and made_from.exists() and made_from.read_text() == sources:
             return stack
         say(f"Deploying {TEMPLATES[compute]} with SAM ...")
-        stack = deploy(aws.environment, place / "sam-deploy.log", compute=compute)
+        stack = deploy(aws.environment, place / "sam-deploy.log", on_this_computer(compute), compute)
         made_from.write_text(sources)
         return stack
 
@@ -185,6 +185,11 @@ def deploy(
     if stack is None:
         raise DeploymentError(f"sam deploy left no stack named {name}; its output is in {log}.")
     return stack
+
+
+def on_this_computer(compute: str) -> dict[str, str]:
+    """Parameters for a stack on the embedded AWS: with workers, one for each processor, with one process each."""
+    return {} if compute == "lambda" else {"MaxWorkers": str(os.cpu_count() or 1), "WorkerCores": "1"}
 
 
 def stack_name(compute: str) -> str:

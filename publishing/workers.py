@@ -147,6 +147,8 @@ def dataproc(template: dict[str, Any], part: dict[str, Any], project: Path) -> d
     cores = {"Ref": "WorkerCores"}
     variables |= {
         "COMPUTE": "fargate",
+        "SPOT": {"Ref": "SpotWeight"},
+        "ON_DEMAND": {"Ref": "OnDemandWeight"},
         "MAX_WORKERS": {"Ref": "MaxWorkers"},
         "WORKER_CORES": cores,
         "WORKER_MEMORY": {"Fn::FindInMap": ["Worker", cores, {"Ref": "MemoryPerCore"}]},

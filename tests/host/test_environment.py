@@ -142,3 +142,12 @@ def test_a_user_without_a_home_has_no_cache(environment: Host, monkeypatch: pyte
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert environment.cache is None
+
+
+def test_workers_bound_what_a_run_simulates_at_once(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"COMPUTE": "fargate", "MAX_WORKERS": "25", "WORKER_CORES": "4", "WORKER_MEMORY": "8192", "ON_DEMAND": "3"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    setup = environment.setup(RunRequest("june", max_concurrency=500))
+    assert (setup.max_concurrency, setup.workers, setup.worker_cores, setup.spot) == (100, 25, 4, 0.25)
+    assert environment.setup(RunRequest("june", max_concurrency=70)).max_concurrency == 70

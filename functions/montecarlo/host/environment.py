@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -66,16 +66,31 @@ class Environment:
         return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
 
     def setup(self, request: RunRequest) -> Setup:
-        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor."""
-        return Setup(
+        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor; and from
+        COMPUTE, which is fargate where workers simulate, SPOT, ON_DEMAND, and what says how many workers there are.
+        """
+        setup = Setup(
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
             architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
             children=os.environ.get("CHILD_EXECUTION_TYPE", Setup.children),
-            max_concurrency=_granted(request.max_concurrency),
+            max_concurrency=request.max_concurrency,
             max_groups=request.max_groups,
             max_group_concurrency=request.max_group_concurrency,
             region=os.environ.get("AWS_REGION", Setup.region),
             kernel=self.kernel,
+        )
+        if os.environ.get("COMPUTE") != "fargate":
+            return replace(setup, max_concurrency=_granted(setup.max_concurrency))
+        each, most = _workers()
+        spot, on_demand = (int(os.environ.get(name, default)) for name, default in (("SPOT", 1), ("ON_DEMAND", 0)))
+        return replace(
+            setup,
+            max_concurrency=min(setup.max_concurrency, each * most),
+            max_groups=_granted(setup.max_groups),  # each has a function that cuts it, and one that adds it up
+            workers=most,
+            worker_cores=each,
+            worker_memory_mb=int(os.environ.get("WORKER_MEMORY", Setup.worker_memory_mb)),
+            spot=spot / (spot + on_demand) if spot + on_demand else Setup.spot,
         )
 
     def worker_setup(self) -> WorkerSetup:
