@@ -41,7 +41,8 @@ lint: $(VENV)/.test  ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-console: $(VENV)/.local  ## write cloudformation/<stack>/main.yml anew, the files to upload in the CloudFormation console
+console: $(VENV)/.local  ## write anew what is made from other templates: those with workers, cloudformation/<stack>/main.yml
+	$(BIN)/python -m publishing.workers
 	$(BIN)/python -m publishing.console
 
 layers: $(VENV)/.local  ## compare the pinned layer with the newest release; asks the package index

@@ -27,6 +27,9 @@ from embedded_aws.server import Server
 STACK = "montecarlo"
 """The name under which SAM deploys, and the console and Terraform by default."""
 
+TEMPLATES = {"lambda": "template.yaml", "fargate": "template-fargate.yaml"}
+"""The root template of each compute option."""
+
 MACHINES = {"DataGenStateMachineArn": "DataGenMachine", "DataProcStateMachineArn": "DataProcMachine"}
 """Outputs of a stack, and how Terraform names what they name: after the stack and the template's resource."""
 
@@ -148,28 +151,32 @@ def _values(tree: Any) -> Iterator[tuple[str, Any]]:
 # On the embedded AWS
 
 
-def deployed(aws: Server) -> Stack:
+def deployed(aws: Server, compute: str = "lambda") -> Stack:
     """The stack on an embedded AWS, deployed if it is not there or the sources have changed since.
 
     Two commands at once deploy one after the other, the second nothing. Raises DeploymentError.
     """
     place = Path(aws.data_dir)
-    made_from = place / "deployed-from"
+    made_from = place / ("deployed-from" if compute == "lambda" else f"deployed-from-{compute}")
     with (place / "deploy.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         sources = _sources_digest()
-        stack = find(aws.environment)
+        stack = find(aws.environment, compute)
         if stack and made_from.exists() and made_from.read_text() == sources:
             return stack
-        say("Deploying template.yaml with SAM ...")
-        stack = deploy(aws.environment, place / "sam-deploy.log")
+        say(f"Deploying {TEMPLATES[compute]} with SAM ...")
+        stack = deploy(aws.environment, place / "sam-deploy.log", on_this_computer(compute), compute)
         made_from.write_text(sources)
         return stack
 
 
-def deploy(environment: Mapping[str, str], log: Path, overrides: Mapping[str, str] | None = None) -> Stack:
-    """`sam deploy` the template to where `environment` points. Raises DeploymentError with the end of SAM's output."""
-    command = [sam(), "deploy", "--stack-name", STACK, "--resolve-s3", "--no-confirm-changeset"]
+def deploy(
+    environment: Mapping[str, str], log: Path, overrides: Mapping[str, str] | None = None, compute: str = "lambda"
+) -> Stack:
+    """`sam deploy` a template to where `environment` points. Raises DeploymentError with the end of SAM's output."""
+    name = stack_name(compute)
+    command = [sam(), "deploy", "--template-file", TEMPLATES[compute], "--stack-name", name, "--resolve-s3"]
+    command.append("--no-confirm-changeset")
     if overrides:
         command += ["--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())]
     settings = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1"}
@@ -180,22 +187,32 @@ def deploy(environment: Mapping[str, str], log: Path, overrides: Mapping[str, st
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
         raise DeploymentError(f"sam deploy failed. Its output ends:\n{tail}")
-    stack = find(environment)
+    stack = find(environment, compute)
     if stack is None:
-        raise DeploymentError(f"sam deploy left no stack named {STACK}; its output is in {log}.")
+        raise DeploymentError(f"sam deploy left no stack named {name}; its output is in {log}.")
     return stack
 
 
-def find(environment: Mapping[str, str]) -> Stack | None:
-    """The stack where `environment` points, or None."""
+def on_this_computer(compute: str) -> dict[str, str]:
+    """Parameters for a stack on the embedded AWS: with workers, one for each processor, with one process each."""
+    return {} if compute == "lambda" else {"MaxWorkers": str(os.cpu_count() or 1), "WorkerCores": "1"}
+
+
+def stack_name(compute: str) -> str:
+    """The name under which the stack of a compute option is deployed here; they live side by side."""
+    return STACK if compute == "lambda" else f"{STACK}-{compute}"
+
+
+def find(environment: Mapping[str, str], compute: str = "lambda") -> Stack | None:
+    """The stack of a compute option where `environment` points, or None."""
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    stack = Stack(session, {}, environment["AWS_ENDPOINT_URL"])
+    stack = Stack(session, {}, environment["AWS_ENDPOINT_URL"], stack_name(compute))
     outputs = _of_cloudformation(stack)
-    return Stack(session, outputs, stack.endpoint) if outputs and "DataBucket" in outputs else None
+    return Stack(session, outputs, stack.endpoint, stack.name) if outputs and "DataBucket" in outputs else None
 
 
 def sam() -> str:
@@ -212,7 +229,7 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     folders = ("cloudformation", "statemachine", "functions")
     found = (path for folder in folders for path in (PROJECT / folder).rglob("*"))
-    for path in sorted([PROJECT / "template.yaml", *found]):
+    for path in sorted([*(PROJECT / name for name in TEMPLATES.values()), *found]):
         if path.is_file() and "__pycache__" not in path.parts:
             content = path.read_bytes()
             digest.update(f"{path.relative_to(PROJECT).as_posix()} {len(content)}\n".encode() + content)

@@ -36,8 +36,12 @@ class Place:
     stack: str | None = None
     profile: str | None = None
     region: str | None = None
+    compute: str = "lambda"
+    """What simulates on the embedded AWS; with workers it lives as long as the command. A stack has its own."""
 
     def __post_init__(self) -> None:
+        if self.stack and self.compute != "lambda":
+            raise CommandError("--compute is for the embedded AWS: what simulates in a stack was decided with it.")
         if not self.stack and (self.profile or self.region):
             raise CommandError("--profile and --region say where a stack is: give --stack NAME with them.")
         given = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
@@ -74,6 +78,8 @@ class Place:
         """Whether a run goes on, and can be found again, once this command has ended."""
         from embedded_aws import server
 
+        if self.compute != "lambda":
+            return False
         return bool(self.stack) or server.find_running(STATE / "up") is not None
 
     @contextlib.contextmanager
@@ -91,7 +97,7 @@ class Place:
         try:
             started = server.start(folder)
             try:
-                yield deployed(started)
+                yield deployed(started, self.compute)
             finally:
                 started.stop()
         finally:

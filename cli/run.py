@@ -112,6 +112,14 @@ def run(
     stack: StackName = None,
     profile: Profile = None,
     region: Region = None,
+    compute: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="what simulates on the embedded AWS: lambda, or fargate for workers (default lambda)",
+            show_default=False,
+        ),
+    ] = "lambda",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="say what would be done, and what it would take and cost; start nothing")
     ] = False,
@@ -120,6 +128,7 @@ def run(
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
     from cli import files, plan, plausibility, request, results, simulation
+    from cli.deployment import TEMPLATES
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
 
@@ -156,7 +165,9 @@ def run(
     if isinstance(found, dict):
         for doubt in plausibility.first_look(found, understood):
             warn(f"Look again: {doubt}")
-    place = Place(stack, profile, region)
+    if compute not in TEMPLATES:
+        raise CommandError(f"--compute is {compute}, but must be {' or '.join(TEMPLATES)}.")
+    place = Place(stack, profile, region, compute)
     ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
     be_quiet(quiet)
     if dry_run:

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import contextvars
 import datetime
+import hashlib
+import hmac
 import re
 import secrets
 import threading
@@ -39,6 +41,9 @@ CALL_BACK = re.compile(r"/_ministack/cfn-(response|signal)/[^/]+")
 """Where custom resources and wait conditions answer: the random token in the address, which MiniStack checks, is the
 credential.
 """
+
+DOWNLOAD = re.compile(r"/_ministack/lambda-(code|layers)/[^?]*")
+"""Code of functions, whose address Lambda gives to those who may have it; it has a signature of its own."""
 
 PRIVATE = ("/_ministack", "/_localstack", "/_aws")
 """MiniStack's own pages. No client of AWS asks for them, and one of them deletes everything."""
@@ -94,6 +99,8 @@ class Gate:
         if method == "OPTIONS":
             raise Refused("AccessDenied", "The embedded AWS is not for web pages.")
         if (path == HEALTH and method in ("GET", "HEAD")) or (CALL_BACK.fullmatch(path) and method == "PUT"):
+            return receive
+        if DOWNLOAD.fullmatch(path) and method == "GET" and has_download_signature(path, scope["query_string"]):
             return receive
         if path.startswith(PRIVATE):
             raise Refused("AccessDenied", "This is not a page of AWS.")
@@ -176,6 +183,22 @@ async def answer(scope: Any, refused: Refused, send: Send) -> None:
     encoded = [(name.encode(), value.encode()) for name, value in {**fields, "Connection": "close"}.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+# Addresses to download from ----------------------------------------------------------------------------------------
+
+_download_key = secrets.token_bytes(32)
+
+
+def download_signature(path: str) -> str:
+    """What makes an address to download from a credential, as that of a signed address of S3 does."""
+    return hmac.new(_download_key, path.encode(), hashlib.sha256).hexdigest()
+
+
+def has_download_signature(path: str, query: bytes) -> bool:
+    """Whether an address was given out by this server."""
+    given = parse_qs(query.decode("latin-1")).get("X-Amz-Signature", [""])[-1]
+    return hmac.compare_digest(given, download_signature(path))
 
 
 # Sessions of functions and tasks --------------------------------------------------------------------------------------

@@ -6,21 +6,25 @@ put together. The functions then report their errors, log and import as on AWS. 
 library only.
 """
 
+import base64
 import collections
 import contextlib
 import contextvars
+import hashlib
+import json
 import os
 import pathlib
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from embedded_aws import permissions
+from embedded_aws import gate, permissions
 from embedded_aws.peer import is_of_this_user
 from embedded_aws.profile import LENIENT, Profile
 
@@ -35,6 +39,9 @@ _worker_class_for: Any = lambda_runtime._worker_class_for
 _execute_warm: Any = lambda_svc._execute_function_warm
 _throttle_response: Any = lambda_svc._throttle_response
 _peak_memory_mb: Any = lambda_svc._probe_peak_memory_mb
+_presigned_code_url: Any = lambda_svc._presigned_code_url
+_get_layer_version_by_arn: Any = lambda_svc._get_layer_version_by_arn
+_serve_function_code: Any = lambda_svc.serve_function_code
 
 _invoked_worker: contextvars.ContextVar["PythonWorker | None"] = contextvars.ContextVar("invoked_worker", default=None)
 
@@ -56,6 +63,9 @@ def patch(profile: Profile) -> None:
     lambda_svc._throttle_response = throttle_response
     lambda_svc._probe_peak_memory_mb = peak_memory_mb
     lambda_runtime._worker_class_for = worker_class_for
+    lambda_svc._presigned_code_url = presigned_code_url
+    lambda_svc._get_layer_version_by_arn = get_layer_version_by_arn
+    lambda_svc.serve_function_code = serve_function_code
 
 
 def is_python(config: Any) -> bool:
@@ -208,6 +218,36 @@ def worker_environment(config: Any, code_dir: str, port: int) -> Any:
         OMP_NUM_THREADS="1",
     )
     return environment
+
+
+# Code to download -----------------------------------------------------------------------------------------------------
+
+EMPTY_ARCHIVE = b"PK\5\6" + bytes(18)
+ELSEWHERE = "layer-of-another-account"
+
+
+def presigned_code_url(name: str) -> str:
+    """Where a function's code can be fetched, by whoever has the address."""
+    address, _, _ = str(_presigned_code_url(name)).partition("?")
+    path = urllib.parse.urlsplit(address).path
+    return f"{address}?X-Amz-Signature={gate.download_signature(path)}"
+
+
+def get_layer_version_by_arn(arn: str) -> Any:
+    """GetLayerVersionByArn. A layer that is not stored here is empty: the interpreter has its packages, see above."""
+    response = _get_layer_version_by_arn(arn)
+    if response[0] != 404 and json.loads(response[2]).get("Content", {}).get("Location"):
+        return response
+    digest = base64.b64encode(hashlib.sha256(EMPTY_ARCHIVE).digest()).decode()
+    content = {"Location": presigned_code_url(ELSEWHERE), "CodeSha256": digest, "CodeSize": len(EMPTY_ARCHIVE)}
+    return lambda_svc.json_response({"LayerVersionArn": arn, "Content": content})
+
+
+def serve_function_code(name: str, account_id: str | None = None, region: str | None = None) -> Any:
+    """The archive at such an address."""
+    if name == ELSEWHERE:
+        return 200, {"Content-Type": "application/zip"}, EMPTY_ARCHIVE
+    return _serve_function_code(name, account_id, region)
 
 
 class Throttled(Exception):

@@ -29,6 +29,7 @@ RECORD = "calls.jsonl"
 
 _enforce: Any = iam_evaluator.enforce
 _extract_iam_action: Any = iam_actions.extract_iam_action
+_extract_resource_arn: Any = iam_actions.extract_resource_arn
 
 LOG_DELIVERY = (
     "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
@@ -75,6 +76,7 @@ def patch(profile: Profile) -> None:
     pathlib.Path(RECORD).touch()
     iam_evaluator.enforce = enforce
     iam_actions.extract_iam_action = extract_iam_action
+    iam_actions.extract_resource_arn = extract_resource_arn
     app.SERVICE_HANDLERS["s3"] = hide_missing_objects(app.SERVICE_HANDLERS["s3"])
 
 
@@ -137,11 +139,39 @@ def extract_iam_action(service: str, method: str, path: str, *request: Any) -> s
     """The action of a request. One that MiniStack does not know gets a name, so that it is judged: no role has it."""
     if (service, method, path.rstrip("/").rpartition("/")[2]) == ("lambda", "GET", "account-settings"):
         return "lambda:GetAccountSettings"  # which MiniStack answers, but has no name for
+    if service == "lambda" and method == "GET" and layer_version(request[-1]):
+        return "lambda:GetLayerVersion"
     action: str | None = _extract_iam_action(service, method, path, *request)
     return action or service + UNKNOWN
 
 
 UNKNOWN = ":UnknownAction"
+
+
+def extract_resource_arn(
+    service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
+) -> str:
+    """What a request is about: a service of ECS, where MiniStack says its cluster; a layer's version; and a rule of the
+    default bus, whose name is not in the rule's ARN.
+    """
+    if service == "ecs" and (asked := json.loads(body or b"{}")) and (names := services_of(asked)):
+        cluster = asked.get("cluster", "default").rsplit("/", 1)[-1]
+        return f"arn:aws:ecs:{region}:{account}:service/{cluster}/{names[0].rsplit('/', 1)[-1]}"
+    if service == "lambda" and (layer := layer_version(query)):
+        return layer
+    found: str = _extract_resource_arn(service, method, path, headers, body, query, region, account)
+    return found.replace(":rule/default/", ":rule/") if service == "events" else found
+
+
+def services_of(request: Any) -> list[str]:
+    """The services of ECS that a request names; those of one request are judged by the first."""
+    return request.get("services") or ([request["service"]] if "service" in request else [])
+
+
+def layer_version(query: Any) -> str:
+    """The ARN that a request GetLayerVersionByArn has in its query, else nothing."""
+    arn = query.get("Arn") or "" if query.get("find") else ""
+    return str(arn[0] if isinstance(arn, list) else arn)
 
 
 def hide_missing_objects(handler: Any) -> Any:

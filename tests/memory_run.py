@@ -25,6 +25,7 @@ from montecarlo.steps import (
     simulate_chunk,
     write_manifest,
 )
+from montecarlo.steps.protocol import Fleet
 from montecarlo.storage.store import Store
 from tests.memory_s3 import MemoryS3
 
@@ -59,6 +60,10 @@ class MemoryHost:
 
     def today(self) -> date:
         return TODAY
+
+    @property
+    def fleet(self) -> Fleet:
+        raise NotImplementedError("there are no workers in memory")
 
     def call(self, module: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Run the step of a module."""

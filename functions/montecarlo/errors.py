@@ -35,6 +35,10 @@ class SlowDown(MonteCarloError):
     """Storage asked for a pause or failed in passing. Retried with backoff."""
 
 
+class NoCapacity(MonteCarloError):
+    """No worker was at work on the run for too long. Starting the run again goes on with it."""
+
+
 def message_of_cause(cause: str) -> str:
     """What a failed function said, where the cause of an execution's failure is its error; else the cause as it is."""
     try:

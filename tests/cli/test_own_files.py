@@ -37,7 +37,8 @@ GERMAN = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt",
 
 def number(value: float, decimals: int, decimal: str = ".", thousands: str = "") -> str:
     """As a spreadsheet of some country writes a number."""
-    return f"{value:,.{decimals}f}".translate(str.maketrans({",": thousands, ".": decimal}))
+    marks: dict[str, str | int | None] = {",": thousands, ".": decimal}
+    return f"{value:,.{decimals}f}".translate(str.maketrans(marks))
 
 
 def german(rows: list[dict[str, Any]]) -> bytes:
@@ -117,7 +118,7 @@ def taken_in(path: Path, mapping: ColumnMapping) -> tuple[Loans, list[Reject]]:
 
 @pytest.fixture(params=FILES)
 def own_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / request.param
+    path: Path = tmp_path / request.param
     path.write_bytes(FILES[request.param](LOANS.to_pylist()))
     return path
 

@@ -1,6 +1,7 @@
 """The estimate adds up, keeps to the quotas, and moves the way it must."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cli import plan, request
 from cli.place import Place
 from montecarlo import limits
 from montecarlo.cost import estimate as cost
-from montecarlo.cost.estimate import Setup, Speed, Work, estimate
+from montecarlo.cost.estimate import Setup, Speed, Work, actual, estimate
 from montecarlo.model.parameters import load
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.source.grouping import deal
@@ -215,3 +216,46 @@ def test_the_parts_of_a_partial_are_the_segments_and_regions() -> None:
     dataproc(host, portfolio=portfolio, run="boats", scenarios=10, **more)
     assert host.json(keys.estimate("boats"))["work"]["parts"] == Work(1).parts + 1
     assert plan.work(request.checked(more)[0], 1, 100, Place()).parts == Work(1).parts + 1
+
+
+# Workers --------------------------------------------------------------------------------------------------------------
+
+WORKERS = Setup(workers=25, worker_cores=4, worker_memory_mb=8192, max_concurrency=100)
+
+
+def test_workers_are_paid_by_the_hour_and_functions_not_for_chunks() -> None:
+    work = Work(loans=100_000_000)
+    here, there = estimate(work, WORKERS), estimate(work, replace(WORKERS, workers=0))
+    hours = here.worker_seconds / 3600
+    assert here.workers == 25
+    assert here.dollars["worker vCPU-hours"] == pytest.approx(hours * 4 * 0.03238 * 0.3)
+    assert here.dollars["worker GB-hours"] == pytest.approx(hours * 8 * 0.00356 * 0.3)
+    assert here.dollars["public addresses"] == pytest.approx(hours * 0.005)
+    assert here.requests["lambda"] == 2 + 2 * len(here.groups) + 2 < there.requests["lambda"]
+    assert here.gb_seconds < there.gb_seconds / 10
+    assert hours * 4 >= here.chunks * here.chunk_seconds / 3600, "less than the chunks take"
+    assert set(there.dollars) < set(here.dollars)
+    assert here.usd < there.usd
+    assert "25 workers with 4 each" in here.format()
+
+
+def test_on_demand_costs_more_and_a_stack_with_functions_says_nothing_of_workers() -> None:
+    work = Work(loans=1_000_000)
+    assert estimate(work, replace(WORKERS, spot=0.0)).usd > estimate(work, WORKERS).usd
+    assert not [name for name in estimate(work).to_json()["setup"] if name.startswith("worker")]
+    assert "worker_hours" not in estimate(work).to_json()
+
+
+def test_what_workers_took_is_priced_as_the_estimate_was() -> None:
+    planned = estimate(Work(loans=10_000_000), WORKERS)
+    told = planned.to_json()
+    took = planned.chunks * planned.chunk_seconds
+    assert actual(told, planned.chunks, took)["usd"] == pytest.approx(planned.usd, abs=1e-4)
+    slower = actual(told, planned.chunks, 2 * took)
+    more = took / 4 / 3600 * (4 * 0.03238 * 0.3 + 8 * 0.00356 * 0.3 + 0.005)
+    assert slower["usd"] - planned.usd == pytest.approx(more, abs=2e-4)
+
+
+def test_workers_keep_to_the_pollers_of_an_activity() -> None:
+    used, quota = estimate(Work(loans=10**9), WORKERS).quotas()["workers that ask an activity at once"]
+    assert (used, quota) == (25, 1000)

@@ -51,7 +51,7 @@ def test_defaults_come_typed(environment: Host, monkeypatch: pytest.MonkeyPatch)
 def test_every_function_of_the_templates_is_the_step_of_its_name() -> None:
     handlers = {
         body["Properties"]["Handler"]
-        for name in ("datagen", "dataproc")
+        for name in ("datagen", "dataproc", "dataproc-fargate")
         for body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").values()
     }
     steps = {file.stem for file in STEPS.glob("*.py")} - {"__init__", "protocol"}
@@ -142,3 +142,12 @@ def test_a_user_without_a_home_has_no_cache(environment: Host, monkeypatch: pyte
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert environment.cache is None
+
+
+def test_workers_bound_what_a_run_simulates_at_once(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"COMPUTE": "fargate", "MAX_WORKERS": "25", "WORKER_CORES": "4", "WORKER_MEMORY": "8192", "ON_DEMAND": "3"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    setup = environment.setup(RunRequest("june", max_concurrency=500))
+    assert (setup.max_concurrency, setup.workers, setup.worker_cores, setup.spot) == (100, 25, 4, 0.25)
+    assert environment.setup(RunRequest("june", max_concurrency=70)).max_concurrency == 70

@@ -14,7 +14,12 @@ TEMPLATES = (
     "cloudformation/datagen.yaml",
     "cloudformation/dataproc.yaml",
     "cloudformation/monitoring.yaml",
+    "cloudformation/network.yaml",
+    "template-fargate.yaml",
+    "cloudformation/dataproc-fargate.yaml",
+    "cloudformation/monitoring-workers.yaml",
 )
+ROOTS = ("template.yaml", "template-fargate.yaml")
 STATE_MACHINES = ("datagen", "dataproc")
 
 

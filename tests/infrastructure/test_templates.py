@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.templates import ROOT, STATE_MACHINES, TEMPLATES, resources, template, values
+from tests.infrastructure.templates import ROOT, ROOTS, STATE_MACHINES, TEMPLATES, resources, template, values
 
 PHYSICAL_NAMES = {
     "AlarmName",
@@ -20,22 +20,25 @@ PHYSICAL_NAMES = {
 
 FUNCTIONS = [
     pytest.param(logical, body, id=f"{name}.{logical}")
-    for name in STATE_MACHINES
+    for name in (*STATE_MACHINES, "dataproc-fargate")
     for logical, body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").items()
 ]
 
 
 @pytest.mark.parametrize("path", TEMPLATES)
 def test_two_stacks_can_live_side_by_side(path: str) -> None:
-    """No physical name is given, but log groups named after their own stack."""
+    """No physical name is given, but those made of the stack's ID, and log groups named after their own stack."""
     for logical, body in template(path)["Resources"].items():
-        assert not PHYSICAL_NAMES & set(body.get("Properties", {})), logical
+        given = [body["Properties"][name] for name in PHYSICAL_NAMES & set(body.get("Properties", {}))]
+        named = [value for value in given if not (isinstance(value, dict) and "Ref" in value)]
+        assert all({"Ref": "AWS::StackId"} in values(value) for value in named), logical
         name = body.get("Properties", {}).get("LogGroupName")
         assert name is None or "${AWS::StackName}" in name["Fn::Sub"], logical
 
 
-def test_the_console_form_has_a_label_and_a_group_for_every_parameter() -> None:
-    root = template("template.yaml")
+@pytest.mark.parametrize("path", ROOTS)
+def test_the_console_form_has_a_label_and_a_group_for_every_parameter(path: str) -> None:
+    root = template(path)
     form = root["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(root["Parameters"])
@@ -45,8 +48,9 @@ def test_the_console_form_has_a_label_and_a_group_for_every_parameter() -> None:
         assert parameter["Description"], name
 
 
-def test_the_root_hands_each_nested_template_all_its_parameters_with_the_same_defaults() -> None:
-    root = template("template.yaml")
+@pytest.mark.parametrize("path", ROOTS)
+def test_the_root_hands_each_nested_template_all_its_parameters_with_the_same_defaults(path: str) -> None:
+    root = template(path)
     for logical, body in root["Resources"].items():
         nested = template(body["Properties"]["Location"])["Parameters"]
         given = body["Properties"]["Parameters"]
@@ -56,8 +60,9 @@ def test_the_root_hands_each_nested_template_all_its_parameters_with_the_same_de
                 assert nested[name]["Default"] == root["Parameters"][value["Ref"]]["Default"], f"{logical}.{name}"
 
 
-def test_every_root_parameter_is_used() -> None:
-    root = template("template.yaml")
+@pytest.mark.parametrize("path", ROOTS)
+def test_every_root_parameter_is_used(path: str) -> None:
+    root = template(path)
     used = {
         node["Ref"]
         for node in values([root["Resources"], root["Conditions"]])

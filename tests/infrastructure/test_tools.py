@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.templates import ROOT, STATE_MACHINES
+from tests.infrastructure.templates import ROOT, ROOTS, STATE_MACHINES
 
 OFFLINE = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -37,8 +37,9 @@ def test_cfn_lint_has_no_warning() -> None:
     run(tool("CFN_LINT", "cfn-lint"))
 
 
-def test_sam_validates_the_root() -> None:
-    run(tool("SAM", "sam"), "validate", "--lint")
+@pytest.mark.parametrize("root", ROOTS)
+def test_sam_validates_the_root(root: str) -> None:
+    run(tool("SAM", "sam"), "validate", "--lint", "--template-file", root)
 
 
 def test_sam_build_finds_every_function(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_checkov_finds_nothing_but_the_justified_skips() -> None:
 @pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
 def test_asl_validator_accepts_the_state_machines(kind: str, tmp_path: Path) -> None:
     paths = []
-    for name in STATE_MACHINES:
+    for name in (*STATE_MACHINES, "dataproc-workers"):
         text = (ROOT / "statemachine" / f"{name}.asl.json").read_text(encoding="utf-8")
         (tmp_path / f"{name}.json").write_text(text.replace("${ChunkExecutionType}", kind), encoding="utf-8")
         paths += ["--json-path", str(tmp_path / f"{name}.json")]

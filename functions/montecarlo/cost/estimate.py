@@ -127,7 +127,11 @@ class Pace:
 
 @dataclass(frozen=True)
 class Setup:
-    """How the stack is set up. children: STANDARD or EXPRESS. kernel: compiled or numpy. region: decides the quotas."""
+    """How the stack is set up. children: STANDARD or EXPRESS. kernel: compiled or numpy. region: decides the quotas.
+
+    workers: the most that there may be; 0 where functions simulate. Each has worker_cores, as many processes and
+    worker_memory_mb. spot: share of them on Spot.
+    """
 
     memory_mb: int = 1769
     architecture: str = "arm64"
@@ -137,6 +141,10 @@ class Setup:
     max_group_concurrency: int = MAP_RUN_CHILDREN
     kernel: str = "compiled"
     region: str = "us-east-1"
+    workers: int = 0
+    worker_cores: int = 1
+    worker_memory_mb: int = 2048
+    spot: float = 1.0
 
     def pace(self, chunks: Sequence[int]) -> Pace:
         """The three limits applied to groups of so many chunks: none is exceeded at any moment.
@@ -150,11 +158,22 @@ class Setup:
         equal = min(self.max_group_concurrency, self.max_concurrency // together)
         return Pace(together, (equal,) * len(chunks))
 
+    def workers_for(self, chunks: int) -> int:
+        """How many workers simulate so many chunks at once."""
+        return ceil(chunks / self.worker_cores) if self.workers else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As estimate.json has it; `Setup(**...)` reads it. What is of workers stands there where there are some."""
+        return {name: value for name, value in asdict(self).items() if self.workers or name not in _OF_WORKERS}
+
     @property
     def transitions(self) -> float:
         """The account's quota of state transitions a second, unless it is new or was raised."""
         by_region: dict[str, float] = prices()["state_transitions_per_second"]
         return by_region.get(self.region, by_region["elsewhere"])
+
+
+_OF_WORKERS = {"workers", "worker_cores", "worker_memory_mb", "spot"}
 
 
 @dataclass(frozen=True)
@@ -176,6 +195,8 @@ class Speed:
     chunk_seconds: float = 0.5
     """To start on a chunk and to write what is not counted by loan."""
     cold_start_seconds: float = 4.0
+    worker_start_seconds: float = 60.0
+    """Of a worker on Fargate, with its image, its code and its libraries. An assumption."""
     plan_seconds: float = 10.0
     listed_per_second: float = 10_000.0
     s3_mb_per_second: float = 60.0
@@ -188,6 +209,10 @@ class Speed:
     run_key_us: float = 0.06
     """To bring a key together with a group's, and with the run's (`python benchmarks/duplicates.py`), beside what its
     bytes take."""
+
+    def start_seconds(self, setup: Setup) -> float:
+        """Until what simulates a first chunk can begin with it."""
+        return self.worker_start_seconds if setup.workers else self.cold_start_seconds
 
     def trial_ns(self, kernel: str, cases: int) -> float:
         """Of a loan in a scenario and all its cases."""
@@ -208,6 +233,8 @@ class CostEstimate:
     chunk_seconds: float
     seconds: Mapping[str, float]
     gb_seconds: float
+    worker_seconds: float
+    """Of all workers together, from start to stop; 0 where functions simulate."""
     requests: Mapping[str, int]
     dollars: Mapping[str, float]
 
@@ -220,6 +247,11 @@ class CostEstimate:
     def usd(self) -> float:
         """What the whole run costs, in US dollars."""
         return sum(self.dollars.values())
+
+    @property
+    def workers(self) -> int:
+        """Workers at once; 0 where functions simulate."""
+        return self.setup.workers_for(min(self.chunks, self.pace.chunks))
 
     def explain(self) -> str:
         """The estimate in a line."""
@@ -252,9 +284,12 @@ class CostEstimate:
             "children of a Map Run at once": share,
             "events in an execution's history": 30 + EVENTS_PER_GROUP * len(self.groups),
             "bytes of a payload": 200 + 160 * len(self.groups),
-            "concurrent Lambda executions": min(self.chunks, self.pace.chunks),
-            "seconds of a Lambda invocation": max(self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)),
-            "MB of memory of a Lambda function": setup.memory_mb,
+            "concurrent Lambda executions": self.pace.groups if setup.workers else min(self.chunks, self.pace.chunks),
+            "seconds of a Lambda invocation": max(
+                0 if setup.workers else self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)
+            ),
+            "MB of memory of a Lambda function": Setup.memory_mb if setup.workers else setup.memory_mb,
+            **({"workers that ask an activity at once": self.workers} if setup.workers else {}),
             **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
             f"{kind} children of a Map Run started a second": per_map_run,
             **({"state transitions a second": TRANSITIONS_PER_CHILD * started} if standard else {}),
@@ -272,8 +307,7 @@ class CostEstimate:
             + (f", one loan in {work.sample:,} simulated" if work.sample > 1 else ""),
             f"{self.chunks:,} chunks of {work.chunk_loans:,} loans in {len(self.groups):,} groups; "
             f"{self.pace.groups:,} groups and {min(self.chunks, self.pace.chunks):,} chunks at once",
-            f"a chunk takes {self.chunk_seconds:.1f} s on {setup.memory_mb:,} MB of {setup.architecture}, "
-            f"kernel {setup.kernel}",
+            f"a chunk takes {self.chunk_seconds:.1f} s on {self._computer()}, kernel {setup.kernel}",
             "",
             *(f"{name:<16}{seconds:>9,.0f} s" for name, seconds in self.seconds.items()),
             f"{'duration':<16}{self.duration:>9,.0f} s",
@@ -289,9 +323,16 @@ class CostEstimate:
             *(f"{name:<34}{used:>12,.0f}{quota:>12,.0f}" for name, (used, quota) in self.quotas().items()),
             "",
             f"Prices of {prices()['date']}, {prices()['region']}. {prices()['source']}.",
+            *([f"Workers: {prices()['workers_source']}."] if setup.workers else []),
             f"Rates of {setup.region}. {prices()['quotas_source']}.",
         ]
         return "\n".join(lines)
+
+    def _computer(self) -> str:
+        setup = self.setup
+        if not setup.workers:
+            return f"{setup.memory_mb:,} MB of {setup.architecture}"
+        return f"a core of {self.workers:,} workers with {setup.worker_cores} each, {setup.architecture}"
 
     def _design_not_taken(self) -> list[str]:
         """What one object for each loan would add, where that is not what the portfolio is."""
@@ -302,14 +343,27 @@ class CostEstimate:
     def _priced(self) -> list[tuple[str, float, str]]:
         """What is paid for: its name, how much of it, at which price."""
         usd, express = prices()["usd"], self.setup.children == "EXPRESS"
+        hours, setup = self.worker_seconds / 3600, self.setup
+        spot = f", {setup.spot:.0%} Spot"
+        workers = [
+            (VCPU_HOURS, hours * setup.worker_cores, f"${usd['fargate_vcpu_hour'][setup.architecture]:.5f}{spot}"),
+            (GB_HOURS, hours * setup.worker_memory_mb / 1024,
+             f"${usd['fargate_gb_hour'][setup.architecture]:.5f}{spot}"),
+            (ADDRESS_HOURS, hours, f"${usd['public_ipv4_hour']:.3f}"),
+        ]  # fmt: skip
         return [
+            *(workers if setup.workers else []),
             ("Lambda GB-seconds", self.gb_seconds, f"${usd['lambda_gb_second'][self.setup.architecture]:.10f}"),
             ("Lambda requests", self.requests["lambda"], f"${usd['lambda_request'] * 1e6:.2f} a million"),
             ("state transitions", self.requests["transitions"], f"${usd['standard_transition'] * 1e3:.3f} a thousand"),
             ("Express children", express * self.requests["children"], "$1 a million + time"),
             ("S3 writes", self.requests["s3_put"], f"${usd['s3_put'] * 1e3:.3f} a thousand"),
             ("S3 reads", self.requests["s3_get"], f"${usd['s3_get'] * 1e3:.4f} a thousand"),
-            ("logs, of 2 kB", self.requests["lambda"], f"${usd['logs_gb']:.2f} a GB"),
+            (
+                "logs, of 2 kB",
+                self.requests["lambda"] + (self.chunks if setup.workers else 0),
+                f"${usd['logs_gb']:.2f} a GB",
+            ),
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -318,19 +372,23 @@ class CostEstimate:
             "usd": round(self.usd, 4),
             "seconds": round(self.duration, 1),
             "work": asdict(self.work),
-            "setup": asdict(self.setup),
+            "setup": self.setup.to_json(),
             "chunks": self.chunks,
             "groups": len(self.groups),
             "chunks_of_groups": list(self.groups),
             "chunks_at_once": self.pace.chunks,
             "chunk_seconds": round(self.chunk_seconds, 2),
             "gb_seconds": round(self.gb_seconds, 1),
+            **({"worker_hours": round(self.worker_seconds / 3600, 2)} if self.setup.workers else {}),
             "requests": dict(self.requests),
             "usd_by_item": {name: round(usd, 6) for name, usd in self.dollars.items()},
             "seconds_by_stage": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
             "prices": {name: prices()[name] for name in ("date", "region", "source")},
         }
 
+
+VCPU_HOURS, GB_HOURS, ADDRESS_HOURS = "worker vCPU-hours", "worker GB-hours", "public addresses"
+"""What is paid for workers, in hours. A public address lets a worker reach AWS without a NAT gateway."""
 
 _ONE_FUNCTION = ("Plan", "PlanGroup", "ReduceGroup", "Aggregate")
 """Stages that last as long as one invocation of their function, as far as groups run at once."""
@@ -398,7 +456,7 @@ def estimate(
         "Plan": speed.plan_seconds + listed / speed.listed_per_second + len(groups) * 0.05,
         "PlanGroup": cut * len(rounds),
         "SimulateChunk": sum(
-            schedule.duration(groups[some], pace.shares[some], alone, start, speed.cold_start_seconds)
+            schedule.duration(groups[some], pace.shares[some], alone, start, speed.start_seconds(setup))
             for some in rounds
         ),
         "ReduceGroup": sum(max(added[some]) for some in rounds),
@@ -408,17 +466,21 @@ def estimate(
     functions = {
         "Plan": seconds["Plan"],
         "PlanGroup": cut * len(groups),
-        "SimulateChunk": chunks * each + environments * speed.cold_start_seconds,
+        "SimulateChunk": 0.0 if setup.workers else chunks * each + environments * speed.cold_start_seconds,
         "ReduceGroup": sum(added),
         "Aggregate": seconds["Aggregate"],
     }
     other_mb = Setup.memory_mb
     gb_seconds = sum(s * (setup.memory_mb if name == "SimulateChunk" else other_mb) for name, s in functions.items())
     standard = setup.children == "STANDARD"
+    # Workers are there from when there is a plan; one stays until the end.
+    alive = setup.workers_for(environments) * (seconds["PlanGroup"] + seconds["SimulateChunk"])
+    alive += seconds["ReduceGroup"] + seconds["Aggregate"]
+    worker_seconds = alive if setup.workers else 0.0
     requests = {
-        "lambda": 2 + 2 * len(groups) + chunks,
+        "lambda": 2 + 2 * len(groups) + (2 if setup.workers else chunks),
         "children": chunks,
-        "transitions": 3 + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
+        "transitions": 3 + bool(setup.workers) + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
         **_s3_requests(work, groups, environments),
     }
     return CostEstimate(
@@ -430,8 +492,9 @@ def estimate(
         each,
         seconds,
         gb_seconds / 1024,
+        worker_seconds,
         requests,
-        _dollars(requests, gb_seconds / 1024, chunks * each, setup),
+        _dollars(requests, gb_seconds / 1024, chunks * each, worker_seconds, setup),
     )
 
 
@@ -483,7 +546,7 @@ def best_groups(chunks: Sequence[float] | Floats, work: Work, setup: Setup, spee
         if max(groups) > most_chunks or np.diff(cuts).max() * work.objects / len(amounts) > OBJECTS_PER_GROUP:
             return inf
         shares = setup.pace(groups).shares
-        length = schedule.duration(groups, shares, each, start, speed.cold_start_seconds)
+        length = schedule.duration(groups, shares, each, start, speed.start_seconds(setup))
         cut = cut_seconds(work, speed) * max(groups) / sum(groups)
         return float(cut + length + max(groups) * for_chunk)
 
@@ -499,15 +562,20 @@ def actual(estimated: Mapping[str, Any], chunks: int, worker_seconds: float) -> 
     """What the run's chunks took, priced as the estimate was, with the estimate beside it.
 
     estimated: estimate.json. worker_seconds: sum over all chunks (`Partial.seconds`). Only the time of SimulateChunk is
-    measured, which is nearly all of it; requests follow from the number of chunks, the rest is as estimated.
+    measured, which is nearly all of it; requests follow from the number of chunks, the rest is as estimated: of
+    workers, the time in which they had no chunk.
     """
     setup, work = Setup(**estimated["setup"]), Work(**estimated["work"])
     planned = estimate(work, setup, groups=estimated["chunks_of_groups"])
     requests = dict(planned.requests)
-    for name, each in (("lambda", 1), ("children", 1), ("transitions", 2 if setup.children == "STANDARD" else 0)):
+    by_functions = not setup.workers
+    per_chunk = {"lambda": by_functions, "children": 1, "transitions": 2 if setup.children == "STANDARD" else 0}
+    for name, each in per_chunk.items():
         requests[name] += each * (chunks - planned.chunks)
-    gb_seconds = planned.gb_seconds + (worker_seconds - planned.chunks * planned.chunk_seconds) * setup.memory_mb / 1024
-    dollars = _dollars(requests, gb_seconds, worker_seconds, setup)
+    more = worker_seconds - planned.chunks * planned.chunk_seconds
+    gb_seconds = planned.gb_seconds + by_functions * more * setup.memory_mb / 1024
+    alive = 0.0 if by_functions else max(0.0, planned.worker_seconds + more / setup.worker_cores)
+    dollars = _dollars(requests, gb_seconds, worker_seconds, alive, setup)
     return {
         "usd": round(sum(dollars.values()), 4),
         "estimated_usd": estimated["usd"],
@@ -545,10 +613,20 @@ def _s3_requests(work: Work, groups: Sequence[int], environments: int) -> dict[s
     }
 
 
-def _dollars(requests: Mapping[str, int], gb_seconds: float, child_seconds: float, setup: Setup) -> dict[str, float]:
+def _dollars(
+    requests: Mapping[str, int], gb_seconds: float, child_seconds: float, worker_seconds: float, setup: Setup
+) -> dict[str, float]:
     usd = prices()["usd"]
     express = setup.children != "STANDARD"
+    hours = worker_seconds / 3600
+    paid = 1 - setup.spot * (1 - prices()["fargate_spot_share"])
+    workers = {
+        VCPU_HOURS: hours * setup.worker_cores * usd["fargate_vcpu_hour"][setup.architecture] * paid,
+        GB_HOURS: hours * setup.worker_memory_mb / 1024 * usd["fargate_gb_hour"][setup.architecture] * paid,
+        ADDRESS_HOURS: hours * usd["public_ipv4_hour"],
+    }
     return {
+        **(workers if setup.workers else {}),
         "Lambda GB-seconds": gb_seconds * usd["lambda_gb_second"][setup.architecture],
         "Lambda requests": requests["lambda"] * usd["lambda_request"],
         "state transitions": requests["transitions"] * usd["standard_transition"],
@@ -556,5 +634,5 @@ def _dollars(requests: Mapping[str, int], gb_seconds: float, child_seconds: floa
                                        + child_seconds * 0.0625 * usd["express_gb_second"]),
         "S3 writes": requests["s3_put"] * usd["s3_put"],
         "S3 reads": requests["s3_get"] * usd["s3_get"],
-        "logs, of 2 kB": requests["lambda"] * 2e-6 * usd["logs_gb"],
+        "logs, of 2 kB": (requests["lambda"] + (requests["children"] if setup.workers else 0)) * 2e-6 * usd["logs_gb"],
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +10,23 @@ from typing import Any
 
 from montecarlo.cost.estimate import Setup
 from montecarlo.errors import InvalidInput
+from montecarlo.host.fleet import EcsFleet
 from montecarlo.run.plan import Plan, read_scenarios
 from montecarlo.run.request import RunRequest
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation.kernel import KERNELS, Kernel
+from montecarlo.steps.protocol import Fleet
 from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """How a worker works. processes: chunks that it simulates at once. most_workers: that there are at once."""
+
+    activity: str
+    processes: int
+    most_workers: int
 
 
 class Environment:
@@ -55,17 +66,55 @@ class Environment:
         return {field.name: _typed(os.environ.get(f"DEFAULT_{field.name.upper()}", "")) for field in fields(kind)}
 
     def setup(self, request: RunRequest) -> Setup:
-        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor."""
-        return Setup(
+        """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor; and from
+        COMPUTE, which is fargate where workers simulate, SPOT, ON_DEMAND, and what says how many workers there are.
+        """
+        setup = Setup(
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
             architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
             children=os.environ.get("CHILD_EXECUTION_TYPE", Setup.children),
-            max_concurrency=_granted(request.max_concurrency),
+            max_concurrency=request.max_concurrency,
             max_groups=request.max_groups,
             max_group_concurrency=request.max_group_concurrency,
             region=os.environ.get("AWS_REGION", Setup.region),
             kernel=self.kernel,
         )
+        if os.environ.get("COMPUTE") != "fargate":
+            return replace(setup, max_concurrency=_granted(setup.max_concurrency))
+        each, most = _workers()
+        spot, on_demand = (int(os.environ.get(name, default)) for name, default in (("SPOT", 1), ("ON_DEMAND", 0)))
+        return replace(
+            setup,
+            max_concurrency=min(setup.max_concurrency, each * most),
+            max_groups=_granted(setup.max_groups),  # each has a function that cuts it, and one that adds it up
+            workers=most,
+            worker_cores=each,
+            worker_memory_mb=int(os.environ.get("WORKER_MEMORY", Setup.worker_memory_mb)),
+            spot=spot / (spot + on_demand) if spot + on_demand else Setup.spot,
+        )
+
+    def worker_setup(self) -> WorkerSetup:
+        """From ACTIVITY_ARN, and what says how many workers there are."""
+        return WorkerSetup(os.environ["ACTIVITY_ARN"], *_workers())
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """From CLUSTER, SERVICE, RULE, PATIENCE_MINUTES, and what says how many workers there are."""
+        processes, most = _workers()
+        return EcsFleet(
+            cluster=os.environ["CLUSTER"],
+            service=os.environ["SERVICE"],
+            rule=os.environ["RULE"],
+            most=most,
+            processes=processes,
+            patience_seconds=60 * float(os.environ["PATIENCE_MINUTES"]),
+        )
+
+    @property
+    def log_level(self) -> str:
+        """LOG_LEVEL of a worker, as `logging` names it."""
+        level = os.environ.get("LOG_LEVEL", "INFO")
+        return "WARNING" if level == "WARN" else level
 
     @property
     def kernel(self) -> Kernel:
@@ -90,6 +139,20 @@ class Environment:
     def today(self) -> date:
         """Today, UTC."""
         return datetime.now(UTC).date()
+
+
+def _workers() -> tuple[int, int]:
+    """Processes of a worker, from WORKER_CORES, WORKER_MEMORY (MB) and SIMULATE_MEMORY (MB for each process); and the
+    most workers, from MAX_WORKERS.
+    """
+    memory = int(os.environ.get("WORKER_MEMORY", Setup.memory_mb))
+    each = int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb))
+    return processes(int(os.environ.get("WORKER_CORES", 1)), memory, each), int(os.environ.get("MAX_WORKERS", 1))
+
+
+def processes(cores: int, memory_mb: int, each_mb: int) -> int:
+    """How many chunks a worker simulates at once: one on each core, as far as there is memory for so many."""
+    return max(1, min(cores, memory_mb // each_mb))
 
 
 def _granted(asked: int) -> int:

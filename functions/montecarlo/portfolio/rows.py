@@ -87,19 +87,19 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
     Returns the file's columns to read, each with the portfolio's column it serves.
     """
     named = [
-        (name, f"which the mapping names for {column}")
+        (wanted, f", which the mapping names for {column}.")
         for column, origin in mapping.origins.items()
-        for name in origin.columns
+        for wanted in origin.columns
     ]
-    named += [(each.column, "which the mapping names in its filter") for each in mapping.conditions]
+    named += [(each.column, ", which the mapping names in its filter.") for each in mapping.conditions]
     named += [
-        (name, f"for the dimension {dimension}")
+        (wanted, f" for the dimension {dimension}: name one of the file's, or say where it is in the mapping.")
         for dimension, origin in mapping.dimensions.items()
-        for name in origin.columns
+        for wanted in origin.columns
     ]
     for wanted, use in named:
         if wanted not in names:
-            raise InvalidPortfolio(f"{file} has no column {wanted!r}, {use}. {_known(names, mapping)}")
+            raise InvalidPortfolio(f"{file} has no column {wanted!r}{use} {_known(names, mapping)}")
     available = set(mapping.origins) | set(names)
     missing = [
         column.name

@@ -1,7 +1,8 @@
 """What a step asks of the place where it runs: `montecarlo.host` offers it, tests have their own."""
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,51 @@ from montecarlo.run.request import RunRequest, check_name, check_run
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation.kernel import Kernel
 from montecarlo.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution of dataproc that is under way: its ARN, its name and its input."""
+
+    arn: str
+    name: str
+    request: Mapping[str, Any]
+    started: datetime
+
+
+class Fleet(Protocol):
+    """The workers of a stack that simulates with workers, and the executions that they work for."""
+
+    @property
+    def most(self) -> int:
+        """The most workers that there may be."""
+
+    @property
+    def processes(self) -> int:
+        """Chunks that a worker simulates at once."""
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a run may be without a worker at work on it."""
+
+    def executions(self, machine: str) -> Sequence[Execution]:
+        """Those of a state machine that are under way; one that began or ended just now may be told wrongly."""
+
+    def execution(self, arn: str) -> Execution | None:
+        """The execution, if it is under way."""
+
+    def stop(self, execution: Execution, error: str, cause: str) -> None:
+        """End an execution."""
+
+    @property
+    def size(self) -> int:
+        """How many workers there are to be at present."""
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers."""
+
+    def look_again(self, soon: bool) -> None:
+        """Have ProvideWorkers called every few minutes, or every hour only."""
 
 
 class Host(Protocol):
@@ -48,6 +94,10 @@ class Host(Protocol):
 
     def today(self) -> date:
         """The reporting date of a portfolio that brings none (UTC)."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The stack's workers; only a stack that has workers asks for them."""
 
 
 Event = dict[str, Any]

@@ -1,0 +1,309 @@
+"""Stacks with workers: made from the stack with functions, they have its parameters, outputs and permissions, and cost
+nothing while nothing runs.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from montecarlo.host.worker import BEAT_SECONDS, DIED, STOPPED
+from montecarlo.limits import HISTORY_EVENTS
+from montecarlo.steps.provide_workers import step as provide_workers
+from publishing import workers
+from tests.infrastructure.roles import like
+from tests.infrastructure.templates import ROOT, resources, state_machine, states, template, values
+from tests.infrastructure.test_state_machines import FINAL_ERRORS
+from tests.steps.test_provide_workers import MACHINE, FleetHost, Stack
+
+DATAPROC = "cloudformation/dataproc-fargate.yaml"
+MADE = list(workers.made())
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_is_fresh(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == workers.made()[name], "run: make console"
+
+
+def test_a_file_that_is_not_fresh_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert workers.main(["--check"]) == 0
+    monkeypatch.setattr(workers, "HEARTBEAT_SECONDS", 61)
+    assert workers.main(["--check"]) == 1
+    assert "statemachine/dataproc-workers.asl.json" in capsys.readouterr().err
+
+
+# The state machine ----------------------------------------------------------------------------------------------------
+
+
+def machine() -> dict[str, dict[str, Any]]:
+    return dict(states(state_machine("dataproc-workers")))
+
+
+def test_a_chunk_is_tried_again_when_its_worker_goes_and_ends_with_its_own_error() -> None:
+    chunk = machine()["SimulateChunk"]
+    retries = {name: retrier for retrier in chunk["Retry"] for name in retrier["ErrorEquals"]}
+    assert set(retries) == {STOPPED, DIED, "SlowDown", "States.HeartbeatTimeout", "States.Timeout"}
+    assert not set(retries) & FINAL_ERRORS
+    assert retries[STOPPED]["MaxAttempts"] > retries["States.HeartbeatTimeout"]["MaxAttempts"] > 2
+    assert sum(retrier["MaxAttempts"] for retrier in chunk["Retry"]) * 5 < HISTORY_EVENTS
+    assert all(retrier["JitterStrategy"] == "FULL" for retrier in chunk["Retry"])
+
+
+def test_two_heartbeats_may_be_lost() -> None:
+    chunk = machine()["SimulateChunk"]
+    assert 2 * BEAT_SECONDS < chunk["HeartbeatSeconds"] < chunk["TimeoutSeconds"]
+
+
+def test_chunks_wait_in_standard_executions_as_express_ones_cannot_wait_for_a_worker() -> None:
+    assert machine()["Chunks"]["ItemProcessor"]["ProcessorConfig"] == {
+        "Mode": "DISTRIBUTED",
+        "ExecutionType": "STANDARD",
+    }
+
+
+def test_workers_are_provided_for_every_plan() -> None:
+    there = machine()
+    assert {name for name, state in there.items() if state.get("Next") == "ProvideWorkers"} == {"Plan", "PlanWave"}
+    provide = there["ProvideWorkers"]
+    assert (provide["Next"], provide["ResultPath"]) == ("Groups", None)
+    assert provide["Catch"] == there["Plan"]["Catch"]
+
+
+def test_all_the_rest_is_as_with_functions() -> None:
+    here, there = machine(), dict(states(state_machine("dataproc")))
+    assert set(here) - set(there) == {"ProvideWorkers"}
+    for name in set(there) - {"Plan", "PlanWave", "Groups", "Chunks", "SimulateChunk"}:
+        assert here[name] == there[name], name
+
+
+def test_every_placeholder_is_filled_and_every_function_may_be_invoked() -> None:
+    properties = resources(DATAPROC, "AWS::Serverless::StateMachine")["DataProcMachine"]["Properties"]
+    given, text = properties["DefinitionSubstitutions"], json.dumps(state_machine("dataproc-workers"))
+    assert all(f"${{{name}}}" in text for name in given)
+    assert text.count("${") == sum(text.count(f"${{{name}}}") for name in given)
+    assert given["SimulateTaskArn"] == {"Ref": "Chunks"}
+    used = sorted(value["Fn::GetAtt"] for value in given.values() if "Fn::GetAtt" in value)
+    (invoke,) = [each for each in properties["Policies"][0]["Statement"] if each["Action"] == "lambda:InvokeFunction"]
+    assert sorted(target["Fn::GetAtt"] for target in invoke["Resource"]) == used
+    assert sorted(name for name, _ in used) == sorted(resources(DATAPROC, "AWS::Serverless::Function"))
+
+
+# Faces ----------------------------------------------------------------------------------------------------------------
+
+
+def test_parameters_defaults_and_outputs_are_those_of_the_stack_with_functions() -> None:
+    here, there = template("template-fargate.yaml"), template("template.yaml")
+    common = set(there["Parameters"]) - set(workers.OF_FUNCTIONS)
+    assert {name: here["Parameters"][name] for name in common} == {name: there["Parameters"][name] for name in common}
+    assert here["Outputs"] == there["Outputs"]
+    assert here["Mappings"] == there["Mappings"]
+
+
+def test_every_size_of_worker_is_one_that_fargate_has() -> None:
+    """CPU units and MB. Source: Amazon ECS Developer Guide, "Task definition parameters for Fargate", "Task size"."""
+    allowed = {1024: range(2048, 8193, 1024), 2048: range(4096, 16385, 1024), 4096: range(8192, 30721, 1024)}
+    root, sizes = template("template-fargate.yaml")["Parameters"], template(DATAPROC)["Mappings"]["Worker"]
+    assert list(sizes) == root["WorkerCores"]["AllowedValues"]
+    for cores, size in sizes.items():
+        assert int(size["Cpu"]) == 1024 * int(cores)
+        for each in root["MemoryPerCore"]["AllowedValues"]:
+            assert int(size[each]) == int(each) * int(cores)
+            assert int(size[each]) in allowed[int(size["Cpu"])]
+
+
+def test_a_chunk_is_given_a_plain_address_and_the_same_environment_as_in_lambda() -> None:
+    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+    given = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    functions = template(DATAPROC)["Globals"]["Function"]["Environment"]["Variables"]
+    for name in (
+        "DATA_BUCKET",
+        "PORTFOLIO_BUCKET",
+        "MONTECARLO_KERNEL",
+        "MAX_WORKERS",
+        "WORKER_CORES",
+        "WORKER_MEMORY",
+    ):
+        assert given[name] == functions[name], name
+
+
+# Nothing while nothing runs -------------------------------------------------------------------------------------------
+
+FREE = {
+    "AWS::EC2::VPC", "AWS::EC2::InternetGateway", "AWS::EC2::VPCGatewayAttachment", "AWS::EC2::RouteTable",
+    "AWS::EC2::Route", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::SecurityGroup",
+}  # fmt: skip
+"""What costs nothing for being there."""
+
+
+def test_the_network_costs_nothing_unless_endpoints_are_asked_for() -> None:
+    network = template("cloudformation/network.yaml")
+    assert network["Parameters"]["InterfaceEndpoints"]["Default"] == "false"
+    for name, body in network["Resources"].items():
+        if body["Type"] == "AWS::EC2::VPCEndpoint":
+            is_gateway = body["Properties"]["VpcEndpointType"] == "Gateway"
+            assert is_gateway or body["Condition"] == "MakesEndpoints", name
+        else:
+            assert body["Type"] in FREE, name
+
+
+def test_there_is_no_worker_and_no_look_every_few_minutes_until_there_is_a_run() -> None:
+    assert resources(DATAPROC, "AWS::ECS::Service")["Workers"]["Properties"]["DesiredCount"] == 0
+    rules = resources(DATAPROC, "AWS::Events::Rule")
+    assert rules["LookAgain"]["Properties"]["State"] == "DISABLED"
+    scheduled = {name: body["Properties"].get("ScheduleExpression") for name, body in rules.items()}
+    assert scheduled == {"ExecutionEnds": None, "EveryHour": "rate(1 hour)", "LookAgain": "rate(5 minutes)"}
+
+
+def test_every_end_of_an_execution_is_told_and_every_rule_may_call() -> None:
+    pattern = resources(DATAPROC, "AWS::Events::Rule")["ExecutionEnds"]["Properties"]["EventPattern"]
+    assert pattern["detail"]["status"] == ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "DataProcMachine"}]
+    sources = {body["Properties"]["SourceArn"]["Fn::GetAtt"][0]: body["Properties"]["FunctionName"]
+               for body in resources(DATAPROC, "AWS::Lambda::Permission").values()}  # fmt: skip
+    assert set(sources) == set(resources(DATAPROC, "AWS::Events::Rule"))
+    assert all(function == {"Ref": "ProvideWorkers"} for function in sources.values())
+
+
+def test_the_watch_lets_the_longest_step_end() -> None:
+    """Between two marks of a worker, and while a group is cut or added up, a run has no other sign of life."""
+    patience = template("template-fargate.yaml")["Parameters"]["NoCapacityMinutes"]["MinValue"] * 60
+    assert patience > max(machine()[name]["TimeoutSeconds"] for name in ("PlanGroup", "ReduceGroup"))
+
+
+# Permissions ----------------------------------------------------------------------------------------------------------
+
+
+def statements(role: str) -> list[Any]:
+    (policy,) = resources(DATAPROC, "AWS::IAM::Role")[role]["Properties"]["Policies"]
+    found: list[Any] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_a_worker_may_do_to_the_bucket_what_the_function_may_and_write_that_it_is_at_work() -> None:
+    function = resources("cloudformation/dataproc.yaml", "AWS::Serverless::Function")["SimulateChunk"]["Properties"]
+    shared = [policy for policy in function["Policies"] if "Ref" in policy]
+    (own,) = (policy["Statement"] for policy in function["Policies"] if "Statement" in policy)
+    role = resources(DATAPROC, "AWS::IAM::Role")["WorkerRole"]["Properties"]
+    assert role["ManagedPolicyArns"] == shared
+    of_bucket = [each for each in statements("WorkerRole") if str(each.get("Action")).startswith("s3:")]
+    assert of_bucket[:-1] == own
+    assert of_bucket[-1]["Resource"]["Fn::Sub"].endswith("${DataBucketName}/runs/*/at-work")
+
+
+def test_only_what_has_no_resource_is_allowed_on_everything() -> None:
+    wide = {
+        action
+        for node in values(template(DATAPROC))
+        if isinstance(node, dict) and node.get("Effect") == "Allow" and node.get("Resource") == "*"
+        for action in (node["Action"] if isinstance(node["Action"], list) else [node["Action"]])
+        if not action.startswith("logs:")
+    }
+    answers = {f"states:SendTask{kind}" for kind in ("Success", "Failure", "Heartbeat")}
+    assert wide == {"lambda:GetAccountSettings", "ecr:GetAuthorizationToken", *answers}
+
+
+def test_provide_workers_touches_what_its_role_allows_and_all_of_it() -> None:
+    """Of objects; that it may use the rest is shown by a run under enforced permissions, in tests/system."""
+    touched: set[tuple[str, str]] = set()
+    stack = Stack()
+
+    def seen(action: str, call: Any) -> Any:
+        def watched(**given: Any) -> Any:
+            touched.add((action, given["Key"]))
+            return call(**given)
+
+        return watched
+
+    for name, action in (("put_object", "s3:PutObject"), ("get_object", "s3:GetObject")):
+        setattr(stack.s3, name, seen(action, getattr(stack.s3, name)))
+    stack.fleet.start("june")
+    stack.plan("june")
+    touched.clear()
+    provide_workers({"machine": MACHINE}, FleetHost(stack))  # all was written long ago
+    assert stack.fleet.stopped
+    policies = resources(DATAPROC, "AWS::Serverless::Function")["ProvideWorkers"]["Properties"]["Policies"]
+    assert policies[0] == {"Ref": "ReadRuns"}
+    (write, *_) = policies[1]["Statement"]
+    assert write["Action"] == "s3:PutObject"
+    allowed = write["Resource"]["Fn::Sub"].rpartition("${DataBucketName}/")[2]
+    assert {key for action, key in touched if action == "s3:PutObject"} == {"runs/june/failure.json"}
+    assert like(allowed, "runs/june/failure.json")
+    assert {key for action, key in touched if action == "s3:GetObject"} == {
+        "runs/june/plan.json", "runs/june/waves/001/plan.json", "runs/june/estimate.json"
+    }  # fmt: skip
+
+
+def test_nothing_reaches_a_worker_and_a_worker_reaches_tls_only() -> None:
+    group = resources("cloudformation/network.yaml", "AWS::EC2::SecurityGroup")["Workers"]["Properties"]
+    assert "SecurityGroupIngress" not in group
+    (out,) = group["SecurityGroupEgress"]
+    assert (out["IpProtocol"], out["FromPort"], out["ToPort"]) == ("tcp", 443, 443)
+
+
+def test_a_container_has_no_more_than_it_needs() -> None:
+    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+    assert (container["ReadonlyRootFilesystem"], container["Privileged"]) == (True, False)
+    assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    assert [mount["ContainerPath"] for mount in container["MountPoints"]] == ["/tmp"]
+
+
+# How it starts --------------------------------------------------------------------------------------------------------
+
+FAKE_BOTO3 = """
+import json
+ANSWERS = json.load(open({answers!r}))
+class Client:
+    def get_function(self, FunctionName):
+        assert FunctionName == "Plan"
+        return {{"Code": ANSWERS["code"], "Configuration": ANSWERS["code"]}}
+    def get_layer_version_by_arn(self, Arn):
+        assert Arn == "layer"
+        return {{"Content": ANSWERS["layer"]}}
+def client(service, config):
+    return Client()
+"""
+
+
+def archive(folder: Path, name: str, files: dict[str, str], sha256: str = "") -> dict[str, str]:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        for path, text in files.items():
+            file.writestr(path, text)
+    (folder / name).write_bytes(data.getvalue())
+    digest = base64.b64encode(hashlib.sha256(data.getvalue()).digest()).decode()
+    return {"Location": (folder / name).as_uri(), "CodeSha256": sha256 or digest}
+
+
+@pytest.mark.parametrize("wrong", ["", "code", "layer"])
+def test_a_worker_starts_with_the_code_and_the_layer_of_the_functions_or_not_at_all(tmp_path: Path, wrong: str) -> None:
+    worker = {"worker.py": "import library, sys; print(library.NAME, *sys.argv[1:])"}
+    answers = {
+        "code": archive(tmp_path, "code.zip", worker, "wrong" if wrong == "code" else ""),
+        "layer": archive(tmp_path, "layer.zip", {"python/library.py": "NAME = 'arrived'"}, wrong and "wrong"),
+    }
+    (tmp_path / "answers.json").write_text(json.dumps(answers))
+    (tmp_path / "boto3.py").write_text(FAKE_BOTO3.format(answers=str(tmp_path / "answers.json")))
+    (tmp_path / "botocore").mkdir()
+    (tmp_path / "botocore/config.py").write_text("def Config(retries): pass\n")
+    (tmp_path / "tmp").mkdir()
+    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+    (script,) = container["Command"]["Fn::If"][2]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path / "tmp"),
+             "CODE_FUNCTION": "Plan", "LAYER_ARN": "layer"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if wrong:
+        assert done.returncode != 0
+        assert f"the {wrong} is not what Lambda says it is" in done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (0, "arrived\n"), done.stderr
