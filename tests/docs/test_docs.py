@@ -203,7 +203,7 @@ def bucket() -> MemoryS3:
         **{
             **sample("plan")["request"],
             "portfolio": part,
-            "mapping": {"columns": {"ObligorID": "ZipCode"}},
+            "mapping": {"columns": {"ObligorID": "ZipCode"}, "filter": {"ZipCode": {"missing": False}}},
             "dimensions": ["RateType"],
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,

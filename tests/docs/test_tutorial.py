@@ -13,7 +13,7 @@ from tests.deployed import Cloud, Montecarlo
 from tests.docs.tables import ROOT
 
 TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-STEPS = re.findall(r"^    \.venv/bin/montecarlo (.*)$|```json\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)
+STEPS = re.findall(r"^    \.venv/bin/montecarlo ([^\n]*)$|```json\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_the_tutorial_shows_the_file_as_it_is() -> None:
