@@ -65,12 +65,12 @@ def check(
     when = date.fromisoformat(as_of) if as_of else columns.as_of or manifest_date or date.today()
     seen = input_profile.of_portfolio(store, objects, columns, load(understood.parameters), when)
     show(plausibility.described(seen))
-    doubts = plausibility.warnings(seen)
+    doubts = seen.warnings()
     for doubt in doubts:
         warn(f"\nLook again: {doubt}")
-    if not seen.loans:
+    if not seen.loans.loans:
         raise CommandError(f"{portfolio} holds no loan that can be simulated.")
-    if seen.rejects > understood.max_rejected_share * (seen.loans + seen.rejects):
+    if seen.rejects > understood.max_rejected_share * (seen.loans.loans + seen.rejects + seen.filtered):
         raise CommandError(
             f"{seen.rejects:,} rows are rejected, a larger share than --max-rejected-share allows "
             f"({understood.max_rejected_share:g}): a run would fail. Correct the rows or the mapping."

@@ -128,9 +128,8 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
             if column.name not in found.columns:
                 _find(column.name, file, exactly, taken, segments, found)
     _by_content(file, taken, segments, found)
-    found.columns = {column.name: found.columns[column.name] for column in COLUMNS if column.name in found.columns}
     if "AccountID" not in found.columns:
-        found.columns = {"AccountID": {"row_number": True, "prefix": "L-"}, **found.columns}
+        found.columns["AccountID"] = {"row_number": True, "prefix": "L-"}
         found.doubts.append(
             "no column names each loan once, so loans are named by their rows. Name a column if there is one: a loan "
             "keeps its random numbers only as long as it keeps its name."
@@ -152,6 +151,7 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
         found.doubts.append(
             "no column tells the Payment: it is computed as that of level payments over the LoanTerm at the Rate."
         )
+    found.columns = {column.name: found.columns[column.name] for column in COLUMNS if column.name in found.columns}
     has_pd, has_ead = "PD" in found.columns, "EAD" in found.columns
     needed = [column.name for column in COLUMNS if column.is_needed(has_pd, has_ead)]
     found.lacks = [name for name in needed if name not in found.columns]

@@ -1,11 +1,12 @@
 """`montecarlo init`: a mapping proposed for a file of one's own."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import CommandError
+from cli import PROJECT, CommandError
 from cli.screen import show, typed, warn
 
 
@@ -33,7 +34,8 @@ def init(
         raise CommandError(f"{file} is no file: give one of the portfolio's files, they all have the same columns.")
     beginning = first_rows.of_file(path, name)
     proposal = guessing.propose(beginning.table, tuple(load(None).segments), beginning.dialect, beginning.doubts)
-    text = json.dumps(proposal.to_json(), indent=1, ensure_ascii=False) + "\n"
+    schema = {"$schema": _schema_from(to.parent if to else Path())}
+    text = json.dumps({**schema, **proposal.to_json()}, indent=1, ensure_ascii=False) + "\n"
     if to:
         to.write_text(text, encoding="utf-8")
         show(f"Written to {to}.")
@@ -43,3 +45,12 @@ def init(
         warn(f"Look again: {doubt}")
     mapping = to or "mapping.json"
     warn(f"Then: {typed('check', str(file), '--mapping', str(mapping))}")
+
+
+def _schema_from(folder: Path) -> str:
+    """Where the mapping's schema is, as a file in the folder names it: editors complete and check by it."""
+    schema = PROJECT / "schemas" / "mapping.schema.json"
+    try:
+        return Path(os.path.relpath(schema, folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return schema.as_uri()

@@ -29,7 +29,9 @@ SEGMENTS = tuple(load(None).segments)
 AS_OF = date(2026, 1, 1)
 LOANS = synthetic.generate(0, 300, 42, AS_OF)
 MONTHS = {
-    language: [names[0].capitalize() for names in months] for language, months in LANGUAGES.items() if language != "en"
+    str(language): [names[0].capitalize() for names in months]
+    for language, months in LANGUAGES.items()
+    if language != "en"
 }
 
 GERMAN = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez")
@@ -37,8 +39,8 @@ GERMAN = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt",
 
 def number(value: float, decimals: int, decimal: str = ".", thousands: str = "") -> str:
     """As a spreadsheet of some country writes a number."""
-    marks: dict[str, str | int | None] = {",": thousands, ".": decimal}
-    return f"{value:,.{decimals}f}".translate(str.maketrans(marks))
+    swapped: dict[str, str | int | None] = {",": thousands, ".": decimal}
+    return f"{value:,.{decimals}f}".translate(str.maketrans(swapped))
 
 
 def german(rows: list[dict[str, Any]]) -> bytes:
@@ -118,8 +120,9 @@ def taken_in(path: Path, mapping: ColumnMapping) -> tuple[Loans, list[Reject]]:
 
 @pytest.fixture(params=FILES)
 def own_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path: Path = tmp_path / request.param
-    path.write_bytes(FILES[request.param](LOANS.to_pylist()))
+    name = str(request.param)
+    path = tmp_path / name
+    path.write_bytes(FILES[name](LOANS.to_pylist()))
     return path
 
 

@@ -144,9 +144,10 @@ def test_json_examples_are_accepted() -> None:
 
 def test_every_origin_of_a_mapping_is_accepted() -> None:
     document = text_of("docs/run-your-portfolio.md")
-    origins = re.findall(r'^\| `(\{"(?:from|constant|join|row_number)".*?\})` \|', document, re.MULTILINE)
-    assert len(origins) == 8
-    columns = {"join": "AccountID", "row_number": "AccountID", "format": "OriginationDate", "scale": "Rate"}
+    origins = re.findall(r'^\| `(\{"(?:from|constant|join|row_number|computed)".*?\})` \|', document, re.MULTILINE)
+    assert len(origins) == 12
+    columns = {"join": "AccountID", "row_number": "AccountID", "format": "OriginationDate", "scale": "Rate",
+               "unit": "Rate", "computed": "Payment", "default": "PD"}  # fmt: skip
     for origin in map(json.loads, origins):
         column = next((columns[key] for key in columns if key in origin), "Segment")
         ColumnMapping.parse({"columns": {column: origin}})
@@ -202,7 +203,7 @@ def bucket() -> MemoryS3:
         **{
             **sample("plan")["request"],
             "portfolio": part,
-            "mapping": {"columns": {"ObligorID": "ZipCode"}},
+            "mapping": {"columns": {"ObligorID": "ZipCode"}, "filter": {"ZipCode": {"missing": False}}},
             "dimensions": ["RateType"],
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,

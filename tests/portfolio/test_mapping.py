@@ -62,7 +62,7 @@ class TestMapping:
             ({"columns": {"Rate": {"from": []}}}, "must name a column"),
             ({"columns": {"Rate": {"from": "r", "scale": 0}}}, "scale above zero"),
             ({"columns": {"Rate": {"from": "r", "scale": True}}}, "scale above zero"),
-            ({"columns": {"Rate": {"from": "r", "format": "%Y"}}}, "for dates only"),
+            ({"columns": {"Rate": {"from": "r", "format": "%Y"}}}, "must have no format: Rate is a number"),
             (
                 {"columns": {"Rate": {"from": "r", "values": {"a": True}}}},
                 "values in the mapping of Rate must be a text or",
@@ -74,7 +74,7 @@ class TestMapping:
             ({"columns": {"Rate": {"computed": "annuity"}}}, "for Payment only"),
             ({"columns": {"Payment": {"computed": "bullet"}}}, "as 'annuity' only"),
             ({"columns": {"Segment": {"from": "r", "default": "auto"}}}, "give values"),
-            ({"columns": {"Segment": {"from": "r", "unit": "%"}}}, "must have no unit"),
+            ({"columns": {"Segment": {"from": "r", "unit": "%"}}}, "must have no unit: Segment is a text"),
             ({"columns": {"Rate": {"from": "r", "unit": "-"}}}, "take what stands beside"),
             ({"columns": {"OriginationDate": {"from": "r", "language": "de"}}}, "has a language, but no format"),
             (

@@ -85,6 +85,23 @@ def full_result() -> dict[str, Any]:
             "regions": {"9": {"loans": 3000, "exposure": 9e8}, "unknown": {"loans": 333, "exposure": 1e8}},
         },
         "loans": {"read": 3340, "simulated": 3333, "rejected": 7, "not_sampled": 0},
+        "input": {
+            "loans": 3333,
+            "columns": {
+                "Rate": {
+                    "given": 3000,
+                    "missing": 333,
+                    "least": 1.25,
+                    "q01": 2.5,
+                    "median": 7.5,
+                    "q99": 20,
+                    "most": 23.75,
+                }
+            },
+            "segments": {"auto": {"loans": 2222, "exposure": 7.5e8, "pd": 0.0123, "lgd": 0.45}},
+            "largest": [{"loan": "A1", "exposure": 2e7, "share": 0.02}],
+            "warnings": [],
+        },
         "duplicates": {"rows": 0, "accounts": 0, "share": 0.0, "exact": True, "one_in": 1, "interval_95": [0, 0]},
         "rejected_by_reason": {"LoanTerm is empty": 2, "GrossIncome must not be negative": 5},
         "exposure": 1e9,

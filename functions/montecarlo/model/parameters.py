@@ -123,7 +123,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
 
 def _parameters(given: object, base: Parameters | None) -> Parameters:
     """The document `given`, each part that it lacks taken from `base`; without a base it must be complete."""
-    document = _object(given, "", ("schema", *(field.name for field in fields(Parameters))))
+    document = _object(given, "", ("$schema", "schema", *(field.name for field in fields(Parameters))))
     schema = document.get("schema", SCHEMA)
     if isinstance(schema, bool) or schema != SCHEMA:
         raise InvalidInput(f"parameters: schema must be {SCHEMA}, the version that this release reads.")

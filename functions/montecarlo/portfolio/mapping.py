@@ -157,14 +157,16 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
 _FILTER = "mapping's filter"
 
 
-def origins_of(column: Column) -> Collection[str]:
-    """The kinds of origin that a column may have."""
+def origins_of(column: Column) -> dict[str, list[str]]:
+    """The kinds of origin that a column may have, each with what may stand beside it."""
     unfit = {
         "join": column.kind == "number",
         "row_number": column.name != "AccountID",
         "computed": column.name != "Payment",
+        **dict.fromkeys(("scale", "unit"), column.kind != "number"),
+        **dict.fromkeys(("format", "language"), column.kind != "date"),
     }
-    return [kind for kind in ORIGINS if not unfit.get(kind)]
+    return {kind: [key for key in keys if not unfit.get(key)] for kind, keys in ORIGINS.items() if not unfit.get(kind)}
 
 
 def _parse_origin(column: Column, value: object, decimal: str) -> Origin:
@@ -177,9 +179,13 @@ def _parse_origin(column: Column, value: object, decimal: str) -> Origin:
         raise InvalidInput(f"The {where} must have exactly one of {', '.join(ORIGINS)}, not {shown(kinds or None)}.")
     (kind,) = kinds
     _object(value, where, ORIGINS[kind])
-    if kind not in origins_of(column):
+    fit = origins_of(column)
+    if kind not in fit:
         allowed = {"row_number": "AccountID only", "computed": "Payment only", "join": "texts and dates only"}
         raise InvalidInput(f"The {where} has {kind}, which is for {allowed[kind]}.")
+    for key in given:
+        if key not in fit[kind]:
+            raise InvalidInput(f"The {where} must have no {key}: {column.name} is a {column.kind}.")
     if kind == "constant":
         return Origin(constant=_parse_cell(given["constant"], f"constant in the {where}", decimal))
     if kind == "computed":
@@ -193,9 +199,7 @@ def _parse_origin(column: Column, value: object, decimal: str) -> Origin:
                 f"The {where} must have in join a list of two columns or more, and a separator that is not empty: "
                 "best one that no cell of theirs has, as ('1-2', '3') and ('1', '2-3') would both become '1-2-3'."
             )
-        return Origin(
-            _names(given["join"], where), separator=separator, **_parse_reading(column, given, where, decimal)
-        )
+        return Origin(_names(given["join"], where), separator=separator, **_parse_reading(given, where, decimal))
     if kind == "row_number":
         if given["row_number"] is not True or not isinstance(given.get("file_name", False), bool):
             raise InvalidInput(
@@ -205,9 +209,9 @@ def _parse_origin(column: Column, value: object, decimal: str) -> Origin:
         return Origin(row_prefix=prefix, file_name=given.get("file_name", False))
     return Origin(
         _names(given["from"] if isinstance(given["from"], list) else [given["from"]], where),
-        scale=_parse_scale(column, given.get("scale", 1), where),
-        unit=_parse_unit(column, given.get("unit"), where),
-        **_parse_reading(column, given, where, decimal),
+        scale=_parse_scale(given.get("scale", 1), where),
+        unit=_parse_unit(given.get("unit", []), where),
+        **_parse_reading(given, where, decimal),
     )
 
 
@@ -215,17 +219,16 @@ def _dimension(name: str) -> Column:
     return Column(f"the dimension {name}", "text", "", "never", "")
 
 
-def _parse_reading(column: Column, given: Mapping[str, Any], where: str, decimal: str) -> dict[str, Any]:
+def _parse_reading(given: Mapping[str, Any], where: str, decimal: str) -> dict[str, Any]:
     """How the cells of a column are translated, and read as dates."""
-    values = _parse_values(given.get("values", {}), where, decimal)
-    default = given.get("default")
-    if default is not None and not values:
-        raise InvalidInput(f"The {where} has a default, which is for cells that values does not name: give values.")
-    return {
-        **_parse_format(column, given.get("format"), given.get("language"), where),
-        "values": values,
-        "default": default if default is None else _parse_cell(default, f"default in the {where}", decimal),
-    }
+    reading: dict[str, Any] = {"values": _parse_values(given.get("values", {}), where, decimal)}
+    if "default" in given:
+        if not reading["values"]:
+            raise InvalidInput(f"The {where} has a default, which is for cells that values does not name: give values.")
+        reading["default"] = _parse_cell(given["default"], f"default in the {where}", decimal)
+    if "format" in given or "language" in given:
+        reading |= _parse_format(given.get("format"), given.get("language"), "language" in given, where)
+    return reading
 
 
 def _parse_dialect(value: object) -> Dialect:
@@ -320,17 +323,15 @@ def _parse_cell(value: object, where: str, decimal: str) -> str:
     """A text, which is read as a cell of the file would be, or a number, spelled so that it is read as itself."""
     if isinstance(value, str):
         return _text(value, where)
-    if _as_float(value) is None:
+    if (number := _as_float(value)) is None or not math.isfinite(number):
         raise InvalidInput(f"The {where} must be a text or a number, not {shown(value)}.")
     return str(value).replace(".", decimal)
 
 
-def _parse_scale(column: Column, value: object, where: str) -> float:
+def _parse_scale(value: object, where: str) -> float:
     scale = _as_float(value)
     if not scale or not 0 < scale < math.inf:
         raise InvalidInput(f"The {where} must have a scale above zero, not {shown(value)}.")
-    if column.kind != "number" and scale != 1:
-        raise InvalidInput(f"The {where} must have no scale: {column.name} is a {column.kind}.")
     return scale
 
 
@@ -344,12 +345,8 @@ def _as_float(value: object) -> float | None:
         return None
 
 
-def _parse_unit(column: Column, value: object, where: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
+def _parse_unit(value: object, where: str) -> tuple[str, ...]:
     units = _texts([value] if isinstance(value, str) else value, f"unit in the {where}")
-    if column.kind != "number":
-        raise InvalidInput(f"The {where} must have no unit: {column.name} is a {column.kind}.")
     if wrong := [unit for unit in units if not UNIT.fullmatch(unit)]:
         raise InvalidInput(
             f"The {where} has the unit {shown(wrong[0])}: take what stands beside the number, such as '%'."
@@ -357,18 +354,12 @@ def _parse_unit(column: Column, value: object, where: str) -> tuple[str, ...]:
     return units
 
 
-def _parse_format(column: Column, value: object, language: object, where: str) -> dict[str, str | None]:
-    if language is not None and (not isinstance(language, str) or language not in LANGUAGES):
+def _parse_format(value: object, language: object, named: bool, where: str) -> dict[str, Any]:
+    if named and (not isinstance(language, str) or language not in LANGUAGES):
         raise InvalidInput(f"The {where} has the language {shown(language)}; known: {', '.join(LANGUAGES)}.")
-    if value is None:
-        if language is not None:
-            raise InvalidInput(f"The {where} has a language, but no format that names months, such as '%d-%b-%Y'.")
-        return {"format": None, "language": None}
-    if column.kind != "date" or not isinstance(value, str):
-        raise InvalidInput(
-            f"The {where} has the format {shown(value)}, but a format is a text such as '%b-%Y' and for dates only."
-        )
-    if not is_format(value, language):
+    if named and value is None:
+        raise InvalidInput(f"The {where} has a language, but no format that names months, such as '%d-%b-%Y'.")
+    if not isinstance(value, str) or not is_format(value, language if isinstance(language, str) else None):
         raise InvalidInput(
             f"The {where} has the format {shown(value)}, which does not tell year and month: write each directive "
             "once, such as '%d.%m.%Y', and with a language %b for the month's name."

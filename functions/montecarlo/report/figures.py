@@ -261,6 +261,8 @@ def notices(result: ResultView) -> list[str]:
             f"The simulated EL differs from the one computed loan by loan by more than chance explains{distance}:"
             " repeat the run with another seed, and do not use its figures if they differ again."
         )
+    if result.input.warnings:
+        found.append("What went in looks doubtful. Look again: " + " ".join(result.input.warnings))
     repeated = result.duplicates
     if repeated.rows:
         share = "" if repeated.share is None else f" ({percent(repeated.share)} of the loans)"

@@ -17,6 +17,7 @@ from montecarlo.report.sections.cases import cases_section
 from montecarlo.report.sections.distribution import distribution_section
 from montecarlo.report.sections.guide import READING_GUIDE
 from montecarlo.report.sections.headline import facts, header, warnings
+from montecarlo.report.sections.input import input_section
 from montecarlo.report.sections.measures import measures_section
 from montecarlo.report.sections.portfolio import portfolio_section
 from montecarlo.report.sections.precision import precision_section
@@ -50,6 +51,7 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         provisions_section(view),
         precision_section(view),
         portfolio_section(view),
+        input_section(view),
         record_section(view),
         READING_GUIDE,
     ]

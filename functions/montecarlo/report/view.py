@@ -180,6 +180,16 @@ class PortfolioView:
 
 
 @dataclass(frozen=True)
+class InputView:
+    """What the loans are like: by column, numbers by their names in result.json; and what of it is hardly meant."""
+
+    columns: Mapping[str, Mapping[str, float | None]]
+    risks: Mapping[str, Mapping[str, float | None]]
+    """By segment, mean PD and LGD, weighted with the exposure."""
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
 class RowCounts:
     """Rows of the portfolio: read = simulated + rejected + not sampled + filtered, where the mapping has a filter."""
 
@@ -248,6 +258,7 @@ class ResultView:
     cases: Sequence[CaseView]
     portfolio: PortfolioView
     rows: RowCounts
+    input: InputView
     rejected_by_reason: Mapping[str, float | None]
     duplicates: DuplicatesView
     sampling: Sampling
@@ -296,6 +307,7 @@ class ResultView:
                     for key in ("read", "simulated", "rejected", "not_sampled", "filtered")
                 )
             ),
+            input=input_of(root.child("input")),
             rejected_by_reason=root.child("rejected_by_reason").numbers(),
             duplicates=duplicates_of(root.child("duplicates")),
             sampling=Sampling(
@@ -465,6 +477,18 @@ def borrowers_of(borrowers: Node) -> BorrowersView:
             )
             for row in rows
         ],
+    )
+
+
+def input_of(node: Node) -> InputView:
+    """The profile of the loans; empty in results that have none."""
+    said = node.items("warnings")
+    if any(not isinstance(text, str) for text in said):
+        raise wrong(node.where("warnings"), "a list of texts", said)
+    return InputView(
+        {name: column.numbers() for name, column in node.child("columns").children()},
+        {name: segment.numbers() for name, segment in node.child("segments").children()},
+        [str(text) for text in said],
     )
 
 

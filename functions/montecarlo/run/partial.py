@@ -18,6 +18,7 @@ from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.breakdown import Breakdown
 from montecarlo.run.dimensions import DimensionSums, Labels, sums_of, tracked
+from montecarlo.run.input_profile import InputProfile
 from montecarlo.simulation.kernel import Simulation
 from montecarlo.storage.sealed import seal, unseal
 
@@ -64,6 +65,8 @@ class Partial:
     """The workers' time, all of a chunk but the writing of its partial."""
     kernel_seconds: float = 0.0
     peak_memory_mb: float = 0.0
+    profile: InputProfile | None = None
+    """Of the loans, as the first wave of scenarios finds them; further waves would find the same."""
     slices: str = ""
     """`Chunk.digest` of the one chunk that this is of; of no meaning in a sum."""
 
@@ -78,6 +81,7 @@ class Partial:
         counts: Counts,
         reasons: dict[str, int],
         labels: Sequence[Labels] = (),
+        profile: InputProfile | None = None,
     ) -> Self:
         """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each.
         labels: of the dimensions whose rows the losses were added to.
@@ -99,6 +103,7 @@ class Partial:
             dimensions=sums_of(labels, loans, valuation, simulation.by_row),
             rejected_by_reason=reasons,
             kernels=[simulation.kernel],
+            profile=profile,
         )
 
     def add(self, other: Self) -> None:
@@ -120,6 +125,8 @@ class Partial:
         self.rounding += other.rounding
         for reason, count in other.rejected_by_reason.items():
             self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
+        if self.profile and other.profile:
+            self.profile.add(other.profile)
         self.kernels = sorted({*self.kernels, *other.kernels})
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
@@ -157,6 +164,7 @@ class Partial:
             "peak_memory_mb": self.peak_memory_mb,
             "slices": self.slices,
             **({"dimensions": [each.to_json() for each in self.dimensions]} if self.dimensions else {}),
+            "profile": self.profile.meta() if self.profile else None,
         }
         arrays: dict[str, Any] = {
             "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
@@ -165,7 +173,7 @@ class Partial:
         }
         for kind, breakdown in self._breakdowns().items():
             arrays |= {f"{kind}.{name}": array for name, array in vars(breakdown).items()}
-        return seal(arrays)
+        return seal(arrays | (self.profile.arrays() if self.profile else {}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -195,4 +203,5 @@ class Partial:
                 DimensionSums(tuple(each["values"]), each["all_told"], breakdown(f"dimension{number}"))
                 for number, each in enumerate(meta.get("dimensions", ()))
             ],
+            profile=InputProfile.from_parts(meta["profile"], arrays) if meta["profile"] else None,
         )

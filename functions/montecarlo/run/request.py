@@ -47,6 +47,10 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
 }
 
 
+NOTES = ("Comment", "$schema")
+"""Fields of no effect: the Step Functions console fills the first in, and editors look for the second."""
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """One simulation.
@@ -213,10 +217,13 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
     if not isinstance(given, Mapping):
         raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
     for name in given:
-        if name not in names and name != "Comment":  # the Step Functions console fills a Comment in
+        if name not in names and name not in NOTES:
             unknown = checked_text(name, "the name of a field")
             raise InvalidInput(f"{unknown} is unknown; the input may have {', '.join(names)}.")
     values = {name: _first(given.get(name), defaults.get(name), built_in[name]) for name in names}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            values[name] = {key: item for key, item in value.items() if key != "$schema"}
     for name, value in values.items():
         if name in _NUMBERS and name != "levels" and value is not None:
             values[name] = _number(name, value)

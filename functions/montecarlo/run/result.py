@@ -14,6 +14,7 @@ from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.regions import REGIONS
+from montecarlo.run import plausibility
 from montecarlo.run.borrowers import Borrowers
 from montecarlo.run.breakdown import Totals
 from montecarlo.run.partial import Partial
@@ -114,6 +115,7 @@ def build(
             ),
         },
         "loans": _rows(plan, total),
+        **_input(plan, total, segment_names),
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
         "currency": plan.columns.currency,
         "contribution_level": plan.contribution_level,
@@ -131,6 +133,14 @@ def _rows(plan: Plan, total: Partial) -> dict[str, int]:
     """What became of the portfolio's rows; those that a filter left out where there is one."""
     rows = asdict(total.counts)
     return rows if plan.columns.conditions else {name: count for name, count in rows.items() if name != "filtered"}
+
+
+def _input(plan: Plan, total: Partial, segments: Sequence[str]) -> dict[str, Any]:
+    """What the loans that were simulated are like, and what of it is hardly meant."""
+    if total.profile is None:
+        return {}
+    profile = total.profile.to_json(segments)
+    return {"input": {**profile, "warnings": plausibility.warnings(profile, plan.as_of.isoformat())}}
 
 
 def _sampling_error(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:

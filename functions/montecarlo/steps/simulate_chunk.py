@@ -16,6 +16,7 @@ from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
 from montecarlo.run import borrowers, dimensions, duplicates
 from montecarlo.run.chunk import Chunk
+from montecarlo.run.input_profile import InputProfile
 from montecarlo.run.partial import Counts, Partial
 from montecarlo.run.plan import Plan, read
 from montecarlo.simulation import kernel
@@ -91,6 +92,7 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         counts,
         dict(Counter(reject.reason for reject in rejects)),
         labels,
+        None if plan.wave else InputProfile.of(loans, risks, len(plan.parameters.segments)),
     )
     partial.slices = chunk.digest
     partial.kernel_seconds = seconds
