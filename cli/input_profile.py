@@ -128,7 +128,7 @@ def of_portfolio(
 
     for piece in islice(slices(counted(), store, CHUNK, mapping.dialect), most_chunks):
         rows = read_slice(piece, store, mapping)
-        loans, rejects = validate(rows, mapping, tuple(names), as_of)
+        loans, rejects = validate(rows, mapping, tuple(names), as_of, parameters.named_sectors)
         _count_rejects(profile, rejects)
         if not len(loans):
             continue
