@@ -9,7 +9,7 @@ import numpy as np
 from montecarlo.model.cases import Case
 from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw, mixing
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.tail_shift import LossProfile, find_shift
 from montecarlo.portfolio import synthetic
@@ -44,5 +44,5 @@ def generated(loans: int, scenarios: int, cases: int, aimed: bool = False) -> tu
     }
     for name in ("key", "lgd_key"):
         repeated[name] = repeated[name] + np.arange(loans, dtype=np.uint64) // np.uint64(len(few))
-    shift = find_shift(LossProfile.of(few), tables, parameters.global_factor_share, SEED) if aimed else None
+    shift = find_shift(LossProfile.of(few), tables, mixing(parameters), SEED) if aimed else None
     return LoanRisks(**repeated), tables, draw(parameters, scenarios, SEED, Design(shift))

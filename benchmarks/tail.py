@@ -26,7 +26,7 @@ from montecarlo.model import tail_shift as tail
 from montecarlo.model.credit import LoanRisks
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.model.parameters import load
-from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw, mixing
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.simulation import kernel
 
@@ -117,7 +117,7 @@ def some_of(loans: LoanRisks, chosen: npt.NDArray[np.intp]) -> LoanRisks:
 def compare(loans: LoanRisks, scenarios: int, seeds: int, waves: int) -> Comparison:
     parameters = load()
     tables = model_tables(parameters, BASE_AND_STRESSED)
-    shift = tail.find_shift(tail.LossProfile.of(loans), tables, parameters.global_factor_share, seed=1)
+    shift = tail.find_shift(tail.LossProfile.of(loans), tables, mixing(parameters), seed=1)
     assert shift is not None, "factors move the losses of generated loans"
     plain, aimed = Design(), Design(shift)
     long_plain = long_run(loans, tables, scenarios, plain, 2 * waves)

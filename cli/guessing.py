@@ -45,6 +45,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "PD": ("pd", "probabilityofdefault", "defaultprobability", "pd12m", "ausfallwahrscheinlichkeit"),
     "LGD": ("lgd", "lossgivendefault"),
     "EAD": ("ead", "exposureatdefault", "exposure"),
+    "AssetCorrelation": ("assetcorrelation", "rsquared"),
+    "Sector": ("sector",),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 

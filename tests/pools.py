@@ -28,13 +28,15 @@ def loans(count: int = 1, **columns: Any) -> Loans:
     nan = float("nan")
     defaults: dict[str, Any] = {
         "key": 1, "obligor_key": 1,
-        "segment": 0, "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
+        "segment": 0, "sector": -1, "asset_correlation": nan,
+        "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
         "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
     }  # fmt: skip
     types = {
         "key": np.uint64,
         "obligor_key": np.uint64,
         "segment": np.int16,
+        "sector": np.int16,
         "region": np.int8,
         "term": np.int64,
         "age": np.int64,
@@ -57,6 +59,8 @@ def pool(pd: float, loans: int, tables: ModelTables, loss_cents: int = 100, firs
         lgd_key=key,
         sector=np.zeros(loans, dtype=np.int16),
         region=np.arange(loans, dtype=np.int16) % np.int16(11),
+        factor=np.zeros(loans, dtype=np.int16),
+        loading=np.zeros(loans, dtype=np.int16),
         alpha=((probit * tables.scale[0]) >> normal.FRACTION_BITS).astype(np.int32),
         pd=normal.threshold(tables.phi, probit.astype(np.int32)),
         certain=no,

@@ -44,6 +44,8 @@ def chunk_of(rows: list[tuple[int, ...]], number: int) -> Partial:
         lgd_key=np.zeros(n, dtype=np.uint64),
         sector=sector.astype(np.int16),
         region=region.astype(np.int16),
+        factor=sector.astype(np.int16),
+        loading=sector.astype(np.int16),
         alpha=np.zeros((CASES, n), dtype=np.int32),
         pd=np.zeros((CASES, n), dtype=np.uint32),
         certain=certain,

@@ -10,6 +10,7 @@ import pytest
 from montecarlo.model import tail_shift as tail
 from montecarlo.model.credit import LoanRisks
 from montecarlo.model.parameters import Parameters, load
+from montecarlo.model.scenarios import mixing
 from montecarlo.model.tables import ModelTables
 from tests.pools import one_factor, pool, tables_of
 
@@ -23,12 +24,13 @@ SECTORS = len(load().segments)
 
 
 def shift_of(loans: LoanRisks, tables: ModelTables, parameters: Parameters, seed: int = 1) -> tuple[float, ...] | None:
-    return tail.find_shift(tail.LossProfile.of(loans), tables, parameters.global_factor_share, seed)
+    return tail.find_shift(tail.LossProfile.of(loans), tables, mixing(parameters), seed)
 
 
 def in_sectors(loans: LoanRisks, sectors: list[int]) -> LoanRisks:
     """The loans dealt out to sectors of the same correlation."""
-    return replace(loans, sector=np.resize(np.array(sectors, dtype=np.int16), len(loans)))
+    sector = np.resize(np.array(sectors, dtype=np.int16), len(loans))
+    return replace(loans, sector=sector, factor=sector, loading=sector)
 
 
 def none_of(loans: LoanRisks) -> LoanRisks:

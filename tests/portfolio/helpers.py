@@ -31,6 +31,8 @@ GOOD = {
     "LGD": "",
     "EAD": "",
     "ObligorID": "",
+    "AssetCorrelation": "",
+    "Sector": "",
 }
 
 

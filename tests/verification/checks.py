@@ -1,6 +1,14 @@
 """All checks, in the order of docs/verification.md."""
 
-from tests.verification import check_credit, check_errors, check_factors, check_libraries, check_pools, check_streams
+from tests.verification import (
+    check_credit,
+    check_dependence,
+    check_errors,
+    check_factors,
+    check_libraries,
+    check_pools,
+    check_streams,
+)
 from tests.verification.figures import Check
 
 CHECKS: dict[str, Check] = {
@@ -14,6 +22,9 @@ CHECKS: dict[str, Check] = {
         check_pools.borrowers,
         check_pools.two_sectors,
         check_pools.random_lgds,
+        check_dependence.loan_correlations,
+        check_dependence.basel_correlations,
+        check_dependence.sector_matrix,
         check_factors.factor_distribution,
         check_factors.joint_defaults,
         check_factors.conditional_default_rates,

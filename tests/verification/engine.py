@@ -19,7 +19,7 @@ from montecarlo.model.cases import Case
 from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.measures import LossSample, Measures, independent_error, stratified_error
 from montecarlo.model.parameters import Parameters
-from montecarlo.model.scenarios import Design, Scenarios, draw
+from montecarlo.model.scenarios import Design, Scenarios, draw, mixing
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.portfolio.files import format_of
 from montecarlo.portfolio.loans import Loans, validate
@@ -99,7 +99,9 @@ def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: Colum
     name = "pool.parquet" if isinstance(portfolio, pa.Table) else "pool.csv"
     data = to_parquet(portfolio) if isinstance(portfolio, pa.Table) else portfolio
     rows = read_rows(io.BytesIO(data), name, format_of(name) or "csv", columns)
-    loans, rejects = validate(rows, columns, tuple(parameters.segments), columns.as_of or AS_OF)
+    loans, rejects = validate(
+        rows, columns, tuple(parameters.segments), columns.as_of or AS_OF, parameters.named_sectors
+    )
     assert not rejects, rejects[0]
     return loans
 
@@ -145,7 +147,7 @@ def design(risks: LoanRisks, parameters: Parameters, tables: ModelTables, sampli
     """How the scenarios are to be drawn."""
     if sampling == "plain":
         return Design()
-    return Design(tail.find_shift(tail.LossProfile.of(risks), tables, parameters.global_factor_share, seed=0))
+    return Design(tail.find_shift(tail.LossProfile.of(risks), tables, mixing(parameters), seed=0))
 
 
 def simulate_risks(

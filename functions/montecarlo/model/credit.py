@@ -1,7 +1,7 @@
 """From a loan's columns to what the kernel simulates: threshold, exposure and loss in each case.
 
-Reproducible on any CPU: only +, -, *, /, comparisons, rounding and `frexp`, each its own NumPy operation, which IEEE
-754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
+Reproducible on any CPU: only +, -, *, /, comparisons, rounding, roots and `frexp`, each its own NumPy operation, which
+IEEE 754 fixes to the bit; no exp, log, power or dot product. Imports nothing that touches AWS.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,15 @@ from montecarlo.errors import InvalidPortfolio
 from montecarlo.model import normal, sums
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, Scorecard
-from montecarlo.model.tables import BANDS_PER_LOGIT, HIGHEST_BAND, LOWEST_BAND, ModelTables
+from montecarlo.model.tables import (
+    BANDS_PER_LOGIT,
+    BASEL_CELL_BITS,
+    HIGHEST_BAND,
+    LATTICE,
+    LATTICE_STEP,
+    LOWEST_BAND,
+    ModelTables,
+)
 from montecarlo.portfolio.amortisation import annuity, owed_share
 from montecarlo.portfolio.loans import Loans
 
@@ -40,7 +48,8 @@ class LoanRisks:
     """What the model says of N loans in C cases, as the kernel takes it.
 
     Probabilities are uint32 fractions of 2**32, probits Q24. key: uint64 (N,), the borrower's, names the random numbers
-    that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,).
+    that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,), the segment
+    and the region. factor: int16 (N,), index of the sector's factor. loading: int16 (N,), index into `tables.loading`.
     alpha: int32 (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of
     exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default
     at that mean. rounding: int64 (N,), by how much `loss` differs from what it was before it was rounded, up or down,
@@ -51,6 +60,8 @@ class LoanRisks:
     lgd_key: npt.NDArray[np.uint64]
     sector: npt.NDArray[np.int16]
     region: npt.NDArray[np.int16]
+    factor: npt.NDArray[np.int16]
+    loading: npt.NDArray[np.int16]
     alpha: npt.NDArray[np.int32]
     pd: npt.NDArray[np.uint32]
     certain: npt.NDArray[np.bool_]
@@ -90,19 +101,24 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
     pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
     alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
     pd = np.empty((len(cases), len(loans)), dtype=np.uint32)
+    loading = sector
     for c, case in enumerate(cases):
         payment = shocked_payment(loans, pass_through * (case.fed_rate - parameters.base_fed_rate))
         probit = tables.band_probit[band(score(loans, payment, parameters.scorecard) + intercept)].astype(np.int64)
         probit[brought] = brought_probit
         probit += tables.shift[c, sector]
         probit = np.clip(probit, -normal.LIMIT * normal.ONE, normal.LIMIT * normal.ONE)  # so that alpha fits int32
-        alpha[c] = (probit * tables.scale[sector]) >> normal.FRACTION_BITS
+        if c == 0:  # all cases have one, so that a case with the higher PD loses no less
+            loading = _loadings(loans, probit, tables)
+        alpha[c] = (probit * tables.scale[loading]) >> normal.FRACTION_BITS
         pd[c] = normal.threshold(tables.phi, probit.astype(np.int32))
     return LoanRisks(
         key=loans.obligor_key,
         lgd_key=loans.key,
         sector=loans.segment.astype(np.int16),
         region=loans.region.astype(np.int16),
+        factor=np.where(loans.sector < 0, tables.factor[sector], loans.sector).astype(np.int16),
+        loading=loading.astype(np.int16),
         alpha=alpha,
         pd=np.where(loans.pd == 0, np.uint32(0), pd),
         certain=loans.pd == 1,
@@ -112,6 +128,32 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
         loss=loss_cents.astype(np.int64),
         rounding=np.rint(np.abs(loss_cents - exposure * lgd * 100) * (1 << ROUNDING_BITS)).astype(np.int64),
     )
+
+
+def _loadings(loans: Loans, probit: npt.NDArray[np.int64], tables: ModelTables) -> npt.NDArray[np.int64]:
+    """The index of each loan's loading, (N,): its segment's, or for an asset correlation of its own a neighbouring
+    point of the lattice. It goes to either by a hash of the borrower's key, the nearer the more likely, so that the
+    mean of the roots, on which loans' joint defaults depend, is kept. probit: Q24 (N,), Phi^-1(PD) in the first case.
+    """
+    segment = loans.segment.astype(np.int64)
+    root = np.sqrt(loans.asset_correlation)
+    if tables.basel_root.size:
+        by_basel = np.flatnonzero(np.isnan(root))
+        own = segment[by_basel]
+        offset = np.maximum(probit[by_basel], tables.capital.floor[own]) + normal.LIMIT * normal.ONE
+        cell = np.minimum(offset >> BASEL_CELL_BITS, tables.basel_root.shape[1] - 2)
+        within = (offset - (cell << BASEL_CELL_BITS)) * 2.0**-BASEL_CELL_BITS
+        low = tables.basel_root[own, cell]
+        root[by_basel] = low + within * (tables.basel_root[own, cell + 1] - low)
+    of_its_own = np.flatnonzero(~np.isnan(root))
+    if not of_its_own.size:
+        return segment
+    place = root[of_its_own] / LATTICE_STEP
+    below = np.minimum(np.floor(place), LATTICE - 2)
+    key = loans.obligor_key[of_its_own]
+    scattered = (((key ^ (key >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)) * 2.0**-53
+    segment[of_its_own] = tables.sectors + below.astype(np.int64) + (scattered < place - below)
+    return segment
 
 
 def check_exposure(cents: float) -> None:

@@ -7,13 +7,14 @@ that touches AWS.
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from montecarlo.errors import InvalidInput, checked_text, shown
-from montecarlo.model import capital
+from montecarlo.model import capital, factors
 
 SCHEMA = 1
 MAX_ASSET_CORRELATION = 0.95
@@ -57,22 +58,52 @@ class Segment:
     exposure_class: str
     annual_sales: float | None
     pd_floor: float
+    sector: str | None = None
+    """Whose factor its loans have; one of its own where there is none."""
+    basel_correlation: bool = False
+    """Whether each loan's asset correlation is Basel's for its PD in the base case, in place of the segment's."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """One validated parameter set. Segments are in the order of the sector factors."""
+    """One validated parameter set.
+
+    sector_correlations: those of two sectors' factors, each pair once; of other pairs it is `global_factor_share`.
+    """
 
     name: str
     base_fed_rate: float
     global_factor_share: float
     scorecard: Scorecard
     segments: dict[str, Segment]
+    sector_correlations: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The same shape as the file, values only."""
-        return {"schema": SCHEMA, **asdict(self)}
+        """The same shape as the file, values only, and without what is optional and was not given."""
+        values = {"schema": SCHEMA, **asdict(self)}
+        if not self.sector_correlations:
+            del values["sector_correlations"]
+        for segment in values["segments"].values():
+            for name in [name for name, nothing in _OPTIONAL.items() if segment[name] == nothing]:
+                del segment[name]
+        return values
 
+    @property
+    def sectors(self) -> list[str]:
+        """The sectors, in the order of their factors: those of the segments, and others with correlations."""
+        of_segments = [segment.sector or name for name, segment in self.segments.items()]
+        pairs = [name for one, others in self.sector_correlations.items() for name in (one, *others)]
+        return list(dict.fromkeys((*of_segments, *pairs)))
+
+    @property
+    def named_sectors(self) -> list[str]:
+        """The sectors that a loan may name; none where no parameter speaks of sectors."""
+        spoken_of = self.sector_correlations or any(segment.sector for segment in self.segments.values())
+        return self.sectors if spoken_of else []
+
+
+_OPTIONAL = {"sector": None, "basel_correlation": False}
+"""What a segment need not have."""
 
 # Allowed range of each number, ends included: (low, high).
 _RANGES: dict[str, tuple[float, float]] = {
@@ -97,6 +128,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "pass_through": (0, 1),
     "annual_sales": (0, 1e6),
     "pd_floor": (capital.LOWEST_PD, 0.5),
+    "sector_correlations": (-1, 1),
 }
 
 
@@ -130,13 +162,36 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
     name = document.get("name", base and base.name)
     names = [field.name for field in fields(Scorecard)]
     scorecard = _object(document.get("scorecard", {}), "scorecard", names)
-    return Parameters(
+    parameters = Parameters(
         name=checked_text(name, "parameters: name"),
         base_fed_rate=_number(document, "base_fed_rate", base),
         global_factor_share=_number(document, "global_factor_share", base),
         scorecard=Scorecard(**{key: _number(scorecard, key, base and base.scorecard, "scorecard.") for key in names}),
         segments=_segments(document.get("segments", {}), base.segments if base else {}),
+        sector_correlations=_correlations(document.get("sector_correlations", {})),
     )
+    if len(parameters.sectors) > MAX_SEGMENTS:
+        raise InvalidInput(f"parameters: there are {len(parameters.sectors)} sectors, more than {MAX_SEGMENTS}.")
+    factors.mixing(parameters.sectors, parameters.global_factor_share, parameters.sector_correlations)
+    return parameters
+
+
+def _correlations(given: object) -> dict[str, dict[str, float]]:
+    """Correlations of pairs of sectors, each once."""
+    found: dict[str, dict[str, float]] = {}
+    seen: set[frozenset[str]] = set()
+    for one, others in _object(given, "sector_correlations", None).items():
+        for other in _object(others, f"sector_correlations.{one}", None):
+            where = f"sector_correlations.{one}."
+            for name in (one, other):
+                if not _SEGMENT_NAME.fullmatch(name):
+                    raise InvalidInput(f"parameters: {where}{shown(other)}: {shown(name)} is no name for a sector.")
+            if one == other or frozenset((one, other)) in seen:
+                raise InvalidInput(f"parameters: {where}{other}: give each pair of two sectors once.")
+            seen.add(frozenset((one, other)))
+            given_value = _leaf(others, other, None, where)
+            found.setdefault(one, {})[other] = _in_range("sector_correlations", given_value, f"{where}{other}")
+    return found
 
 
 def _segments(given: object, base: Mapping[str, Segment]) -> dict[str, Segment]:
@@ -166,12 +221,20 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
     if not isinstance(exposure_class, str) or exposure_class not in capital.CLASSES:
         classes = ", ".join(capital.CLASSES)
         raise InvalidInput(f"parameters: {path}exposure_class must be one of {classes}, not {shown(exposure_class)}.")
+    sector = _leaf(document, "sector", base or _OPTIONS, path)
+    if sector is not None and not (isinstance(sector, str) and _SEGMENT_NAME.fullmatch(sector)):
+        raise InvalidInput(f"parameters: {path}sector must be a name such as a segment's, not {shown(sector)}.")
+    by_basel = _leaf(document, "basel_correlation", base or _OPTIONS, path)
+    if not isinstance(by_basel, bool):
+        raise InvalidInput(f"parameters: {path}basel_correlation must be true or false, not {shown(by_basel)}.")
     no_sales = _leaf(document, "annual_sales", base, path) is None
-    numbers = [name for name in names if name not in ("exposure_class", "annual_sales")]
+    numbers = [name for name in names if name not in ("exposure_class", "annual_sales", *_OPTIONAL)]
     return Segment(
         **{name: _number(document, name, base, path) for name in numbers},
         exposure_class=exposure_class,
         annual_sales=None if no_sales else _number(document, "annual_sales", base, path),
+        sector=sector,
+        basel_correlation=by_basel,
     )
 
 
@@ -201,15 +264,22 @@ def _leaf(document: Mapping[str, Any], name: str, base: object, path: str = "") 
     return value
 
 
-def _number(document: Mapping[str, Any], name: str, base: object, path: str = "") -> float:
-    """A number within its range."""
-    value = _leaf(document, name, base, path)
+_OPTIONS = SimpleNamespace(**_OPTIONAL)
+
+
+def _in_range(name: str, value: object, where: str) -> float:
     low, high = _RANGES[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidInput(f"parameters: {path}{name} must be a number from {low:g} to {high:g}, not {shown(value)}.")
+        raise InvalidInput(f"parameters: {where} must be a number from {low:g} to {high:g}, not {shown(value)}.")
+    return float(value)
+
+
+def _number(document: Mapping[str, Any], name: str, base: object, path: str = "") -> float:
+    """A number within its range."""
+    value, high = _in_range(name, _leaf(document, name, base, path), f"{path}{name}"), _RANGES[name][1]
     if name == "lgd_volatility" and 0 < value < SMALLEST_VOLATILITY:
         raise InvalidInput(
             f"parameters: {path}{name} must be 0 or a number from {SMALLEST_VOLATILITY:g} to {high:g}, not "
             f"{shown(value)}."
         )
-    return float(value)
+    return value

@@ -3,7 +3,7 @@
 All floating-point work on scenarios happens here. What the workers get is integers (and weights they only scale), so no
 CPU can disagree. Imports NumPy and the model only.
 
-The factor of sector k is Z_k = sqrt(w) * G + sqrt(1 - w) * eta_k, with w the parameters' global_factor_share.
+`factors` says how those of the sectors follow from independent ones.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.model import normal
+from montecarlo.model import factors, normal
 from montecarlo.model.parameters import Parameters
 
 Floats = npt.NDArray[np.float64]
@@ -25,9 +25,9 @@ _FACTOR_STREAM = 2  # highest counter word of the factors' Philox streams; loans
 
 @dataclass(frozen=True, eq=False)
 class Scenarios:
-    """One wave of S scenarios of K sectors.
+    """One wave of S scenarios of F sectors.
 
-    factors: int32 (K, S), sector factors Z in fixed point Q24 (see `normal`). weights: float64 (S,), summing to about
+    factors: int32 (F, S), sector factors Z in fixed point Q24 (see `normal`). weights: float64 (S,), summing to about
     1. wave: int64 (), as in `draw`.
     """
 
@@ -51,7 +51,7 @@ class Design:
 
     With a `shift` they are a mixture: half around zero and half around the shift, each half stratified along it,
     weighed by the balance heuristic (Veach and Guibas 1995; Glasserman and Li 2005). The half around zero bounds every
-    weight by 2. Without one they are plain Monte Carlo. The shift is in standard deviations of (G, eta_1 .. eta_K).
+    weight by 2. Without one they are plain Monte Carlo. The shift is in standard deviations of (G, eta_1 .. eta_F).
     """
 
     shift: tuple[float, ...] | None = None
@@ -68,18 +68,18 @@ class Design:
 
 def draw(parameters: Parameters, count: int, seed: int, design: Design | None = None, wave: int = 0) -> Scenarios:
     """One wave of `count` scenarios: `wave` counts them from 0, each has its own random numbers."""
-    normals, weights = _draw_factors(len(parameters.segments) + 1, count, seed, design or Design(), wave)
-    factors = sector_factors(normals, parameters.global_factor_share)
+    normals, weights = _draw_factors(len(parameters.sectors) + 1, count, seed, design or Design(), wave)
+    drawn = sector_factors(normals, parameters)
     return Scenarios(
-        factors=normal.to_fixed(np.clip(factors, -_FACTOR_LIMIT, _FACTOR_LIMIT)).astype(np.int32),
+        factors=normal.to_fixed(np.clip(drawn, -_FACTOR_LIMIT, _FACTOR_LIMIT)).astype(np.int32),
         weights=weights,
         wave=np.array(wave, dtype=np.int64),
     )
 
 
-def _draw_factors(factors: int, scenarios: int, seed: int, design: Design, wave: int) -> tuple[Floats, Floats]:
-    """Independent factors (factors, S) and weights (S,)."""
-    uniforms = independent_uniforms(factors + 1, scenarios, seed, wave)
+def _draw_factors(count: int, scenarios: int, seed: int, design: Design, wave: int) -> tuple[Floats, Floats]:
+    """Independent factors (count, S) and weights (S,)."""
+    uniforms = independent_uniforms(count + 1, scenarios, seed, wave)
     normals = _quantiles(uniforms[:-1])
     if design.shift is None:
         return normals, np.full(scenarios, 1 / scenarios)
@@ -111,11 +111,19 @@ def independent_uniforms(streams: int, scenarios: int, seed: int, wave: int) -> 
     return np.minimum(uniforms, 1 - 2.0**-53)  # the last would round to 1
 
 
+def mixing(parameters: Parameters) -> Floats:
+    """(F, F + 1), see `factors.mixing`."""
+    return factors.mixing(parameters.sectors, parameters.global_factor_share, parameters.sector_correlations)
+
+
 def _quantiles(uniforms: Floats) -> Floats:
     inverse = NormalDist().inv_cdf
     return np.array([[inverse(u) for u in row] for row in uniforms.tolist()])
 
 
-def sector_factors(normals: Floats, global_share: float) -> Floats:
-    """Z of shape (K, S) from independent normals of shape (K + 1, S), the first of which is the global factor."""
+def sector_factors(normals: Floats, parameters: Parameters) -> Floats:
+    """Z of shape (F, S) from independent normals of shape (F + 1, S), the first of which is the global factor."""
+    global_share = parameters.global_factor_share
+    if parameters.sector_correlations:
+        return factors.mixed(mixing(parameters), normals)
     return np.asarray(np.sqrt(global_share) * normals[0] + np.sqrt(1 - global_share) * normals[1:])

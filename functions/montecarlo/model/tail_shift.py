@@ -32,43 +32,43 @@ _MAX_SHIFT = 6.0
 class LossProfile:
     """A portfolio as B buckets of equal threshold in the base case.
 
-    sector: int64 (B,). alpha: float64 (B,), Phi^-1(PD) * scale. loss: float64 (B,), what the bucket loses if it
+    sector: int64 (B,), index of the factor. loading: int64 (B,), index into `tables.loading`. alpha: float64 (B,),
+    Phi^-1(PD) * scale. loss: float64 (B,), what the bucket loses if it
     defaults.
     """
 
     sector: npt.NDArray[np.int64]
+    loading: npt.NDArray[np.int64]
     alpha: Floats
     loss: Floats
 
     @classmethod
     def of(cls, loans: LoanRisks) -> "LossProfile":
-        """Loans of one sector and nearly one threshold become one bucket."""
+        """Loans of one sector, one loading and nearly one threshold become one bucket."""
         alpha = np.where(loans.certain, normal.LIMIT * normal.ONE, loans.alpha[0]).astype(np.int64)
         step = normal.ONE // 8
-        cell = loans.sector.astype(np.int64) * (1 << 16) + (alpha // step + (1 << 15))
+        of_factor = (loans.factor.astype(np.int64) << 16) + loans.loading
+        cell = of_factor * (1 << 16) + (alpha // step + (1 << 15))
         cells, inverse = np.unique(cell[~loans.impossible], return_inverse=True)
         weights = loans.loss[~loans.impossible].astype(np.float64)
         loss = np.bincount(inverse, weights, minlength=len(cells)).astype(np.float64)
         kept = np.argsort(-loss, kind="stable")[:_MAX_BUCKETS]
         cells, loss = cells[kept], loss[kept]
-        return cls(cells >> 16, ((cells & 0xFFFF) - (1 << 15) + 0.5) / 8, loss)
+        return cls(cells >> 32, (cells >> 16) & 0xFFFF, ((cells & 0xFFFF) - (1 << 15) + 0.5) / 8, loss)
 
     def expected_loss(self, factors: Floats, loading: Floats) -> Floats:
-        """E[L | Z] of shape (S,) for sector factors (K, S)."""
-        x = self.alpha[:, None] - loading[self.sector, None] * factors[self.sector]
+        """E[L | Z] of shape (S,) for sector factors (F, S)."""
+        x = self.alpha[:, None] - loading[self.loading, None] * factors[self.sector]
         return np.asarray(self.loss @ _cdf(x))
 
 
-def find_shift(profile: LossProfile, tables: ModelTables, global_share: float, seed: int) -> tuple[float, ...] | None:
-    """The shortest shift of (G, eta_1 .. eta_K) under which the profile's expected loss is its 99.9 % quantile.
+def find_shift(profile: LossProfile, tables: ModelTables, mix: Floats, seed: int) -> tuple[float, ...] | None:
+    """The shortest shift of (G, eta_1 .. eta_F) under which the profile's expected loss is its 99.9 % quantile.
 
     None where factors do not move losses: no loans, no correlation, or certain defaults only.
     """
-    sectors = tables.sectors
     loading = tables.loading / normal.ONE
-    # Z = mix @ (G, eta_1 .. eta_K)
-    mix = np.hstack([np.full((sectors, 1), math.sqrt(global_share)), math.sqrt(1 - global_share) * np.eye(sectors)])
-    uniforms = independent_uniforms(sectors + 1, _DRAWS, seed, wave=(1 << 32))
+    uniforms = independent_uniforms(mix.shape[1], _DRAWS, seed, wave=(1 << 32))
     losses = np.sort(profile.expected_loss(mix @ _approximate_quantiles(uniforms), loading))
     goal = float(losses[math.ceil(LEVEL * _DRAWS) - 1]) if len(profile.loss) else 0.0
     if goal <= losses[0] * (1 + 1e-9):

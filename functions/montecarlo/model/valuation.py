@@ -45,7 +45,7 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     pd = np.where(risks.certain, 1.0, risks.pd / 2.0**32)
     capitals = []
     for share, alpha in zip(pd, risks.alpha, strict=True):
-        near = (alpha.astype(np.int64) << normal.FRACTION_BITS) // tables.scale[sector]
+        near = (alpha.astype(np.int64) << normal.FRACTION_BITS) // tables.scale[risks.loading]
         probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32), near)
         needed = capital.capital(tables.capital, sector, probit, risks.loss, maturity)
         capitals.append(np.where(risks.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
@@ -66,11 +66,13 @@ def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:
     expected = risks.expected_loss()
     linked = tables.severity.drawn & (tables.severity.loading > 0)
     for sector in np.flatnonzero(linked).tolist():
-        loans = np.flatnonzero((risks.sector == sector) & ~(risks.certain | risks.impossible))
-        for case, alpha in enumerate(risks.alpha):
-            share = expected_share(
-                tables.severity, sector, tables.phi, alpha[loans], int(tables.loading[sector]), risks.lgd[loans]
-            )
-            exposure = risks.exposure[loans]
-            expected[case, loans] = exposure * (share >> 16) + ((exposure * (share & 0xFFFF)) >> 16)
+        members = np.flatnonzero((risks.sector == sector) & ~(risks.certain | risks.impossible))
+        for loading in np.unique(risks.loading[members]).tolist():
+            loans = members[risks.loading[members] == loading]
+            for case, alpha in enumerate(risks.alpha):
+                share = expected_share(
+                    tables.severity, sector, tables.phi, alpha[loans], int(tables.loading[loading]), risks.lgd[loans]
+                )
+                exposure = risks.exposure[loans]
+                expected[case, loans] = exposure * (share >> 16) + ((exposure * (share & 0xFFFF)) >> 16)
     return expected

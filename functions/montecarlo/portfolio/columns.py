@@ -69,6 +69,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("EAD", "number", "currency", "never", "exposure at default; from the balance when not given"),
     Column("ObligorID", "text", "", "never",
            "identifies the borrower, whose loans default together; each loan is a borrower of its own when not given"),
+    Column("AssetCorrelation", "number", "", "never", "with the sector's factor; the segment's when not given",
+           high=0.95),
+    Column("Sector", "text", "a sector of the parameters", "never",
+           "whose factor the loan has; the segment's when not given, and not read where the parameters name none"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")

@@ -46,6 +46,10 @@ class Loans:
     """(n,) names the random numbers that decide the borrower's default; the loan's own where it has no ObligorID."""
     segment: NDArray[np.int16]
     """(n,) index into the segments."""
+    sector: NDArray[np.int16]
+    """(n,) index into the sectors; -1: the segment's."""
+    asset_correlation: Floats
+    """(n,) NaN: the segment's."""
     region: NDArray[np.int8]
     """(n,) first digit of the ZIP code, or UNKNOWN_REGION."""
     rate: Floats
@@ -110,11 +114,13 @@ class _Checks:
             self.fault[rows & (self.fault == 0)] = self.faults.index(fault)
 
 
-def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_of: date) -> tuple[Loans, list[Reject]]:
+def validate(
+    raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_of: date, sectors: Sequence[str] = ()
+) -> tuple[Loans, list[Reject]]:
     """Parse and check rows: the valid loans, and all rejects, those of reading included, by file and row.
 
-    segments: the names known, in index order; how they are capitalised does not matter. as_of: the reporting date. A
-    row is rejected once, for its first faulty column in the order of COLUMNS.
+    segments, sectors: the names known, in index order; how they are capitalised does not matter. as_of: the reporting
+    date. A row is rejected once, for its first faulty column in the order of COLUMNS.
     """
     checks = _Checks(len(raw.row))
     account_id = _check_accounts(raw.tables, checks)
@@ -122,15 +128,20 @@ def validate(raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_o
     for table in raw.tables:
         rows = slice(start, start + len(table))
         columns = _Columns(table, mapping)
-        parts.append(_parse(columns, account_id[rows.start : rows.stop], segments, as_of, checks.of(rows)))
+        known = segments, sectors
+        parts.append(_parse(columns, account_id[rows.start : rows.stop], known, as_of, checks.of(rows)))
         start = rows.stop
     loans = _joined(parts) if len(parts) > 1 else parts[0]
     rejects = sorted([*raw.rejects, *_rejects(raw, checks)], key=place)
     return (loans.select(checks.fault == 0) if checks.fault.any() else loans), rejects
 
 
-def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_of: date, checks: _Checks) -> Loans:
-    """All rows of a table as loans, with nonsense where a row is at fault."""
+def _parse(
+    table: "_Columns", account_id: pa.Array, known: tuple[Sequence[str], Sequence[str]], as_of: date, checks: _Checks
+) -> Loans:
+    """All rows of a table as loans, with nonsense where a row is at fault. known: segments and sectors."""
+    segments, sectors = known
+    sector = np.full(len(account_id), -1)
     has_pd, has_ead = table.given("PD"), table.given("EAD")
     numbers: dict[str, Floats] = {}
     age = np.zeros(len(account_id), np.int64)
@@ -154,6 +165,8 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
             floating = _check_choice(column, array, ("fixed", "floating"), DEFAULT_RATE_TYPE, checks) == 1
         elif column.name == "Segment":
             segment = _check_choice(column, array, segments, DEFAULT_SEGMENT, checks)
+        elif column.name == "Sector" and sectors:
+            sector = _check_choice(column, array, sectors, None, checks)
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
@@ -168,6 +181,8 @@ def _parse(table: "_Columns", account_id: pa.Array, segments: Sequence[str], as_
         obligor_id=obligor_id,
         obligor_key=obligor_keys(obligor_id, key),
         segment=segment.astype(np.int16),
+        sector=sector.astype(np.int16),
+        asset_correlation=numbers["AssetCorrelation"],
         region=region.astype(np.int8),
         rate=numbers["Rate"],
         payment=numbers["Payment"],
@@ -281,13 +296,16 @@ def _regions(text: pa.Array) -> Ints:
     return region
 
 
-def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str, checks: _Checks) -> Ints:
-    """The index into the known names; where nothing is given, the default's."""
+def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str | None, checks: _Checks) -> Ints:
+    """The index into the known names; where nothing is given, the default's, or -1 if nothing need be."""
     index = {name.lower(): position for position, name in enumerate(known)}
     missing = pc.is_null(array)
-    choice = _per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default, -1))
-    checks.reject((choice < 0) & np.asarray(missing), column.name, "is missing")
-    checks.reject(choice < 0, column.name, f"is none of {', '.join(known)}")
+    choice = _per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default or "", -1))
+    unknown = choice < 0
+    if default is None:
+        unknown &= ~np.asarray(missing)
+    checks.reject(unknown & np.asarray(missing), column.name, "is missing")
+    checks.reject(unknown, column.name, f"is none of {', '.join(known)}")
     return choice
 
 

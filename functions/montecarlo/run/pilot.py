@@ -61,7 +61,7 @@ def look(
     chosen = objects[:: -(-len(objects) // PILOT_OBJECTS)] if step > 1 else objects[:PILOT_OBJECTS]
     with ThreadPoolExecutor(PILOT_OBJECTS) as pool:
         rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
-    loans, _ = validate(rows, columns, tuple(parameters.segments), as_of)
+    loans, _ = validate(rows, columns, tuple(parameters.segments), as_of, tuple(parameters.named_sectors))
     risks = loan_risks(loans, parameters, cases, tables)
     check_unit(risks)
     named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)

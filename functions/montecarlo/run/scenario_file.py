@@ -19,7 +19,7 @@ from montecarlo.storage.sealed import load
 _NESTED: dict[str, Any] = {"severity": SeverityTable, "capital": CapitalTable}
 
 # In the order of the file, which the digest keeps to.
-_OWN = ("factors", "weights", "phi", "band_probit", "scale", "loading", "shift", "wave")
+_OWN = ("factors", "weights", "phi", "band_probit", "scale", "loading", "shift", "wave", "factor", "basel_root")
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,14 +85,14 @@ def simulate(
 
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
     drawn = drawn[np.argsort(-loans.alpha[:, drawn].max(axis=0), kind="stable")]
-    library = _trusted(compiled.load(cache) if kernel == "compiled" else None, work, drawn)
-    for sector in range(tables.sectors):
-        members = drawn[loans.sector[drawn] == sector]
-        if members.size:
-            losses, often = work.simulate_sector(members, library, by_row)
-            by_segment[:, sector] += losses.sum(axis=1)
-            by_region += losses
-            frequency[:, members] = often
+    alike = work.alike(drawn)
+    library = _trusted(compiled.load(cache) if kernel == "compiled" else None, work, drawn[alike == alike[:1]])
+    for some in np.unique(alike):
+        members = drawn[alike == some]
+        losses, often = work.simulate_alike(members, library, by_row)
+        by_segment[:, loans.sector[members[0]]] += losses.sum(axis=1)
+        by_region += losses
+        frequency[:, members] = often
     return Simulation(by_segment, by_region, by_row, frequency, "compiled" if library else "numpy")
 
 
@@ -120,14 +120,20 @@ class _Work:
         self.rows = rows
         self.weights = np.rint(scenarios.weights * 2.0**WEIGHT_BITS).astype(np.int64)
 
+    def alike(self, loans: npt.NDArray[np.intp]) -> Ints:
+        """A number for each of the loans, (N,): the same for those of one segment, factor and loading."""
+        of, count = self.loans, self.tables.loading.size
+        segment_and_factor = of.sector[loans].astype(np.int64) * len(self.scenarios.factors) + of.factor[loans]
+        return np.asarray(segment_and_factor * count + of.loading[loans])
+
     def no_losses(self, rows: int) -> Ints:
         """int64 (C, rows, S)."""
         return np.zeros((self.tables.cases, rows, len(self.scenarios)), dtype=np.int64)
 
-    def simulate_sector(
+    def simulate_alike(
         self, members: npt.NDArray[np.intp], library: compiled.Library | None, by_row: Ints
     ) -> tuple[Ints, Ints]:
-        """Losses by region, int64 (C, REGIONS, S), and frequencies, int64 (C, M), of M loans of one sector.
+        """Losses by region, int64 (C, REGIONS, S), and frequencies, int64 (C, M), of M loans that are alike.
 
         The loans come by descending alpha. Their losses are added to `by_row`, too.
         """
@@ -156,9 +162,9 @@ class _Work:
         return self._drawn_losses(np.full(scenarios, loan), np.arange(scenarios))
 
     def _trials(self, members: npt.NDArray[np.intp]) -> Trials:
-        """The trials of M loans of one sector."""
-        sector = self.loans.sector[members[0]]
-        drift = (self.scenarios.factors[sector] * self.tables.loading[sector]) >> normal.FRACTION_BITS
+        """The trials of M loans that are alike."""
+        factor, loading = self.loans.factor[members[0]], self.loans.loading[members[0]]
+        drift = (self.scenarios.factors[factor] * self.tables.loading[loading]) >> normal.FRACTION_BITS
         return Trials(
             seed=self.seed,
             first_scenario=self.scenarios.first,
@@ -169,29 +175,30 @@ class _Work:
         )
 
     def _drawn_losses(self, loan: npt.NDArray[np.intp], scenario: Ints) -> Ints:
-        """What n defaults of loans of one sector lose, int64 (n,), each with an LGD drawn for its loan and scenario.
+        """What n defaults of loans that are alike lose, int64 (n,), each with an LGD drawn for its loan and scenario.
 
         The cases share the draw, as they share the default's bits.
         """
         loans, tables = self.loans, self.tables
         sector = int(loans.sector[loan[0]]) if loan.size else 0
         words = lgd_words(loans.lgd_key[loan], scenario + self.scenarios.first, self.seed)
-        z = self.scenarios.factors[sector, scenario]
+        z = self.scenarios.factors[int(loans.factor[loan[0]]) if loan.size else 0, scenario]
         return severity.losses(tables.severity, sector, tables.phi, z, words, loans.lgd[loan], loans.exposure[loan])
 
 
 def _trusted(library: compiled.Library | None, work: _Work, drawn: npt.NDArray[np.intp]) -> compiled.Library | None:
-    """The library, if it gives NumPy's bits for the first loans: no damaged or miscompiled one may make a number."""
+    """The library, if it gives NumPy's bits for the first loans, all alike: no damaged or miscompiled one may make a
+    number.
+    """
     if library is None or not drawn.size:
         return library
-    sector, batch = work.loans.sector[drawn], numpy_kernel.batch_loans(len(work.scenarios))
-    few = drawn[sector == sector[0]][: min(_CHECKED_LOANS, batch)]
+    few = drawn[: min(_CHECKED_LOANS, numpy_kernel.batch_loans(len(work.scenarios)))]
     used, row = np.unique(work.rows.row[:, few], return_inverse=True)  # no more sums than these loans need
     all_rows = work.rows.row.copy()
     all_rows[:, few] = row.reshape(all_rows.shape[0], few.size)
     work = _Work(work.loans, work.tables, work.scenarios, work.seed, Rows(all_rows, used.size))
     by_row = [work.no_losses(used.size) for _ in range(2)]
-    ours, theirs = (work.simulate_sector(few, *each) for each in zip((None, library), by_row, strict=True))
+    ours, theirs = (work.simulate_alike(few, *each) for each in zip((None, library), by_row, strict=True))
     if all(map(np.array_equal, (*ours, by_row[0]), (*theirs, by_row[1]))):
         return library
     logger.error("NumPy simulates, for the compiled kernel gives other bits: %s.", library.binary.compiler)

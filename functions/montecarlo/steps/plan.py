@@ -25,7 +25,7 @@ from montecarlo.documents import Damaged
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
-from montecarlo.model.scenarios import Design, draw
+from montecarlo.model.scenarios import Design, draw, mixing
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.mapping import ColumnMapping
@@ -126,7 +126,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
     estimate = cost.estimate(work, setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
-    design = Design(find_shift(seen.profile, tables, parameters.global_factor_share, request.seed) if aimed else None)
+    design = Design(find_shift(seen.profile, tables, mixing(parameters), request.seed) if aimed else None)
     drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
     simulated = listing.census.rows // request.sample
     one_in = duplicates.slice_of(simulated, request.exact_duplicates)

@@ -56,7 +56,10 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     store, drawn = host.store, host.scenarios(plan)
     begun = time.perf_counter()
     rows = read_slices(chunk.slices, objects_store(plan, host), plan.columns)
-    loans, rejects = validate(rows, mapping=plan.columns, segments=tuple(plan.parameters.segments), as_of=plan.as_of)
+    parameters = plan.parameters
+    loans, rejects = validate(
+        rows, plan.columns, tuple(parameters.segments), plan.as_of, tuple(parameters.named_sectors)
+    )
     sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
     counts = Counts(
         read=len(loans) + len(rejects) + rows.filtered,
