@@ -134,7 +134,7 @@ def functions(stack: Stack) -> Iterator[tuple[str, str]]:
 
 def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, state in machine["States"].items():
-        if state["Type"] == "Task":
+        if state["Type"] == "Task" and ":activity:" not in state["Resource"]:  # which workers do
             yield name, state["Resource"]
         elif "ItemProcessor" in state:
             yield from _tasks(state["ItemProcessor"])

@@ -26,6 +26,10 @@ class Children(StrEnum):
     EXPRESS = "EXPRESS"
 
 
+CORES, CORE_MB = 4, 2_048
+"""Of a worker, as template-fargate.yaml has it by default."""
+
+
 class KernelName(StrEnum):
     """What computes the trials."""
 
@@ -70,6 +74,15 @@ def estimate(
     ] = 1769,
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
+    workers: Annotated[
+        int,
+        typer.Option(
+            parser=whole,
+            metavar="N",
+            help="in a stack with workers: at most so many, of the default size and on Spot (default: functions)",
+            show_default=False,
+        ),
+    ] = 0,
     kernel: Annotated[KernelName, typer.Option(help="as the stack's parameter Kernel")] = KernelName.COMPILED,
     speeds: Annotated[
         Path | None,
@@ -84,6 +97,7 @@ def estimate(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too")] = None,
 ) -> None:
     """Say what a run would take and cost on AWS, without running it."""
+    from dataclasses import replace
     from json import dumps
 
     from cli import files, plan, request
@@ -103,7 +117,11 @@ def estimate(
         **request.cases(fed_rate or [], cases),
     }
     understood, stress = request.checked({name: value for name, value in given.items() if value is not None})
-    for option, value, low, high in (("--objects", objects, 1, 10**10), ("--memory", memory, 128, 10_240)):
+    for option, value, low, high in (
+        ("--objects", objects, 1, 10**10),
+        ("--memory", memory, 128, 10_240),
+        ("--workers", workers, 0, 1_000),
+    ):
         if value is not None and not low <= value <= high:
             raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
     if loans is not None:
@@ -118,6 +136,13 @@ def estimate(
         kernel=kernel.value,
         region=region or cost.Setup.region,
     )
+    if workers:
+        if children is not Children.STANDARD:
+            raise CommandError("--workers goes with --children STANDARD: an Express child cannot wait for a worker.")
+        at_once = min(setup.max_concurrency, workers * CORES)
+        setup = replace(
+            setup, workers=workers, max_concurrency=at_once, worker_cores=CORES, worker_memory_mb=CORES * CORE_MB
+        )
     estimated = cost.estimate(
         plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects),
         setup,

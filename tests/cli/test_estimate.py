@@ -6,7 +6,7 @@ import pytest
 
 from cli.deployment import PROJECT
 from cli.main import main
-from montecarlo.cost.estimate import Setup, Work, estimate
+from montecarlo.cost.estimate import Setup, Work, estimate, prices
 
 
 def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +28,31 @@ def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixtur
             assert made.chunks == number
             assert f"{made.chunk_seconds:.1f}" == chunk_seconds
             assert [f"{made.duration:.0f}", f"{made.usd:.2f}"] == shown
+
+
+def test_the_document_compares_functions_and_workers_as_the_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (PROJECT / "docs" / "compute.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (1e\d) \|" + 3 * r" ([\d,]+) s, \$([\d.]+) \|" + "$", text, re.M)
+    assert [row[0] for row in rows] == ["1e6", "1e8", "1e9"]
+    for loans, *told in rows:
+        for options, seconds, usd in zip(
+            (["--concurrency", "500"], ["--workers", "25"], ["--workers", "125"]), told[::2], told[1::2], strict=True
+        ):
+            assert main(["estimate", "--loans", loans, *options]) == 0
+            printed = capsys.readouterr().out
+            assert re.search(rf"^duration +{seconds} s$", printed, re.M), (loans, options)
+            assert re.search(rf"^cost +\$ +{re.escape(usd)}$", printed, re.M), (loans, options)
+    usd, core_gb = prices()["usd"], 2
+    functions = Setup.memory_mb / 1024 * usd["lambda_gb_second"]["arm64"] * 3600
+    on_demand = usd["fargate_vcpu_hour"]["arm64"] + core_gb * usd["fargate_gb_hour"]["arm64"]
+    address = usd["public_ipv4_hour"] / 4
+    for hour in (functions, on_demand * prices()["fargate_spot_share"] + address, on_demand + address):
+        assert f"${hour:.3f}" in text
+    assert main(["estimate", "--loans", "1e9", "--workers", "25"]) == 0
+    assert re.search(r"^state transitions .*\$ +1\.00$", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.parametrize("options", [["--workers", "1001"], ["--workers", "5", "--children", "EXPRESS"]])
+def test_workers_that_cannot_be_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimate", "--loans", "1e6", *options]) != 0
+    assert "--workers" in capsys.readouterr().err

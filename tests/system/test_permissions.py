@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ministack.core.iam_evaluator import parse_policy_document
 
-from cli.deployment import STACK
+from cli.deployment import STACK, stack_name
 from cli.execution import RunFailed
 from embedded_aws import server
 from embedded_aws.permissions import Call, is_allowed, recorded
@@ -83,7 +83,7 @@ def roles(cloud: Cloud, aws: server.Server) -> list[Role]:
     return [
         Role(name, policies(iam, name), [call for call in calls if call.role == name])
         for name in names
-        if name.startswith(f"{STACK}-")
+        if name.startswith(f"{STACK}-") and not name.startswith(f"{stack_name('fargate')}-")
     ]
 
 

@@ -136,21 +136,19 @@ class Worker:
         self._held: set[Task] = set()
         self._marked: dict[str, float] = {}
 
-    def run(self) -> None:
-        """Work until `stop` is called. The chunks that the worker holds then are handed back before this returns."""
+    def start(self) -> None:
+        """Work, in threads of its own."""
         threads = [threading.Thread(target=self._serve, args=(each,), daemon=True) for each in self._simulators]
         threads.append(threading.Thread(target=self._beat, daemon=True))
         for thread in threads:
             thread.start()
-        while not self._stopping.wait(1):  # a wait without an end would keep Python from handling the signal
-            pass
+
+    def stop(self) -> None:
+        """Hand back the chunks that the worker holds, and ask for no other."""
+        self._stopping.set()
         self._hand_back()
         for simulator in self._simulators:
             simulator.kill()
-
-    def stop(self) -> None:
-        """Have `run` return; can be called by a signal's handler."""
-        self._stopping.set()
 
     # One chunk after the other ----------------------------------------------------------------------------------------
 
@@ -319,6 +317,7 @@ MEMORY_HINT = "if it was killed, it may have wanted more memory than there is: t
 
 def _simulate(step: Step, pipe: Connection) -> None:
     """Run the step on each event that comes, until the worker has gone."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_to_stdout()
     environment = Environment()
@@ -357,9 +356,11 @@ def serve(step: Step) -> None:
         beat_seconds=beat_seconds(setup),
         at_work=lambda run: mark(environment.store, run),
     )
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # of all threads: a handler could interrupt any of them
     logger.info("started", extra={"processes": setup.processes, "activity": setup.activity})
-    worker.run()
+    worker.start()
+    signal.sigwait({signal.SIGTERM})
+    worker.stop()
     logger.info("stopped")
     sys.exit()
 
