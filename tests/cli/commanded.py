@@ -34,28 +34,28 @@ def on_stack(
 def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     """Run, list, show, download, export, cancel, watch, resume, delete: by nothing but the stack's name."""
     request = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 400, "--concurrency", 2)
-    status, out, err = montecarlo("run", *request, "--name", "whole", "--out", folder / "whole")
+    status, out, err = montecarlo("run", *request, "--name", "commanded", "--out", folder / "commanded")
     assert status == 0, err
     assert "Economic capital" in out
-    whole = json.loads((folder / "whole" / "result.json").read_text())
+    whole = json.loads((folder / "commanded" / "result.json").read_text())
     assert whole["loans"]["simulated"] == LOANS
 
-    status, _, err = montecarlo("run", *request, "--name", "whole", "--out", folder / "again")
+    status, _, err = montecarlo("run", *request, "--name", "commanded", "--out", folder / "again")
     assert status == 2
-    assert "there is a run whole already" in err
+    assert "there is a run commanded already" in err
 
-    assert montecarlo("list")[1].splitlines()[1].split()[:2] == ["whole", "done"]
-    status, out, _ = montecarlo("show", "whole")
-    assert out.startswith("Run whole is done")
-    assert json.loads(montecarlo("show", "whole", "--json")[1]) == whole
+    assert montecarlo("list")[1].splitlines()[1].split()[:2] == ["commanded", "done"]
+    status, out, _ = montecarlo("show", "commanded")
+    assert out.startswith("Run commanded is done")
+    assert json.loads(montecarlo("show", "commanded", "--json")[1]) == whole
 
-    assert montecarlo("download", "whole", "--out", folder / "copy")[0] == 0
+    assert montecarlo("download", "commanded", "--out", folder / "copy")[0] == 0
     for name in ("result.json", "report.html", "losses.parquet"):
-        assert (folder / "copy" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+        assert (folder / "copy" / name).read_bytes() == (folder / "commanded" / name).read_bytes()
 
-    assert montecarlo("export", "whole", folder / "whole.xlsx")[0] == 0
+    assert montecarlo("export", "commanded", folder / "whole.xlsx")[0] == 0
     assert (folder / "whole.xlsx").read_bytes()[:2] == b"PK"
-    assert montecarlo("export", "whole", folder / "csv")[0] == 0
+    assert montecarlo("export", "commanded", folder / "csv")[0] == 0
     exported = (folder / "csv" / "loans.csv").read_text().splitlines()
     assert len(exported) == LOANS + 1
 
@@ -95,4 +95,4 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     status, _, err = montecarlo("show", "cut")
     assert status == 2
     assert "there is no run cut" in err
-    assert montecarlo("delete", "whole", "--yes")[0] == 0
+    assert montecarlo("delete", "commanded", "--yes")[0] == 0

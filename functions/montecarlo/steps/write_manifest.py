@@ -35,12 +35,18 @@ def write_manifest(name: str, store: Store) -> tuple[str, int]:
     parts = records.read(store, parts_key, list[Part])
     if not parts or parts != deal(name, parts[0], sum(part.count for part in parts)):
         raise records.incomplete(Damaged(f"{store.url(parts_key)} is damaged: its parts are not those of {name}."))
+    written = {item.key for item in store.list(keys.portfolio(name))}
+    if missing := [part.key for part in parts if part.key not in written]:
+        raise IncompleteRun(
+            f"{len(missing)} of {len(parts)} files of portfolio {name} are missing, the first {missing[0]}: start "
+            "datagen again with the same input."
+        )
     objects = []
     for part, item in zip(parts, heads(store, [part.key for part in parts]), strict=True):
         if item is None or item.metadata != part.metadata:
             raise IncompleteRun(
-                f"{store.url(part.key)} {'is missing' if item is None else 'is not the file that was planned'}: start "
-                "datagen again with the same input, and no other under this name at the same time."
+                f"{store.url(part.key)} is not the file that was planned: start datagen again with the same input, and "
+                "no other under this name at the same time."
             )
         objects.append(InputObject(part.key, item.size, part.count, item.etag))
     key = keys.portfolio_manifest(name)
