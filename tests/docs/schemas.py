@@ -16,14 +16,18 @@ from montecarlo.portfolio.dates import LANGUAGES
 from montecarlo.portfolio.filters import COMPARED, LISTED
 from montecarlo.portfolio.mapping import CURRENCY, UNIT, origins_of
 from montecarlo.run import request
+from montecarlo.run.dimensions import MAX_DIMENSIONS
 from tests.docs.tables import MARKED, ROOT, rows
 
 Schema = dict[str, Any]
 FOLDER = ROOT / "schemas"
 LARGEST = 1.7976931348623157e308
+PART_PATTERN = r"^(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}$(?!\n)"
 NOTE: Schema = {"description": "this schema, for editors; of no effect"}
 TEXT: Schema = {"type": "string"}
 FILLED: Schema = {"type": "string", "minLength": 1}
+PART: Schema = {"type": "string", "pattern": PART_PATTERN}
+"""The name of a segment or a dimension; beyond ASCII, the code asks for letters and digits."""
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
@@ -72,6 +76,13 @@ def mapping() -> Schema:
                 "description": "which of the files of a folder, prefix or inventory are the portfolio's, by patterns",
             },
             "columns": _object({column.name: _column(column) for column in COLUMNS}),
+            "dimensions": {
+                "type": "object",
+                "additionalProperties": _column(
+                    Column("", "text", "", "never", "a dimension that results are told by")
+                ),
+                "description": "where the dimensions of a run come from that are no columns of that name",
+            },
         },
     )
 
@@ -152,8 +163,7 @@ def model() -> Schema:
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
                 "maxProperties": parameters.MAX_SEGMENTS,
-                # Beyond ASCII, the code asks for letters and digits.
-                "propertyNames": _pattern(r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}"),
+                "propertyNames": PART,
                 "additionalProperties": {**segment({}), "required": [each.name for each in fields(parameters.Segment)]},
             },
         },
@@ -197,6 +207,7 @@ def run() -> Schema:
         "target_measure": _pattern(rf"{'|'.join(request.TARGET_MEASURES)}|(?:var|es)_[0-9]+(?:\.[0-9]+)?"),
         "levels": levels,
         "as_of": TEXT,
+        "dimensions": _list({**PART, "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS),
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
         **{name: {"$ref": f"{name}.schema.json"} for name in ("mapping", "parameters", "cases")},

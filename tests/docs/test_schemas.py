@@ -38,7 +38,7 @@ def without_nulls(document: dict[str, Any]) -> dict[str, Any]:
 
 MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "does not tell year and month|as_of must be a date|half a character|at most three decimals|must be one of ul"
-    "|must be an object of numbers by segment|is no name for a segment|is there twice|segments with the defaults"
+    "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
 
@@ -61,6 +61,7 @@ FULL: dict[str, list[Any]] = {
                 "PD": {"from": "p", "values": {"A": 0.5}, "default": 1},
                 "LGD": {"constant": 0.5},
             },
+            "dimensions": {"branch": "b", "vintage": {"join": ["y", "q"]}},
         },
     ],
     "parameters": [
@@ -73,7 +74,8 @@ FULL: dict[str, list[Any]] = {
         {"run": "june", "portfolio": "p/", "scenarios": 100, "seed": 1, "fed_rate": 5, "levels": [99.95], "sample": 2,
          "target_error": 0.01, "target_measure": "var_99.95", "max_cost_usd": 5.5, "tail_sampling": False,
          "as_of": "2026-01-31", "mapping": {"currency": "EUR"}, "parameters": {"base_fed_rate": 1}, "Comment": "x",
-         "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True},
+         "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True,
+         "dimensions": ["branch", "RateType"]},
     ],
 }  # fmt: skip
 
