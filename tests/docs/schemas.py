@@ -142,17 +142,24 @@ def model() -> Schema:
             allowed = {"anyOf": [{"const": 0}, {**allowed, "minimum": parameters.SMALLEST_VOLATILITY}]}
         if name == "annual_sales":
             allowed = {"anyOf": [{"type": "null"}, allowed]}
-        return leaf({"enum": list(capital.CLASSES)} if name == "exposure_class" else allowed, source)
+        return leaf(allowed, source)
 
     def segment(source: Mapping[str, Any]) -> Schema:
-        names = [each.name for each in fields(parameters.Segment)]
-        kinds = {
-            name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
+        kinds: dict[str, Schema] = {
+            "exposure_class": {"enum": list(capital.CLASSES)},
+            "sector": {"anyOf": [{"type": "null"}, PART]},
+            "basel_correlation": {"type": "boolean"},
         }
-        return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
+        told = {
+            name: leaf(kinds[name], source.get(name)) if name in kinds else number(name, source.get(name))
+            for name in (each.name for each in fields(parameters.Segment))
+        }
+        return _object(told)
 
+    pair = {"type": "object", "propertyNames": PART, "additionalProperties": number("sector_correlations")}
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
     top = ("base_fed_rate", "global_factor_share")
+    needed = [each.name for each in fields(parameters.Segment) if each.default is MISSING]
     return _root(
         "Parameters of the model",
         {
@@ -160,11 +167,12 @@ def model() -> Schema:
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
             "scorecard": _object(scorecard),
+            "sector_correlations": {**pair, "additionalProperties": pair},
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
                 "maxProperties": parameters.MAX_SEGMENTS,
                 "propertyNames": PART,
-                "additionalProperties": {**segment({}), "required": [each.name for each in fields(parameters.Segment)]},
+                "additionalProperties": {**segment({}), "required": needed},
             },
         },
     )
