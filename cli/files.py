@@ -139,6 +139,12 @@ def key_of(name: str, digest: str) -> str:
     return f"{keys.portfolio(UPLOADED)}{digest}/{name}"
 
 
+def name_of(key: str) -> str:
+    """The name that the user's own file has, of what `upload` put; of any other object, its key."""
+    place = keys.portfolio(UPLOADED)
+    return key.removeprefix(place).partition("/")[2] if key.startswith(place) else key
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

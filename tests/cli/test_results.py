@@ -9,14 +9,15 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
-from cli import results
+from cli import files, results
 from cli.deployment import Stack
 from montecarlo.portfolio.rejects import Reject, rejects_table
 
 
 def test_rejected_rows_are_told_by_reason_with_a_value_and_a_place(tmp_path: Path) -> None:
     (tmp_path / "rejects").mkdir()
-    rows = [Reject("loans.csv", 7, "Rate", "12,5", "Rate is not a finite number")] * 3
+    uploaded = files.key_of("loans.csv", "a1" * 32)  # told as the user's own file is called
+    rows = [Reject(uploaded, 7, "Rate", "12,5", "Rate is not a finite number")] * 3
     rows += [Reject("loans.csv", 9, "PD", "7", "PD must not be above 1")]
     pq.write_table(rejects_table(rows[:2]), tmp_path / "rejects" / "00000-000000.parquet")
     pq.write_table(rejects_table(rows[2:]), tmp_path / "rejects" / "00000-000001.parquet")

@@ -16,14 +16,18 @@ from montecarlo.portfolio.dates import LANGUAGES
 from montecarlo.portfolio.filters import COMPARED, LISTED
 from montecarlo.portfolio.mapping import CURRENCY, UNIT, origins_of
 from montecarlo.run import request
+from montecarlo.run.dimensions import MAX_DIMENSIONS
 from tests.docs.tables import MARKED, ROOT, rows
 
 Schema = dict[str, Any]
 FOLDER = ROOT / "schemas"
 LARGEST = 1.7976931348623157e308
+PART_PATTERN = r"^(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}$(?!\n)"
 NOTE: Schema = {"description": "this schema, for editors; of no effect"}
 TEXT: Schema = {"type": "string"}
 FILLED: Schema = {"type": "string", "minLength": 1}
+PART: Schema = {"type": "string", "pattern": PART_PATTERN}
+"""The name of a segment or a dimension; beyond ASCII, the code asks for letters and digits."""
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
@@ -72,6 +76,13 @@ def mapping() -> Schema:
                 "description": "which of the files of a folder, prefix or inventory are the portfolio's, by patterns",
             },
             "columns": _object({column.name: _column(column) for column in COLUMNS}),
+            "dimensions": {
+                "type": "object",
+                "additionalProperties": _column(
+                    Column("", "text", "", "never", "a dimension that results are told by")
+                ),
+                "description": "where the dimensions of a run come from that are no columns of that name",
+            },
         },
     )
 
@@ -131,17 +142,24 @@ def model() -> Schema:
             allowed = {"anyOf": [{"const": 0}, {**allowed, "minimum": parameters.SMALLEST_VOLATILITY}]}
         if name == "annual_sales":
             allowed = {"anyOf": [{"type": "null"}, allowed]}
-        return leaf({"enum": list(capital.CLASSES)} if name == "exposure_class" else allowed, source)
+        return leaf(allowed, source)
 
     def segment(source: Mapping[str, Any]) -> Schema:
-        names = [each.name for each in fields(parameters.Segment)]
-        kinds = {
-            name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
+        kinds: dict[str, Schema] = {
+            "exposure_class": {"enum": list(capital.CLASSES)},
+            "sector": {"anyOf": [{"type": "null"}, PART]},
+            "basel_correlation": {"type": "boolean"},
         }
-        return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
+        told = {
+            name: leaf(kinds[name], source.get(name)) if name in kinds else number(name, source.get(name))
+            for name in (each.name for each in fields(parameters.Segment))
+        }
+        return _object(told)
 
+    pair = {"type": "object", "propertyNames": PART, "additionalProperties": number("sector_correlations")}
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
     top = ("base_fed_rate", "global_factor_share")
+    needed = [each.name for each in fields(parameters.Segment) if each.default is MISSING]
     return _root(
         "Parameters of the model",
         {
@@ -149,12 +167,12 @@ def model() -> Schema:
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
             "scorecard": _object(scorecard),
+            "sector_correlations": {**pair, "additionalProperties": pair},
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
                 "maxProperties": parameters.MAX_SEGMENTS,
-                # Beyond ASCII, the code asks for letters and digits.
-                "propertyNames": _pattern(r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}"),
-                "additionalProperties": {**segment({}), "required": [each.name for each in fields(parameters.Segment)]},
+                "propertyNames": PART,
+                "additionalProperties": {**segment({}), "required": needed},
             },
         },
     )
@@ -197,6 +215,7 @@ def run() -> Schema:
         "target_measure": _pattern(rf"{'|'.join(request.TARGET_MEASURES)}|(?:var|es)_[0-9]+(?:\.[0-9]+)?"),
         "levels": levels,
         "as_of": TEXT,
+        "dimensions": _list({**PART, "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS),
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
         **{name: {"$ref": f"{name}.schema.json"} for name in ("mapping", "parameters", "cases")},

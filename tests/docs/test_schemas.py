@@ -38,7 +38,8 @@ def without_nulls(document: dict[str, Any]) -> dict[str, Any]:
 
 MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "does not tell year and month|as_of must be a date|half a character|at most three decimals|must be one of ul"
-    "|must be an object of numbers by segment|is no name for a segment|is there twice|segments with the defaults"
+    "|must be an object of numbers by segment|is no name for a|must be a name such as|is there twice"
+    "|segments with the defaults|sectors, more than|pair of two sectors once|no factors have these correlations"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
 
@@ -61,19 +62,23 @@ FULL: dict[str, list[Any]] = {
                 "PD": {"from": "p", "values": {"A": 0.5}, "default": 1},
                 "LGD": {"constant": 0.5},
             },
+            "dimensions": {"branch": "b", "vintage": {"join": ["y", "q"]}},
         },
     ],
     "parameters": [
         {"name": "a", "base_fed_rate": {"value": 3, "source": "b"}, "segments": {"auto": {"annual_sales": None}}},
         parameters.load(None).to_json(),
-        {"segments": {"Neu 1": parameters.load(None).to_json()["segments"]["mortgage"]}, "scorecard": {"age": 1}},
+        {"segments": {"Neu 1": parameters.load(None).to_json()["segments"]["mortgage"]}, "scorecard": {"age": 1},
+         "sector_correlations": {"a": {"b": 0.25, "c": {"value": 0.5}}}},
+        {"segments": {"auto": {"sector": "cars", "basel_correlation": True}}},
     ],
     "cases": [json.loads((ROOT / "examples/stress/cases.json").read_text(encoding="utf-8"))],
     "request": [
         {"run": "june", "portfolio": "p/", "scenarios": 100, "seed": 1, "fed_rate": 5, "levels": [99.95], "sample": 2,
          "target_error": 0.01, "target_measure": "var_99.95", "max_cost_usd": 5.5, "tail_sampling": False,
          "as_of": "2026-01-31", "mapping": {"currency": "EUR"}, "parameters": {"base_fed_rate": 1}, "Comment": "x",
-         "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True},
+         "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True,
+         "dimensions": ["branch", "RateType"]},
     ],
 }  # fmt: skip
 

@@ -134,6 +134,32 @@ def test_no_bad_row_of_a_csv_is_shown(name: str) -> None:
     assert refused > 50
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_no_bad_row_is_shown_whatever_the_dialect_and_the_filter(encoding: str) -> None:
+    document = {
+        "dialect": {"encoding": encoding, "decimal": ".", "thousands": "'"},
+        "missing": ["NA"],
+        "filter": {"Rate": {"above": 0}, "Note": {"not_in": ["x"], "missing": False}, "PD": {"missing": True}},
+        "columns": {
+            "Rate": {"from": "Rate", "unit": "%"},
+            "Segment": {"from": "Segment", "values": {"a": "auto"}, "default": "auto"},
+            "OriginationDate": {"join": ["OriginationDate", "ZipCode"], "format": "%Y-%m-%d-94110"},
+        },
+    }
+    mapping = ColumnMapping.parse(document)
+    rejected = refused = 0
+    for kind, data in bad_rows().items():
+        shown = said({"a.csv": data}, mapping)
+        assert CANARY not in shown, kind
+        assert "\ufffd" not in shown, kind
+        refused += bool(shown)
+        if not shown:
+            found = outcome({"a.csv": data}, mapping)
+            rejected += len(found.rejects)
+            assert all(CANARY not in reject.reason for reject in found.rejects)
+    assert min(refused, rejected) > 20
+
+
 def test_rejects_show_the_cell_and_no_more_than_80_characters_of_it() -> None:
     rejects = [
         reject

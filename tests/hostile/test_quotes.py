@@ -7,6 +7,7 @@ import re
 import pytest
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.source import cutting
 from tests.hostile.whole import outcome
 
@@ -30,7 +31,7 @@ def text(rows: list[list[str]], line_end: str = "\n", trailing: bool = True) -> 
     return line_end.join(lines) + (line_end if trailing else "")
 
 
-def rows_found(data: bytes, way: str) -> int | str:
+def rows_found(data: bytes, way: str, mapping: ColumnMapping | None = None) -> int | str:
     """How many rows came out, or the row by which the file was refused ("header" for row 0)."""
     name = "a.csv.gz" if way.startswith("gz") else "a.csv"
     file = gzip.compress(data, 1) if way.startswith("gz") else data
@@ -38,7 +39,7 @@ def rows_found(data: bytes, way: str) -> int | str:
         if way.endswith("cut"):
             patch.setattr(cutting, "SMALLEST_ROW_BYTES", dict.fromkeys(SIZES, 0))
         try:
-            return outcome({name: file}, chunk_loans=5 if way.endswith("cut") else 50_000).rows
+            return outcome({name: file}, mapping, chunk_loans=5 if way.endswith("cut") else 50_000).rows
         except InvalidPortfolio as error:
             if not (found := re.search(r" has a quote in (?:data row ([\d,]+)|the (header)) that is nev", str(error))):
                 raise
@@ -104,17 +105,23 @@ def test_a_quote_within_a_cell_is_text(way: str) -> None:
                 assert rows_found(text(rows).encode(), way) == ROWS, (row, column, stray)
 
 
+def quoted_anywhere(seed: int) -> str:
+    """A file with quotes where nobody expects them."""
+    chance = random.Random(seed)
+    data = text(table(seed), chance.choice(["\n", "\r\n", "\r"]), chance.random() < 0.7)
+    for _ in range(chance.randint(1, 3)):
+        header = len(text([])) - 1
+        places = [found.end() for found in re.finditer(r"[,\r\n]", data) if found.end() > header]
+        place = chance.choice(places) if chance.random() < 0.5 else chance.randrange(header, len(data))
+        data = data[:place] + '"' * chance.choice([1, 1, 2]) + data[place + (chance.random() < 0.1) :]
+    return data
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_quotes_anywhere_do_what_the_grammar_says(way: str) -> None:
     refused = 0
     for seed in range(250):
-        chance = random.Random(seed)
-        data = text(table(seed), chance.choice(["\n", "\r\n", "\r"]), chance.random() < 0.7)
-        for _ in range(chance.randint(1, 3)):
-            header = len(text([])) - 1
-            places = [found.end() for found in re.finditer(r"[,\r\n]", data) if found.end() > header]
-            place = chance.choice(places) if chance.random() < 0.5 else chance.randrange(header, len(data))
-            data = data[:place] + '"' * chance.choice([1, 1, 2]) + data[place + (chance.random() < 0.1) :]
+        data = quoted_anywhere(seed)
         expected = rows_by_definition(data)
         refused += isinstance(expected, str)
         assert rows_found(data.encode(), way) == expected, (seed, data)
@@ -133,3 +140,20 @@ def test_a_file_that_is_one_long_row_is_refused_in_bounded_memory() -> None:
         for name, file in (("a.csv", data), ("a.csv.gz", gzip.compress(data))):
             with pytest.raises(InvalidPortfolio, match=r"(the header|data row 1) is longer than 1,048,576 bytes"):
                 outcome({name: file})
+
+
+OTHER = ColumnMapping.parse({"dialect": {"delimiter": ";", "quote": "'", "encoding": "cp1252"}})
+NO_QUOTES = ColumnMapping.parse({"dialect": {"quote": None}})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_quotes_of_another_dialect_do_the_same_and_are_text_where_there_are_none(way: str) -> None:
+    swapped = str.maketrans({",": ";", '"': "'", "x": "\u00e9"})
+    for seed in range(60):
+        data = quoted_anywhere(seed)
+        assert rows_found(data.translate(swapped).encode("cp1252"), way, OTHER) == rows_by_definition(data), (
+            seed,
+            data,
+        )
+        lines = [line for line in re.split(r"\r\n|\r|\n", data) if line]
+        assert rows_found(data.encode(), way, NO_QUOTES) == len(lines) - 1, (seed, data)

@@ -133,7 +133,7 @@ class TestMapping:
     def test_a_column_that_the_file_lacks(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"Rate": "apr"}})
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 15"
+            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 17"
         ):
             read(csv_of(GOOD), mapping=mapping)
 
@@ -239,6 +239,23 @@ class TestRealFiles:
         assert raw.tables[0]["EAD"].to_pylist() == [None]
         assert [reject.reason for reject in rejects] == ["Rate must not be above 100"]
         assert not len(loans)
+
+    def test_a_files_own_numbers_are_not_read_as_texts_of_the_dialect(self) -> None:
+        """1.234 is no 1,234 thousand where texts beside it have a decimal comma."""
+        table = typed(
+            Rate=[1.234, None, 2.5], Zins=["9,5", "1.000", None], PD=[0.125, 0.25, 0.5], EAD=[1.0] * 3,
+            **{name: typed()[name].to_pylist() * 3 for name in typed().column_names if name != "Rate"},
+        )  # fmt: skip
+        mapping = ColumnMapping.parse(
+            {
+                "dialect": {"decimal": ",", "thousands": "."},
+                "columns": {"Rate": {"from": ["Rate", "Zins"]}, "PD": {"from": "PD", "values": {"0.25": 0.75}}},
+            }
+        )
+        loans, rejects = validate(read(parquet_of(table), "parquet", mapping), mapping, SEGMENTS, AS_OF)
+        assert loans.rate.tolist() == [1.234, 2.5]
+        assert loans.pd.tolist() == [0.125, 0.5]
+        assert [reject.reason for reject in rejects] == ["Rate must not be above 100"]
 
     def test_utf_16_is_told_with_the_way_out(self) -> None:
         for encoding in ("utf-16", "utf-16-le", "utf-16-be"):

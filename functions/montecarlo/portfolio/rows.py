@@ -70,11 +70,11 @@ def read_rows(
     table, number, undecodable = _decode(table, number, name, wanted_by, dialect, mapping.missing)
     table, number, unclear, filtered = _filter(table, number, name, mapping)
     columns = {
-        column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name)
+        column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name, mapping.dialect)
         for column in COLUMNS
         if column.name in mapping.origins or column.name in opened.columns
     } | {
-        f"{DIMENSION}{dimension}": _from_origin(dimension, origin, table, number, name)
+        f"{DIMENSION}{dimension}": _from_origin(dimension, origin, table, number, name, mapping.dialect)
         for dimension, origin in mapping.dimensions.items()
     }
     rejects = tuple(sorted(ragged + undecodable + unclear, key=place))
@@ -215,7 +215,7 @@ def _filter(
     )
 
 
-def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, file: str) -> pa.Array:
+def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, file: str, dialect: Dialect) -> pa.Array:
     """A column of the portfolio, (n,), from the file's columns."""
     if origin.computed:  # from the loan's other columns, once they are read
         return pa.nulls(len(number), pa.string())
@@ -235,19 +235,28 @@ def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, fil
             f"{file} has different types in the columns {', '.join(origin.columns)}, which one format cannot read. "
             "Write all of them as dates of one type."
         )
+    is_number = column in COLUMN and COLUMN[column].kind == "number"
+    decimal = dialect.decimal if is_number else "."
     if len(types) > 1 or origin.separator is not None:
-        choices = [as_text(choice) for choice in choices]
+        choices = [_spelled(choice, decimal) for choice in choices]
     if origin.separator is not None:
         array = pc.binary_join_element_wise(*choices, origin.separator)
     else:
         array = pc.coalesce(*choices) if len(choices) > 1 else choices[0]
-    return _translated(array, origin) if origin.values else array
+    return _translated(array, origin, decimal) if origin.values else array
 
 
-def _translated(array: pa.Array, origin: Origin) -> pa.Array:
+def _spelled(array: pa.Array, decimal: str) -> pa.Array:
+    """The cells as text; a file's own numbers with the decimal mark that texts beside them have."""
+    text = as_text(array)
+    is_text = pa.types.is_string(array.type) or decimal == "."
+    return text if is_text else pc.replace_substring(text, ".", decimal)
+
+
+def _translated(array: pa.Array, origin: Origin, decimal: str) -> pa.Array:
     """The cells translated, (n,) text: those that are not named become the default, or stay; missing ones stay so."""
-    array = as_text(array)
-    found = pc.index_in(array, pa.array(origin.values.keys(), pa.string()))
+    found = pc.index_in(as_text(array), pa.array(origin.values.keys(), pa.string()))
+    array = _spelled(array, decimal)
     if origin.default is not None:
         array = pc.if_else(pc.is_valid(array), pa.scalar(origin.default), array)
     return pc.coalesce(pa.array(origin.values.values(), pa.string()).take(found), array)
