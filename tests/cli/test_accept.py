@@ -7,6 +7,7 @@ the embedded AWS: it starts one, deploys and tries everything.
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import CommandError, acceptance, seen, speeds
-from cli.deployment import Stack, deploy
+from cli.deployment import Stack, deploy, functions
 from cli.main import main
 from cli.place import Place
 from embedded_aws import server
@@ -60,6 +61,17 @@ def test_the_digest_that_ships_is_that_of_this_version() -> None:
     )
 
 
+@pytest.fixture
+def small_worker(cloud: Cloud) -> Iterator[None]:
+    """SimulateChunk with less memory, which is filled sooner."""
+    client, name = cloud.stack.client("lambda"), dict(functions(cloud.stack))["SimulateChunk"]
+    usual = client.get_function_configuration(FunctionName=name)["MemorySize"]
+    client.update_function_configuration(FunctionName=name, MemorySize=512)
+    yield
+    client.update_function_configuration(FunctionName=name, MemorySize=usual)
+
+
+@pytest.mark.usefixtures("small_worker")
 def test_a_stack_that_is_right_is_accepted_and_left_as_it_was(
     cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path
 ) -> None:

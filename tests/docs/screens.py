@@ -10,7 +10,6 @@ It starts the embedded AWS that `montecarlo up` would, strict, and stops it in t
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -116,7 +115,7 @@ def begin(name: str, folder: Path, environment: Mapping[str, str]) -> None:
         for line in started.stderr:
             if "simulating" in line:
                 break
-        started.send_signal(signal.SIGINT)
+        started.kill()
 
 
 def command(typed: str) -> list[str]:
