@@ -147,11 +147,22 @@ def test_what_the_user_may_not_do_is_told_as_untried(
     def refused(*_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateRole")
 
+    monkeypatch.setattr(acceptance.Acceptance, "_worker", lambda _: {"MemorySize": 1769})
     monkeypatch.setattr("cli.twin.make", refused)
     unlike.judge(unlike.other_children)
     part = unlike.parts["other children"]
     assert part["verdict"] == acceptance.UNTRIED
     assert part["told"].startswith("CreateRole says AccessDenied")
+
+
+def test_a_stack_of_workers_is_not_asked_for_what_only_functions_do(
+    unlike: acceptance.Acceptance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptance, "functions", lambda _: iter([("Plan", "arn")]))
+    for part in (unlike.other_children, unlike.too_large):
+        verdict, told = part()
+        assert verdict == acceptance.UNTRIED
+        assert "workers" in told
 
 
 def test_a_stack_that_is_wrong_fails_the_command_and_leaves_the_file(
