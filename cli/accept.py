@@ -44,6 +44,9 @@ def accept(
     written = shown(to.resolve())
     show(f"\nCost about ${report['usd']:.4f}. What was seen is in {written}, without account numbers.", hang=0)
     if report["speeds"]:
-        show(f"Estimate with the speeds that were measured: {typed('estimate', f'--speeds {written} --loans 1e9')}")
+        show(
+            f"Estimate with the speeds that were measured: {typed('estimate', f'--speeds {written} --loans 1e9')}",
+            hang=0,
+        )
     if any(part["verdict"] == acceptance.WRONG for part in report["parts"].values()):
         raise CommandError(f"{place} does not do what it must; send {written} with your report.")

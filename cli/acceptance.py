@@ -176,6 +176,8 @@ class Acceptance:
 
     def other_children(self) -> Verdict:
         """Chunks run as Express children have the same losses; as Standard ones where the stack has Express."""
+        if not self._worker():
+            return UNTRIED, "chunks are for workers, which Express children cannot ask"
         try:
             self._twin = twin.make(self.stack, self.name)
             self._run("children", machine=self._twin.machine)
@@ -198,6 +200,8 @@ class Acceptance:
 
     def too_large(self) -> Verdict:
         """A chunk that needs more memory than its function has fails the run, and nothing is published."""
+        if not self._worker():
+            return UNTRIED, "chunks are for workers, whose memory is not that of a function"
         memory = self._worker()["MemorySize"]
         content = huge_file(2 * memory)
         failure = self._failing("huge", "loans.parquet", content, chunk_loans=2 * memory * 1_000_000 // NAME_BYTES)
@@ -213,7 +217,8 @@ class Acceptance:
         while True:
             self.reports = seen.reports(self.stack, self.began)
             wanted = (self.seen.get("whole") or {}).get("layout", {}).get("loans/<n>-<n>.parquet", 0)
-            if len(self.reports.get("SimulateChunk", [])) >= wanted or time.monotonic() > deadline:
+            found = self.reports.get("SimulateChunk")  # which workers do without a report
+            if found is None or len(found) >= wanted or time.monotonic() > deadline:
                 break
             time.sleep(2)
         self.metrics = seen.metrics(self.stack, self.began)
@@ -244,7 +249,10 @@ class Acceptance:
         return cleaned
 
     def usd(self) -> float:
-        """What all of it cost by list prices: what Lambda reports, states that were entered, objects that are left."""
+        """What all of it cost by list prices: what Lambda reports, states that were entered, objects that are left.
+
+        What workers cost is not in it.
+        """
         table, architecture = prices()["usd"], self._worker().get("Architectures", ["x86_64"])[0]
         lines = [line for of_function in self.reports.values() for line in of_function]
         gb_seconds = sum(line.get("Billed Duration", 0) * line.get("Memory Size", 0) for line in lines) / 1024e3
@@ -346,8 +354,10 @@ class Acceptance:
         self.seen[name] = seen.of_execution(self.stack, execution, prefix)
 
     def _worker(self) -> dict[str, Any]:
-        """How SimulateChunk is set up."""
-        name = dict(functions(self.stack))["SimulateChunk"]
+        """How SimulateChunk is set up; nothing where workers do what it does."""
+        name = dict(functions(self.stack)).get("SimulateChunk")
+        if name is None:
+            return {}
         found: dict[str, Any] = self.stack.client("lambda").get_function_configuration(FunctionName=name)
         return found
 

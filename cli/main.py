@@ -29,7 +29,6 @@ from cli import (
 )
 from cli.options import spread
 from cli.screen import be_quiet, warn, work_at
-from embedded_aws.server import ServerError
 from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
 
@@ -81,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(FAILED, f"\n{failed.in_words()}")
     except typer.TyperException as error:
         return _ended(WRONG, f"montecarlo: {_usage(error)}")
-    except (CommandError, ServerError, MonteCarloError) as error:
+    except (CommandError, MonteCarloError) as error:
         return _ended(WRONG, f"montecarlo: {error}")
     except (KeyboardInterrupt, typer.Abort):
         return _ended(INTERRUPTED, "\nmontecarlo: interrupted.")
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _ended(WRONG, f"montecarlo: {place}{error.strerror or error}. Free space or choose another place.")
     except Exception as error:
-        if (told := _of_aws(error)) is None:
+        if (told := _of_server(error) or _of_aws(error)) is None:
             raise  # a defect, whose traceback is what its report needs
         return _ended(WRONG, f"montecarlo: {told}")
 
@@ -127,6 +126,13 @@ def _usage(error: typer.TyperException) -> str:
     if not text:  # no command was given, and the help has been shown
         return "name a command."
     return (text if text[-1] in ".?!" else f"{text}.") + (f" See {context.command_path} --help." if context else "")
+
+
+def _of_server(error: Exception) -> str | None:
+    """An error of the embedded AWS's server in words, None for any other."""
+    from embedded_aws.server import ServerError
+
+    return str(error) if isinstance(error, ServerError) else None
 
 
 def _of_aws(error: Exception) -> str | None:

@@ -22,16 +22,15 @@ class Twin:
     name: str
     machine: str
     kind: str
-    attached: tuple[str, ...]
 
     def delete(self) -> None:
         """Delete both."""
         self.stack.client("stepfunctions").delete_state_machine(stateMachineArn=self.machine)
         iam = self.stack.client("iam")
-        for number in range(len(iam.list_role_policies(RoleName=self.name)["PolicyNames"])):
-            iam.delete_role_policy(RoleName=self.name, PolicyName=f"{POLICY}-{number}")
-        for arn in self.attached:
-            iam.detach_role_policy(RoleName=self.name, PolicyArn=arn)
+        for policy in iam.list_role_policies(RoleName=self.name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
+        for each in iam.list_attached_role_policies(RoleName=self.name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=self.name, PolicyArn=each["PolicyArn"])
         iam.delete_role(RoleName=self.name)
 
 
@@ -43,13 +42,13 @@ def make(stack: Stack, name: str) -> Twin:
     role = model["roleArn"].rsplit("/", 1)[-1]
     machine = f"{model['stateMachineArn'].rsplit(':', 1)[0]}:{name}"
     trust = document(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
-    attached = tuple(each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"])
+    attached = [each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
     own = [
         document(iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
     ]
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Description="montecarlo accept")
-    twin = Twin(stack, name, machine, kind, attached)
+    twin = Twin(stack, name, machine, kind)
     try:
         for number, policy in enumerate(own):
             text = policy.replace(model["name"], name)  # its own children and executions instead of the stack's

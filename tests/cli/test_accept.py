@@ -7,6 +7,7 @@ the embedded AWS: it starts one, deploys and tries everything.
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import CommandError, acceptance, seen, speeds
-from cli.deployment import Stack, deploy
+from cli.deployment import Stack, deploy, functions
 from cli.main import main
 from cli.place import Place
 from embedded_aws import server
@@ -60,6 +61,17 @@ def test_the_digest_that_ships_is_that_of_this_version() -> None:
     )
 
 
+@pytest.fixture
+def small_worker(cloud: Cloud) -> Iterator[None]:
+    """SimulateChunk with less memory, which is filled sooner."""
+    client, name = cloud.stack.client("lambda"), dict(functions(cloud.stack))["SimulateChunk"]
+    usual = client.get_function_configuration(FunctionName=name)["MemorySize"]
+    client.update_function_configuration(FunctionName=name, MemorySize=512)
+    yield
+    client.update_function_configuration(FunctionName=name, MemorySize=usual)
+
+
+@pytest.mark.usefixtures("small_worker")
 def test_a_stack_that_is_right_is_accepted_and_left_as_it_was(
     cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path
 ) -> None:
@@ -135,11 +147,22 @@ def test_what_the_user_may_not_do_is_told_as_untried(
     def refused(*_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateRole")
 
+    monkeypatch.setattr(acceptance.Acceptance, "_worker", lambda _: {"MemorySize": 1769})
     monkeypatch.setattr("cli.twin.make", refused)
     unlike.judge(unlike.other_children)
     part = unlike.parts["other children"]
     assert part["verdict"] == acceptance.UNTRIED
     assert part["told"].startswith("CreateRole says AccessDenied")
+
+
+def test_a_stack_of_workers_is_not_asked_for_what_only_functions_do(
+    unlike: acceptance.Acceptance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptance, "functions", lambda _: iter([("Plan", "arn")]))
+    for part in (unlike.other_children, unlike.too_large):
+        verdict, told = part()
+        assert verdict == acceptance.UNTRIED
+        assert "workers" in told
 
 
 def test_a_stack_that_is_wrong_fails_the_command_and_leaves_the_file(

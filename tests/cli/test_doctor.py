@@ -1,19 +1,23 @@
 """`montecarlo doctor` looks an account up and says what to do where a stack could not be deployed or run."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from cli import duties, readiness
-from cli.deployment import STACK, functions
+from cli import PROJECT, duties, readiness
+from cli.deployment import STACK, Stack, functions
 from cli.main import main
 from cli.readiness import DOUBT, FINE, UNKNOWN, WRONG, Finding
 from embedded_aws import server
 from tests.deployed import Cloud
+
+DATAPROC = PROJECT / "statemachine" / "dataproc.asl.json"
 
 Answer = dict[str, Any] | Exception
 
@@ -30,7 +34,9 @@ class Account:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def client(self, service: str) -> "Account":
+    exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
+
+    def client(self, service: str, **_: Any) -> "Account":
         return self
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
@@ -178,15 +184,27 @@ def test_a_permission_that_was_taken_away_is_named(cloud: Cloud, doctor: Callabl
     assert "Deploy the stack again" in out
 
 
-def test_a_layer_that_is_not_there_is_named(
-    cloud: Cloud, doctor: Callable[[], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arn = "arn:aws:lambda:us-east-1:123456789012:layer:gone:7"
-    monkeypatch.setattr(readiness, "_layers_of", lambda _: [arn])
-    status, out = doctor()
-    assert status == 2
-    assert f"wrong   layer gone: {arn} cannot be read (ResourceNotFoundException)" in out
-    assert "name it in LayerArn" in out
+def test_a_deployed_stack_whose_layer_and_function_have_gone() -> None:
+    layer = "arn:aws:lambda:eu-central-1:123456789012:layer:gone:7"
+    text = re.sub(r"\$\{(\w+)\}", "arn:aws:lambda:eu-central-1:1:function:\\1", DATAPROC.read_text(encoding="utf-8"))
+    account = Account(
+        answers={
+            "describe_state_machine": {"definition": text, "stateMachineArn": "arn:machine", "roleArn": "arn:role"},
+            "get_function_configuration": {
+                "Role": "arn:role", "Layers": [{"Arn": layer}], "State": "Failed", "StateReason": "its image is gone",
+            },
+            "get_layer_version_by_arn": refused("ResourceNotFoundException", "GetLayerVersionByArn"),
+        }
+    )  # fmt: skip
+    session: Any = account
+    outputs = {"DataBucket": "data", "DataGenStateMachineArn": "arn:one", "DataProcStateMachineArn": "arn:two"}
+    found = {finding.what: finding for finding in readiness.of_stack(Stack(session, outputs))}
+    gone = found["layer gone"]
+    assert (gone.verdict, gone.told) == (WRONG, f"{layer} cannot be read (ResourceNotFoundException)")
+    assert "name it in LayerArn" in gone.way_out
+    assert found["functions"].verdict == WRONG
+    assert "Plan is Failed: its image is gone" in found["functions"].told
+    assert "Deploy the stack again" in found["functions"].way_out
 
 
 def test_a_region_without_layers_is_named() -> None:

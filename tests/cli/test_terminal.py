@@ -1,6 +1,7 @@
 """The result as a table for the terminal."""
 
 import io
+import os
 import re
 import sys
 from itertools import pairwise
@@ -163,3 +164,18 @@ def test_a_screen_without_the_signs(result: dict[str, Any], encoding: str, monke
 
 def test_a_screen_with_the_signs() -> None:
     assert not is_ascii(io.TextIOWrapper(io.BytesIO(), "utf-8"))
+
+
+def test_prose_breaks_between_words_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((24, 40)))
+    text = "ok      layer: arn:aws:a-very-long-name cannot be read"
+    show(text, hang=8)
+    assert capsys.readouterr().out == f"{text}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    show(text, hang=8)
+    show(text)
+    assert capsys.readouterr().out == (
+        "ok      layer:\n        arn:aws:a-very-long-name\n        cannot be read\n" + f"{text}\n"
+    )

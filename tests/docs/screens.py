@@ -10,7 +10,6 @@ It starts the embedded AWS that `montecarlo up` would, strict, and stops it in t
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -62,8 +61,8 @@ FILM = (
     "export june june.xlsx",
 )
 PROMPT, ROWS, LOANS = "$ ", 30, 10_000
-TYPING, READING, LONGEST, SHORTEST = 0.045, 2.5, 0.7, 0.12
-"""Seconds in the recording: for a letter, after a command, at most between two pictures, and at least."""
+TYPING, READING, LONGEST, SHORTEST = 0.045, 2.5, 8.0, 0.25
+"""Seconds in the recording: for a letter, after a command, at most of a command, and between two pictures."""
 
 
 def main() -> int:
@@ -116,7 +115,7 @@ def begin(name: str, folder: Path, environment: Mapping[str, str]) -> None:
         for line in started.stderr:
             if "simulating" in line:
                 break
-        started.send_signal(signal.SIGINT)
+        started.kill()
 
 
 def command(typed: str) -> list[str]:
@@ -165,11 +164,12 @@ def filmed(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[float
             now += 4 * TYPING
             yield now, terminal.shown()
         terminal.write("\n")
-        last, shown = 0.0, 0.0
-        for when, text in run(command(typed), folder, environment, 80):
+        written = list(run(command(typed), folder, environment, 80))
+        pace = min(1.0, LONGEST / written[-1][0])
+        began, shown = now, now
+        for when, text in written:
             terminal.write(text)
-            now += min(LONGEST, when - last)
-            last = when
+            now = began + pace * when
             if now - shown >= SHORTEST:
                 shown = now
                 yield now, hidden(terminal.shown(), folder)

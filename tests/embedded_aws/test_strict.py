@@ -144,6 +144,7 @@ READER = {
 }
 WRITER = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "data", "Prefix": "out"}}
 MAP = distributed({"Type": "Pass"}, ItemReader=READER, ResultWriter=WRITER)
+LAMBDA = ["LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionSucceeded"]
 CHILDREN = allow("states:StartExecution", arn="*")
 READ, WRITE = allow("s3:GetObject", "data/items.json"), allow("s3:PutObject", "data/out/*")
 
@@ -178,6 +179,41 @@ def test_a_state_machine_that_logs_needs_a_role_that_may(strict: Aws) -> None:
         run(strict, "logs", poor, {"Type": "Pass"}, loggingConfiguration=logging)
     rich = role(strict, "talkative", *(allow(action, arn="*") for action in LOG_DELIVERY))
     assert run(strict, "logs", rich, {"Type": "Pass"}, loggingConfiguration=logging)["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("state", "inside"),
+    [
+        (TASK, ["TaskStateEntered", *LAMBDA, "TaskStateExited"]),
+        (MAP, ["MapStateEntered", "MapRunStarted", "MapRunSucceeded", "MapStateExited"]),
+        (
+            {"Type": "Map", "ItemProcessor": {"StartAt": "Item", "States": {"Item": {**TASK, "End": True}}}},
+            [
+                *("MapStateEntered", "MapStateStarted", "MapIterationStarted", "TaskStateEntered", *LAMBDA),
+                *("TaskStateExited", "MapIterationSucceeded", "MapStateSucceeded", "MapStateExited"),
+            ],
+        ),
+    ],
+    ids=["task", "distributed", "inline"],
+)
+def test_a_history_has_the_events_of_aws(
+    strict: Aws, request: pytest.FixtureRequest, state: Any, inside: list[str]
+) -> None:
+    name = f"history-{request.node.callspec.id}"
+    everything = role(strict, name, CHILDREN, READ, WRITE, allow("lambda:InvokeFunction", arn=function_arn("s3")))
+    end = run(strict, name, everything, state, [1])
+    assert history(strict, end["executionArn"]) == ["ExecutionStarted", *inside, "ExecutionSucceeded"]
+    if state is MAP:
+        for child in children(strict, end, "SUCCEEDED"):
+            assert history(strict, child["executionArn"]) == [
+                *("ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"),
+            ]
+
+
+def history(aws: Aws, execution: str) -> list[str]:
+    events = aws.client("stepfunctions").get_execution_history(executionArn=execution)["events"]
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    return [event["type"] for event in events]
 
 
 def test_a_role_must_exist(strict: Aws) -> None:

@@ -1,0 +1,96 @@
+"""Ctrl-C while a run is watched: it asks whether to leave the run going, to cancel it or to watch on."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import simulation
+from cli.deployment import Stack
+from cli.execution import Execution
+from cli.main import main
+
+
+class States:
+    """Step Functions, of which a stop is remembered."""
+
+    def __init__(self) -> None:
+        self.stopped: list[str] = []
+
+    def stop_execution(self, cause: str, **_: Any) -> None:
+        self.stopped.append(cause)
+
+
+def interrupted(
+    answer: str | None, monkeypatch: pytest.MonkeyPatch, stays: bool = True
+) -> tuple[States, list[int], bool]:
+    """Watch a run, press Ctrl-C once, and answer; returns what was asked of AWS, the looks, and whether it ended."""
+    states, looks = States(), list[int]()
+
+    def watched(*_: Any) -> dict[str, Any]:
+        looks.append(1)
+        if len(looks) == 1:
+            raise KeyboardInterrupt
+        return {}
+
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: answer is not None, raising=False)
+    monkeypatch.setattr(simulation, "watched", watched)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: answer)
+    monkeypatch.setattr("cli.results.download", lambda *_, **__: [])
+    monkeypatch.setattr(simulation, "present", lambda _: None)
+    ending = simulation.Ending(Path("out"), Path("out-failed"), stays=stays)
+    stack = Stack(None, {})  # type: ignore[arg-type]
+    try:
+        simulation.finish(stack, Execution(states, "arn:x:june"), "june", ending)
+    except KeyboardInterrupt:
+        return states, looks, False
+    return states, looks, True
+
+
+def test_it_is_left_going(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    states, looks, ended = interrupted("l", monkeypatch)
+    assert (states.stopped, len(looks), ended) == ([], 1, False)
+    told = capsys.readouterr().err
+    assert "The run june goes on." in told
+    assert "watch june" in told
+    assert "cancel june" in told
+
+
+def test_it_is_cancelled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    states, looks, ended = interrupted("cancel", monkeypatch)
+    assert (states.stopped, len(looks), ended) == (["cancelled by the user"], 1, False)
+    assert "resume june" in capsys.readouterr().err
+
+
+def test_it_is_watched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    states, looks, ended = interrupted("w", monkeypatch)
+    assert (states.stopped, len(looks), ended) == ([], 2, True)
+
+
+def test_where_nobody_can_be_asked_it_is_left_going(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states, _, ended = interrupted(None, monkeypatch)
+    assert (states.stopped, ended) == ([], False)
+    assert "goes on" in capsys.readouterr().err
+
+
+def test_one_that_ends_with_the_command_is_not_asked_about(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states, _, ended = interrupted("l", monkeypatch, stays=False)
+    assert (states.stopped, ended) == ([], False)
+    assert "goes on" not in capsys.readouterr().err
+
+
+def test_a_command_that_is_interrupted_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.place.Place.find", interrupt)
+    assert main(["list"]) == 130
+    assert "interrupted" in capsys.readouterr().err
