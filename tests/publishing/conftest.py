@@ -61,10 +61,13 @@ class ConsoleStack:
     account: Account
     name: str
 
-    def create(self, template_url: str) -> None:
-        """Submit: nothing is given but the stack's name and a tick for roles."""
+    def create(self, template_url: str, **parameters: str) -> None:
+        """Submit: nothing is given but the stack's name, a tick for roles, and parameters if any."""
         self.account.client("cloudformation").create_stack(
-            StackName=self.name, TemplateURL=template_url, Capabilities=["CAPABILITY_IAM"]
+            StackName=self.name,
+            TemplateURL=template_url,
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
 
     def update(self, template_url: str, **parameters: str) -> None:

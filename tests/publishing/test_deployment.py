@@ -76,6 +76,20 @@ def test_both_state_machines_run_and_the_result_is_that_of_sam_to_the_last_bit(
     assert results[0]["versions"]["kernel"] == "compiled" or not CARRIED
 
 
+def test_the_file_of_the_stack_with_workers_makes_one_that_comes_to_the_same_and_goes(
+    account: Account, by_sam: ConsoleStack
+) -> None:
+    workers = ConsoleStack(account, "workers")
+    address = account.upload(console.self_contained("fargate"), "workers.yml")
+    workers.create(address, MaxWorkers="2", WorkerCores="1")
+    assert workers.wait() == "CREATE_COMPLETE", workers.failures()
+    assert workers.outputs.keys() == by_sam.outputs.keys() | {"ArtifactBucket"}
+    workers.generate(**PORTFOLIO)
+    assert figures(workers.simulate(**RUN)) == figures(by_sam.simulate(**RUN))
+    workers.delete()
+    assert workers.wait() == "DELETE_COMPLETE", workers.failures()
+
+
 def test_the_command_line_works_on_it_by_its_name(
     account: Account,
     one: ConsoleStack,
