@@ -133,7 +133,7 @@ class TestMapping:
     def test_a_column_that_the_file_lacks(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"Rate": "apr"}})
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 15"
+            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 17"
         ):
             read(csv_of(GOOD), mapping=mapping)
 
