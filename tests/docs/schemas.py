@@ -16,12 +16,17 @@ from montecarlo.portfolio.dates import LANGUAGES
 from montecarlo.portfolio.filters import COMPARED, LISTED
 from montecarlo.portfolio.mapping import CURRENCY, UNIT, origins_of
 from montecarlo.run import request
+from montecarlo.run.dimensions import MAX_DIMENSIONS
 from tests.docs.tables import MARKED, ROOT, rows
 
 Schema = dict[str, Any]
 FOLDER = ROOT / "schemas"
 LARGEST = 1.7976931348623157e308
 NOTE: Schema = {"description": "this schema, for editors; of no effect"}
+DIMENSION = Column("the dimension", "text", "", "never", "")
+# Beyond ASCII, the code asks for letters and digits.
+PART = r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}"
+"""The name of a segment, a sector or a dimension."""
 TEXT: Schema = {"type": "string"}
 FILLED: Schema = {"type": "string", "minLength": 1}
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
@@ -37,6 +42,7 @@ def mapping() -> Schema:
     """Where a lender's files keep the columns, and how they write them."""
     conditions = {name: _list(FILLED, minItems=1) for name in LISTED} | dict.fromkeys(COMPARED, NUMBER)
     patterns = {"anyOf": [FILLED, _list(FILLED)]}
+    dimension = _column(DIMENSION)
     decimal, thousands = {"const": ","}, {"const": "."}
     return _root(
         "Mapping of a portfolio's files",
@@ -71,6 +77,12 @@ def mapping() -> Schema:
                 **_object({"match": patterns, "ignore": patterns}),
                 "description": "which of the files of a folder, prefix or inventory are the portfolio's, by patterns",
             },
+            "dimensions": {
+                "type": "object",
+                "additionalProperties": dimension,
+                "description": "what a run may break its results down by, by name",
+            },
+            "region": {**dimension, "description": "whose values are the regions, in place of those of ZIP codes"},
             "columns": _object({column.name: _column(column) for column in COLUMNS}),
         },
     )
@@ -138,6 +150,8 @@ def model() -> Schema:
         kinds = {
             name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
         }
+        kinds |= {"sector": leaf({"anyOf": [_pattern(PART), {"type": "null"}]}, None)}
+        kinds |= {"basel_correlation": leaf({"type": "boolean"}, None)}
         return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
 
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
@@ -148,13 +162,26 @@ def model() -> Schema:
             "schema": {"const": parameters.SCHEMA},
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
+            "benchmark_rate": _pattern(PART),
+            "sector_correlations": {
+                "type": "object",
+                "propertyNames": _pattern(PART),
+                "additionalProperties": {
+                    "type": "object",
+                    "propertyNames": _pattern(PART),
+                    "additionalProperties": number("sector_correlations"),
+                },
+                "description": "those of two sectors' factors, each pair once",
+            },
             "scorecard": _object(scorecard),
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
                 "maxProperties": parameters.MAX_SEGMENTS,
-                # Beyond ASCII, the code asks for letters and digits.
-                "propertyNames": _pattern(r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}"),
-                "additionalProperties": {**segment({}), "required": [each.name for each in fields(parameters.Segment)]},
+                "propertyNames": _pattern(PART),
+                "additionalProperties": {
+                    **segment({}),
+                    "required": [each.name for each in fields(parameters.Segment) if each.default is MISSING],
+                },
             },
         },
     )
@@ -196,6 +223,9 @@ def run() -> Schema:
         "portfolio": FILLED,
         "target_measure": _pattern(rf"{'|'.join(request.TARGET_MEASURES)}|(?:var|es)_[0-9]+(?:\.[0-9]+)?"),
         "levels": levels,
+        "dimensions": _list(
+            {**_pattern(PART), "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS
+        ),
         "as_of": TEXT,
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},

@@ -161,7 +161,7 @@ def test_wrong_dimensions_are_refused_with_a_reason(wrong: dict[str, Any], messa
 
 
 def test_a_file_without_the_column_is_refused() -> None:
-    with pytest.raises(InvalidPortfolio, match="has no column 'Vintage', for the dimension Vintage"):
+    with pytest.raises(InvalidPortfolio, match="has no column 'Vintage' for the dimension Vintage"):
         run([numbered([("A", "X", 1.0)])], dimensions=["Vintage"])
 
 

@@ -69,7 +69,7 @@ def test_eight_dimensions_beside_the_region() -> None:
 
 
 def test_a_missing_region_and_wrong_names_are_refused() -> None:
-    with pytest.raises(InvalidPortfolio, match="has no column 'state', for the region"):
+    with pytest.raises(InvalidPortfolio, match="has no column 'state' for the region"):
         run(mapping={"region": "state"})
     with pytest.raises(InvalidInput, match="mapping of the dimension region"):
         ColumnMapping.parse({"region": {"scale": 2}})
