@@ -59,6 +59,10 @@ TOLD = {
 
 def _required(result: ResultView, kind: str) -> list[Html]:
     """Capital and provisions, under a heading."""
+    caption = (
+        "Basel IRB capital, and ECL over 12 months and over the loans' life. Small figures: RWA, and ECL, as a share of"
+        " the exposure."
+    )
     figures = [replace(figure, drawn="") for figure in (PART_CAPITAL, PART_TWELVE_MONTH, PART_LIFETIME)]
-    shown = parts_table(result, kind, figures, "Basel IRB capital, and ECL over 12 months and over the loans' life.")
+    shown = parts_table(result, kind, figures, caption)
     return [tag("h3", "Capital and provisions"), shown] if shown else []
