@@ -32,6 +32,7 @@ from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.tables import ModelTables
 from montecarlo.simulation import binary, compiled, kernel
 from montecarlo.simulation.binary import CompiledError
+from montecarlo.simulation.trials import Rows
 
 try:
     import pandas as pd
@@ -41,6 +42,12 @@ except ImportError:
 REFERENCE = "kernel, NumPy, 1 case"
 RAW_BYTES = 1 << 20
 COPIED_BYTES = 1 << 26
+
+VALUES = 10
+"""Of a dimension."""
+
+POINTS = (3, 16)
+"""Of the lattice of correlations: from 0.01 to 0.24."""
 
 Problem = tuple[LoanRisks, ModelTables, Scenarios]
 
@@ -69,7 +76,7 @@ def main() -> int:
     print(f"{options.loans:,} loans, {options.scenarios:,} scenarios; trials that default:", end=" ")
     print(", ".join(f"{name} {value:.2%}" for name, value in default_share.items()))
 
-    found = [*usual_ways(problems[-1]), *kernels(problems), *limits()]
+    found = [*usual_ways(problems[-1]), *kernels(problems), *brought(problems[1]), *limits()]
     times: dict[str, list[float]] = {way.name: [] for way in found}
     for turn in range(options.repeats):
         for way in found:
@@ -173,6 +180,28 @@ def kernels(problems: list[Problem]) -> list[Way]:
         )
         for kind, use in uses.items()
         for loans, tables, drawn in problems
+    ]
+
+
+def brought(problem: Problem) -> list[Way]:
+    """The kernel in C on what a portfolio or a request may bring: losses by dimension, and correlations by loan."""
+    if not compiled.load(None):
+        return []
+    loans, tables, drawn = problem
+    random = np.random.default_rng(SEED)
+    points = tables.sectors + random.integers(*POINTS, len(loans))
+    spread = replace(loans, loading=points.astype(np.int16))
+
+    def dimensions(count: int) -> Callable[[], kernel.Simulation]:
+        row = random.integers(0, VALUES, (count, len(loans))) + VALUES * np.arange(count)[:, None]
+        rows = Rows(row.astype(np.int32), VALUES * count)
+        return lambda: kernel.simulate(*problem, SEED, rows=rows)
+
+    trials = len(loans) * len(drawn)
+    return [
+        Way("C, 2 cases, 3 dimensions of 10", dimensions(3), trials),
+        Way("C, 2 cases, 8 dimensions of 10", dimensions(8), trials),
+        Way("C, 2 cases, correlations by loan", lambda: kernel.simulate(spread, tables, drawn, SEED), trials),
     ]
 
 

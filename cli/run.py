@@ -12,6 +12,9 @@ from cli.screen import be_quiet, show, warn
 
 DEFAULT_LOANS = 100_000
 
+COMMERCIAL = Path(__file__).resolve().parents[1] / "examples" / "commercial" / "request.json"
+"""What a run of the commercial book is asked for, unless the command line says otherwise."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add `run` to the command line."""
@@ -24,6 +27,13 @@ def run(
         int | None,
         typer.Option(
             parser=whole, metavar="N", help=f"generate a portfolio of so many loans (default {DEFAULT_LOANS:,})"
+        ),
+    ] = None,
+    book: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="generate this kind of loans: retail (default), or commercial, broken down by rating and more",
         ),
     ] = None,
     portfolio: Annotated[
@@ -132,8 +142,10 @@ def run(
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
 
-    if portfolio and (loans is not None or portfolio_seed is not None):
-        raise CommandError("give --portfolio or --loans, not both: --loans and --portfolio-seed generate a portfolio.")
+    if portfolio and (loans is not None or portfolio_seed is not None or book):
+        raise CommandError(
+            "give --portfolio or --loans, not both: --loans, --book and --portfolio-seed generate a portfolio."
+        )
     given: dict[str, Any] = {
         "run": name,
         "scenarios": scenarios,
@@ -156,8 +168,12 @@ def run(
         **request.cases(fed_rate or [], cases),
     }
     given = {field: value for field, value in given.items() if value is not None}
+    if book == "commercial":
+        given = {**(files.json_file(COMMERCIAL, "book") or {}), **given}
     understood, stress = request.checked(given)  # before anything is started, so that a mistake costs no time
-    generated = {"loans": DEFAULT_LOANS if loans is None else loans}
+    generated: dict[str, Any] = {"loans": DEFAULT_LOANS if loans is None else loans}
+    if book is not None:
+        generated["book"] = book
     if portfolio_seed is not None:
         generated["seed"] = portfolio_seed
     datagen_request(generated, {})

@@ -77,7 +77,8 @@ def check_free(stack: Stack, run: str) -> None:
 def generate(stack: Stack, request: Mapping[str, Any]) -> str:
     """A generated portfolio, made once for its size and seed; returns its manifest's key. Raises RunFailed."""
     seed = request.get("seed")
-    name = f"generated-{request['loans']}" + ("" if seed is None else f"-seed-{seed}")
+    kind = f"-{request['book']}" if "book" in request else ""
+    name = f"generated{kind}-{request['loans']}" + ("" if seed is None else f"-seed-{seed}")
     manifest = keys.portfolio_manifest(name)
     if history.read(stack, manifest) is None:
         wanted = {**request, "name": name}

@@ -22,12 +22,13 @@ from tests.docs.tables import MARKED, ROOT, rows
 Schema = dict[str, Any]
 FOLDER = ROOT / "schemas"
 LARGEST = 1.7976931348623157e308
-PART_PATTERN = r"^(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}$(?!\n)"
 NOTE: Schema = {"description": "this schema, for editors; of no effect"}
+DIMENSION = Column("the dimension", "text", "", "never", "")
+# Beyond ASCII, the code asks for letters and digits.
+PART = r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:[A-Za-z0-9_ .&()+/-]|[^\x00-\x7f]){0,39}"
+"""The name of a segment, a sector or a dimension."""
 TEXT: Schema = {"type": "string"}
 FILLED: Schema = {"type": "string", "minLength": 1}
-PART: Schema = {"type": "string", "pattern": PART_PATTERN}
-"""The name of a segment or a dimension; beyond ASCII, the code asks for letters and digits."""
 NUMBER: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
@@ -41,6 +42,7 @@ def mapping() -> Schema:
     """Where a lender's files keep the columns, and how they write them."""
     conditions = {name: _list(FILLED, minItems=1) for name in LISTED} | dict.fromkeys(COMPARED, NUMBER)
     patterns = {"anyOf": [FILLED, _list(FILLED)]}
+    dimension = _column(DIMENSION)
     decimal, thousands = {"const": ","}, {"const": "."}
     return _root(
         "Mapping of a portfolio's files",
@@ -75,14 +77,13 @@ def mapping() -> Schema:
                 **_object({"match": patterns, "ignore": patterns}),
                 "description": "which of the files of a folder, prefix or inventory are the portfolio's, by patterns",
             },
-            "columns": _object({column.name: _column(column) for column in COLUMNS}),
             "dimensions": {
                 "type": "object",
-                "additionalProperties": _column(
-                    Column("", "text", "", "never", "a dimension that results are told by")
-                ),
-                "description": "where the dimensions of a run come from that are no columns of that name",
+                "additionalProperties": dimension,
+                "description": "what a run may break its results down by, by name",
             },
+            "region": {**dimension, "description": "whose values are the regions, in place of those of ZIP codes"},
+            "columns": _object({column.name: _column(column) for column in COLUMNS}),
         },
     )
 
@@ -142,37 +143,45 @@ def model() -> Schema:
             allowed = {"anyOf": [{"const": 0}, {**allowed, "minimum": parameters.SMALLEST_VOLATILITY}]}
         if name == "annual_sales":
             allowed = {"anyOf": [{"type": "null"}, allowed]}
-        return leaf(allowed, source)
+        return leaf({"enum": list(capital.CLASSES)} if name == "exposure_class" else allowed, source)
 
     def segment(source: Mapping[str, Any]) -> Schema:
-        kinds: dict[str, Schema] = {
-            "exposure_class": {"enum": list(capital.CLASSES)},
-            "sector": {"anyOf": [{"type": "null"}, PART]},
-            "basel_correlation": {"type": "boolean"},
+        names = [each.name for each in fields(parameters.Segment)]
+        kinds = {
+            name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
         }
-        told = {
-            name: leaf(kinds[name], source.get(name)) if name in kinds else number(name, source.get(name))
-            for name in (each.name for each in fields(parameters.Segment))
-        }
-        return _object(told)
+        kinds |= {"sector": leaf({"anyOf": [_pattern(PART), {"type": "null"}]}, None)}
+        kinds |= {"basel_correlation": leaf({"type": "boolean"}, None)}
+        return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
 
-    pair = {"type": "object", "propertyNames": PART, "additionalProperties": number("sector_correlations")}
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
     top = ("base_fed_rate", "global_factor_share")
-    needed = [each.name for each in fields(parameters.Segment) if each.default is MISSING]
     return _root(
         "Parameters of the model",
         {
             "schema": {"const": parameters.SCHEMA},
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
+            "benchmark_rate": _pattern(PART),
+            "sector_correlations": {
+                "type": "object",
+                "propertyNames": _pattern(PART),
+                "additionalProperties": {
+                    "type": "object",
+                    "propertyNames": _pattern(PART),
+                    "additionalProperties": number("sector_correlations"),
+                },
+                "description": "those of two sectors' factors, each pair once",
+            },
             "scorecard": _object(scorecard),
-            "sector_correlations": {**pair, "additionalProperties": pair},
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
                 "maxProperties": parameters.MAX_SEGMENTS,
-                "propertyNames": PART,
-                "additionalProperties": {**segment({}), "required": needed},
+                "propertyNames": _pattern(PART),
+                "additionalProperties": {
+                    **segment({}),
+                    "required": [each.name for each in fields(parameters.Segment) if each.default is MISSING],
+                },
             },
         },
     )
@@ -214,8 +223,10 @@ def run() -> Schema:
         "portfolio": FILLED,
         "target_measure": _pattern(rf"{'|'.join(request.TARGET_MEASURES)}|(?:var|es)_[0-9]+(?:\.[0-9]+)?"),
         "levels": levels,
+        "dimensions": _list(
+            {**_pattern(PART), "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS
+        ),
         "as_of": TEXT,
-        "dimensions": _list({**PART, "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS),
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
         **{name: {"$ref": f"{name}.schema.json"} for name in ("mapping", "parameters", "cases")},

@@ -38,8 +38,9 @@ def without_nulls(document: dict[str, Any]) -> dict[str, Any]:
 
 MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "does not tell year and month|as_of must be a date|half a character|at most three decimals|must be one of ul"
-    "|must be an object of numbers by segment|is no name for a|must be a name such as|is there twice"
-    "|segments with the defaults|sectors, more than|pair of two sectors once|no factors have these correlations"
+    "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
+    "|sectors, more than|pair of two sectors once|no factors have these correlations|positive semidefinite"
+    "|must be the name of a rate|must be a name"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
 
@@ -53,6 +54,8 @@ FULL: dict[str, list[Any]] = {
             "missing": ["NA"],
             "filter": {"a": {"in": ["b"], "above": 1, "missing": False}, "c": {"not_in": ["d"], "at_most": 2.5}},
             "files": {"match": "*.csv", "ignore": ["a*"]},
+            "dimensions": {"Rating": {"from": "r", "values": {"1": "A"}}, "Vintage": "year"},
+            "region": {"from": "land", "values": {"BY": "Bayern"}},
             "columns": {
                 "AccountID": {"join": ["a", "b"], "separator": "/"},
                 "Rate": {"from": "r", "unit": ["%", "p.a."], "scale": 1.5},
@@ -70,7 +73,8 @@ FULL: dict[str, list[Any]] = {
         parameters.load(None).to_json(),
         {"segments": {"Neu 1": parameters.load(None).to_json()["segments"]["mortgage"]}, "scorecard": {"age": 1},
          "sector_correlations": {"a": {"b": 0.25, "c": {"value": 0.5}}}},
-        {"segments": {"auto": {"sector": "cars", "basel_correlation": True}}},
+        {"segments": {"auto": {"sector": "a"}, "mortgage": {"basel_correlation": True, "sector": None}},
+         "sector_correlations": {"a": {"b": 0.5, "mortgage": -0.1}}, "benchmark_rate": "3-month Euribor"},
     ],
     "cases": [json.loads((ROOT / "examples/stress/cases.json").read_text(encoding="utf-8"))],
     "request": [
@@ -79,6 +83,7 @@ FULL: dict[str, list[Any]] = {
          "as_of": "2026-01-31", "mapping": {"currency": "EUR"}, "parameters": {"base_fed_rate": 1}, "Comment": "x",
          "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True,
          "dimensions": ["branch", "RateType"]},
+        json.loads((ROOT / "examples/commercial/request.json").read_text(encoding="utf-8")),
     ],
 }  # fmt: skip
 

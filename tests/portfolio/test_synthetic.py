@@ -134,11 +134,11 @@ def test_zip_codes_lie_where_people_live() -> None:
 
 
 def test_normal_deviates_and_the_exponential() -> None:
-    normal = np.concatenate([synthetic._Bits(1, block).normal() for block in range(50)])
+    normal = np.concatenate([synthetic.Bits(1, block).normal() for block in range(50)])
     assert normal.mean() == pytest.approx(0, abs=0.01)
     assert normal.std() == pytest.approx(1, abs=0.01)
     x = np.linspace(-4, 4, 101)
-    assert synthetic._exp(x) == pytest.approx(np.exp(x), rel=0.003)
+    assert synthetic.exp(x) == pytest.approx(np.exp(x), rel=0.003)
 
 
 def test_the_schema_has_the_portfolios_columns() -> None:

@@ -20,6 +20,9 @@ SCHEMA = 1
 MAX_ASSET_CORRELATION = 0.95
 """Above it the fixed-point scale of `normal` could overflow; no published correlation comes near."""
 
+BENCHMARK_RATE = "Federal Funds rate"
+"""What cases differ in, unless a parameter names another rate."""
+
 SMALLEST_VOLATILITY = 0.01
 """Of an LGD that is drawn at all: below it, the Beta distribution is a point for every purpose but arithmetic."""
 
@@ -69,6 +72,7 @@ class Parameters:
     """One validated parameter set.
 
     sector_correlations: those of two sectors' factors, each pair once; of other pairs it is `global_factor_share`.
+    benchmark_rate: what the report calls the rate that cases differ in, and that `base_fed_rate` is today.
     """
 
     name: str
@@ -77,12 +81,14 @@ class Parameters:
     scorecard: Scorecard
     segments: dict[str, Segment]
     sector_correlations: dict[str, dict[str, float]] = field(default_factory=dict)
+    benchmark_rate: str = BENCHMARK_RATE
 
     def to_json(self) -> dict[str, Any]:
         """The same shape as the file, values only, and without what is optional and was not given."""
         values = {"schema": SCHEMA, **asdict(self)}
-        if not self.sector_correlations:
-            del values["sector_correlations"]
+        for name, nothing in {"sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE}.items():
+            if values[name] == nothing:
+                del values[name]
         for segment in values["segments"].values():
             for name in [name for name, nothing in _OPTIONAL.items() if segment[name] == nothing]:
                 del segment[name]
@@ -169,11 +175,20 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
         scorecard=Scorecard(**{key: _number(scorecard, key, base and base.scorecard, "scorecard.") for key in names}),
         segments=_segments(document.get("segments", {}), base.segments if base else {}),
         sector_correlations=_correlations(document.get("sector_correlations", {})),
+        benchmark_rate=_rate_name(document.get("benchmark_rate", base.benchmark_rate if base else BENCHMARK_RATE)),
     )
     if len(parameters.sectors) > MAX_SEGMENTS:
         raise InvalidInput(f"parameters: there are {len(parameters.sectors)} sectors, more than {MAX_SEGMENTS}.")
     factors.mixing(parameters.sectors, parameters.global_factor_share, parameters.sector_correlations)
     return parameters
+
+
+def _rate_name(given: object) -> str:
+    if not isinstance(given, str) or not _SEGMENT_NAME.fullmatch(given):
+        raise InvalidInput(
+            f"parameters: benchmark_rate must be the name of a rate such as '3-month Euribor', not {shown(given)}."
+        )
+    return given
 
 
 def _correlations(given: object) -> dict[str, dict[str, float]]:

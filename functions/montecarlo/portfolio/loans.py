@@ -22,7 +22,7 @@ from montecarlo.portfolio.cells import as_text, days, numbers
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
 from montecarlo.portfolio.dates import parse_date, whole_months
 from montecarlo.portfolio.dialect import Dialect
-from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -159,7 +159,7 @@ def _parse(
             numbers[column.name] = _check_number(column, array, origin, table.dialect, checks)
         elif column.kind == "date":
             age = _check_age(array, origin, as_of, checks)
-        elif column.name == "ZipCode":
+        elif column.name == "ZipCode" and REGIONS not in table.dimensions:  # which take their place
             region = _regions(as_text(array))
         elif column.name == "RateType":
             floating = _check_choice(column, array, ("fixed", "floating"), DEFAULT_RATE_TYPE, checks) == 1

@@ -27,6 +27,10 @@ DIMENSION = "dimension "
 """Stands before a dimension's name where it is a column among the portfolio's."""
 
 
+REGIONS = "regions"
+"""The dimension that takes the place of the regions of ZIP codes."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where one column of the portfolio comes from: columns of the file, a constant, the row's number, or others."""
@@ -72,12 +76,13 @@ class ColumnMapping:
 
     JSON, all keys optional::
 
-        {"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>},
+        {"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>}, "region": <origin>,
          "as_of": "YYYY-MM-DD", "currency": "USD",
          "dialect": {"delimiter": ";", "quote": "\\"", "encoding": "cp1252", "decimal": ",", "thousands": "."},
          "missing": ["NA"], "filter": {<column of the file>: <condition>}, "files": {"match": "*.csv", "ignore": [...]}}
 
-    Dimensions are what a run may break its results down by, as_of is the date the data was taken, currency the ISO
+    Dimensions are what a run may break its results down by, the values of the region are the regions in place of those
+    of ZIP codes, as_of is the date the data was taken, currency the ISO
     4217 code of all amounts, `missing` are texts that mean an empty cell. An origin is the name of a column of the
     file, or one of::
 
@@ -111,7 +116,7 @@ class ColumnMapping:
         dimensions: names of those to read. One that the document does not tell of is the portfolio's column of that
         name, or else the file's.
         """
-        known = {"$schema", "columns", "dimensions", "as_of", "currency", "dialect", "missing", "filter", "files"}
+        known = {"$schema", "columns", "dimensions", "region", "as_of", "currency", *_OF_FILES}
         given = _object({} if document is None else document, "mapping", known)
         dialect = _parse_dialect(given.get("dialect", {}))
         columns = _object(given.get("columns", {}), "mapping columns", COLUMN)
@@ -121,6 +126,9 @@ class ColumnMapping:
             _text(name, "name of a dimension"): _parse_origin(_dimension(name), told[name], dialect.decimal)
             for name in told
         }
+        if "region" in given:
+            named[REGIONS] = _parse_origin(_dimension("region"), given["region"], dialect.decimal)
+            dimensions = (REGIONS, *dimensions)
         return cls(
             origins,
             _parse_as_of(given.get("as_of")),
@@ -139,6 +147,11 @@ class ColumnMapping:
         return self.origins.get(column) or Origin((column,))
 
     @property
+    def names_regions(self) -> bool:
+        """Whether regions are the values of a column, and not those of ZIP codes."""
+        return REGIONS in self.dimensions
+
+    @property
     def numbers_rows(self) -> bool:
         """Whether AccountIDs are row numbers alone, so that a second file would repeat those of the first."""
         account = self.origin("AccountID")
@@ -146,6 +159,7 @@ class ColumnMapping:
 
 
 _READ = ("format", "language", "values", "default")
+_OF_FILES = ("dialect", "missing", "filter", "files")
 ORIGINS: Mapping[str, tuple[str, ...]] = {
     "from": ("from", "scale", "unit", *_READ),
     "constant": ("constant",),

@@ -21,7 +21,7 @@ from montecarlo.portfolio.cells import as_text, decoded, is_text, plain, without
 from montecarlo.portfolio.columns import COLUMN, COLUMNS
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
-from montecarlo.portfolio.mapping import DIMENSION, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 
 
@@ -81,6 +81,9 @@ def read_rows(
     return RawRows((pa.table(columns),), (name,), np.zeros(len(number), np.int32), number, rejects, filtered)
 
 
+_WHERE = ": name one of the file's, or say where it is in the mapping."
+
+
 def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[str, str]:
     """Check that a file with these columns can be used. Raises InvalidPortfolio naming the file and what it lacks.
 
@@ -93,7 +96,7 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
     ]
     named += [(each.column, ", which the mapping names in its filter.") for each in mapping.conditions]
     named += [
-        (wanted, f" for the dimension {dimension}: name one of the file's, or say where it is in the mapping.")
+        (wanted, f" for {'the region' if dimension == REGIONS else f'the dimension {dimension}'}{_WHERE}")
         for dimension, origin in mapping.dimensions.items()
         for wanted in origin.columns
     ]
@@ -104,7 +107,9 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
     missing = [
         column.name
         for column in COLUMNS
-        if column.name not in available and column.is_needed("PD" in available, "EAD" in available)
+        if column.name not in available
+        and not (column.name == "ZipCode" and mapping.names_regions)
+        and column.is_needed("PD" in available, "EAD" in available)
     ]
     if missing:
         raise InvalidPortfolio(

@@ -13,6 +13,7 @@ Imports numpy, pyarrow and this room only.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -125,23 +126,40 @@ _SCHEMA = pa.schema(
 
 def generate(first: int, count: int, seed: int, as_of: date) -> pa.Table:
     """Loans ``first .. first + count - 1`` of the portfolio of `seed` (0 to 2**64 - 1), as held on `as_of`."""
+    return blocks_of(_generate_block, _SCHEMA, first, count, seed, as_of)
+
+
+def blocks_of(
+    generate_block: Callable[[int, int, np.datetime64], pa.Table],
+    schema: pa.Schema,
+    first: int,
+    count: int,
+    seed: int,
+    as_of: date,
+) -> pa.Table:
+    """Loans ``first .. first + count - 1``, cut from the blocks that hold them."""
     blocks = range(first // BLOCK_LOANS, -(-(first + count) // BLOCK_LOANS)) if count else ()
-    tables = [_generate_block(block, seed, np.datetime64(as_of, "D")) for block in blocks]
-    table = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
+    tables = [generate_block(block, seed, np.datetime64(as_of, "D")) for block in blocks]
+    table = pa.concat_tables(tables) if tables else schema.empty_table()
     return table.slice(first % BLOCK_LOANS, count).combine_chunks()
 
 
 def to_csv(table: pa.Table) -> bytes:
-    """CSV with a header; money and rates with two decimals."""
+    """CSV with a header; money and rates with two decimals, PDs and LGDs with four."""
     buffer = io.BytesIO()
-    in_cents = [pc.cast(c, pa.decimal128(18, 2)) if pa.types.is_floating(c.type) else c for c in table.columns]
+    in_cents = [
+        pc.cast(table[name], pa.decimal128(18, 4 if name in ("PD", "LGD") else 2))
+        if pa.types.is_floating(table[name].type)
+        else table[name]
+        for name in table.column_names
+    ]
     options = pa_csv.WriteOptions(quoting_style="needed")
     pa_csv.write_csv(pa.table(in_cents, table.column_names), buffer, options)
     return buffer.getvalue()
 
 
 def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
-    bits = _Bits(seed, block)
+    bits = Bits(seed, block)
     product = bits.choice([product.share for product in PRODUCTS])
     quality = bits.normal()  # of the borrower: higher is worse, which shows in rate and burden alike
     size = bits.normal()
@@ -157,9 +175,9 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     rate = _lognormal([p.rate for p in PRODUCTS], product, 0.9 * quality + 0.4359 * bits.normal())
     longer = (term - _of_each(product, [_mean(p.terms) for p in PRODUCTS])) / 12
     rate = rate + longer * _of_each(product, [p.rate_per_year for p in PRODUCTS])
-    rate = _to_cents(np.maximum(rate, _of_each(product, [p.rate[2] for p in PRODUCTS])))
+    rate = to_cents(np.maximum(rate, _of_each(product, [p.rate[2] for p in PRODUCTS])))
     monthly = rate / 1200
-    payment = _to_cents(amount * annuity(monthly, term))
+    payment = to_cents(amount * annuity(monthly, term))
 
     spread = _of_each(product, [p.amount[1] for p in PRODUCTS])
     noise = 0.4 * quality + 0.9165 * bits.normal()
@@ -171,13 +189,13 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     days = np.floor(recent * recent * (oldest - 1) * 30).astype(np.int64)
     origination = as_of - days.astype("timedelta64[D]")
     age = whole_months(origination, as_of)
-    balance = _to_cents(amount * owed_share(monthly, term, age))
+    balance = to_cents(amount * owed_share(monthly, term, age))
 
     floating = bits.uniform() < _of_each(product, [p.floating_share for p in PRODUCTS])
     index = block * BLOCK_LOANS + np.arange(BLOCK_LOANS)
     columns = [
-        _numbered("LN-", index, 10),
-        _numbered("", _draw_zip(bits), 5),
+        numbered("LN-", index, 10),
+        numbered("", draw_zip(bits), 5),
         rate,
         payment,
         amount,
@@ -193,13 +211,14 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     )
 
 
-class _Bits:
+class Bits:
     """The random bits of one block: one draw of each kind is an array of BLOCK_LOANS."""
 
     def __init__(self, seed: int, block: int) -> None:
         self._philox = np.random.Philox(key=np.array([seed, block], np.uint64))
 
     def words(self) -> Words:
+        """64 bits each."""
         return np.asarray(self._philox.random_raw(BLOCK_LOANS))
 
     def uniform(self) -> Floats:
@@ -220,7 +239,8 @@ class _Bits:
         return np.searchsorted(bounds[:-1] / bounds[-1], self.uniform(), side="right").astype(np.int64)
 
 
-def _draw_zip(bits: _Bits) -> Ints:
+def draw_zip(bits: Bits) -> Ints:
+    """A ZIP code for each loan, by the states' residents."""
     state = bits.choice([residents for _, residents, _, _ in ZIP_PREFIXES])
     low, high = (np.array([row[i] for row in ZIP_PREFIXES], np.int64)[state] for i in (2, 3))
     within: Ints = np.floor(bits.uniform() * (high - low + 1) * 100).astype(np.int64)
@@ -240,18 +260,20 @@ def _lognormal(
 ) -> Floats:
     """median * exp(spread * normal + shift) by each product's shape, held between its least and its most."""
     median, spread, least, most = (_of_each(product, [shape[i] for shape in shapes]) for i in range(4))
-    return np.clip(median * _exp(spread * normal + shift), least, most)
+    return np.clip(median * exp(spread * normal + shift), least, most)
 
 
-def _exp(x: Floats) -> Floats:
+def exp(x: Floats) -> Floats:
     """exp(x) as (1 + x/4096)**4096: near enough for made-up data, and the same on every CPU."""
     return growth(x / 4096, np.full(len(x), 4096))
 
 
-def _to_cents(value: Floats) -> Floats:
+def to_cents(value: Floats) -> Floats:
+    """Rounded to two decimals."""
     return np.rint(value * 100) / 100
 
 
-def _numbered(prefix: str, number: Ints, digits: int) -> pa.Array:
+def numbered(prefix: str, number: Ints, digits: int) -> pa.Array:
+    """Texts of a prefix and a number with leading zeros."""
     text = pc.utf8_lpad(pc.cast(pa.array(number), pa.string()), digits, "0")
     return pc.binary_join_element_wise(prefix, text, "") if prefix else text

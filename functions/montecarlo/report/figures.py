@@ -106,7 +106,7 @@ LIFETIME_ECL = Measure("ECL, lifetime (stage 2, CECL)", ("ecl", "lifetime"), sho
 def measures_of(cases: Sequence[CaseView]) -> list[Measure]:
     """The measures of the loss distribution that at least one case has, in the order of the table."""
     measures = [
-        FED_RATE,
+        *rate_measure(cases),
         Measure("Mean probability of default", ("mean_pd",), "share", "Mean PD"),
         EXPECTED_LOSS,
         Measure("Unexpected loss (UL)", ("ul",), short="UL"),
@@ -116,6 +116,12 @@ def measures_of(cases: Sequence[CaseView]) -> list[Measure]:
         Measure("Worst scenario", ("worst",), short="Worst"),
     ]
     return known(measures, cases)
+
+
+def rate_measure(cases: Sequence[CaseView]) -> list[Measure]:
+    """The rate that the cases differ in, by its name."""
+    names = {case.rate_name for case in cases} - {FED_RATE.label}
+    return [replace(FED_RATE, label=name, short=name) for name in names] or [FED_RATE]
 
 
 LEVEL_NAMES = {
@@ -178,7 +184,7 @@ def case_title(case: CaseView) -> str:
 
 
 def case_rate(case: CaseView) -> str:
-    """The Federal Funds rate, or nothing."""
+    """The benchmark rate, or nothing."""
     rate = FED_RATE.value(case)
     return "" if rate is None else FED_RATE.text(rate, UNITS[-1])
 

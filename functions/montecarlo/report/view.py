@@ -1,4 +1,4 @@
-"""result.json, parsed once into what the report and the terminal show. Imports errors, document and words.
+"""result.json, parsed once into what the report and the terminal show. Imports errors, a default, document and words.
 
 A result may come from an older or later version of schema 1: any key may be missing or null, which reads as None or
 empty, and others may be there. A value of another type than the schema's is damage and refused.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from montecarlo.errors import InvalidResult
+from montecarlo.model.parameters import BENCHMARK_RATE
 from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, wrong
 from montecarlo.report.words import MISSING, Currency
 
@@ -94,6 +95,7 @@ class PartLosses:
 class CaseView:
     """One case of the result, e.g. base or stressed. `index` picks its colour; the others are compared with case 0.
 
+    rate_name: what the rate is called that the cases differ in.
     probit_shift: what the case adds to the default thresholds of each segment's loans, in probits; None in results
     that do not tell.
     further: numbers that a later version adds. effective_sizes: numbers of scenarios by level in percent, or "all".
@@ -102,6 +104,7 @@ class CaseView:
 
     name: str
     index: int
+    rate_name: str
     probit_shift: Mapping[str, float] | None
     figures: Mapping[Path, Figure]
     el_check: ElCheck | None
@@ -168,7 +171,10 @@ class DimensionView:
 
 @dataclass(frozen=True)
 class PortfolioView:
-    """Which portfolio it was and what it holds."""
+    """Which portfolio it was and what it holds.
+
+    regions_told: None where regions are those of ZIP codes, else as `DimensionView.told`, of a column's values.
+    """
 
     source: str | None
     as_of: str | None
@@ -176,6 +182,7 @@ class PortfolioView:
     borrowers: BorrowersView | None
     segments: Mapping[str, Holding]
     regions: Mapping[str, Holding]
+    regions_told: str | None
     dimensions: Mapping[str, DimensionView]
 
 
@@ -289,6 +296,7 @@ class ResultView:
             )
         sampling, waves = root.child("sampling"), root.child("waves")
         seed = root.number("seed")
+        rate_name = root.child("parameters").text("benchmark_rate") or BENCHMARK_RATE
         level = f"{root.number('contribution_level') or CONTRIBUTION_LEVEL:g}"
         return cls(
             run=root.text("run") or "",
@@ -298,7 +306,8 @@ class ResultView:
             currency=currency_of(root),
             contribution_level=level,
             cases=[
-                case_view(name, index, node, level) for index, (name, node) in enumerate(root.child("cases").children())
+                case_view(name, index, node, level, rate_name)
+                for index, (name, node) in enumerate(root.child("cases").children())
             ],
             portfolio=portfolio_view(root.child("portfolio")),
             rows=RowCounts(
@@ -335,7 +344,7 @@ def currency_of(result: Node) -> Currency:
     return Currency(code or "USD")
 
 
-def case_view(name: str, index: int, case: Node, contribution_level: str) -> CaseView:
+def case_view(name: str, index: int, case: Node, contribution_level: str, rate_name: str) -> CaseView:
     """One of the cases."""
     paths: list[Path] = [(key,) for key in SINGLE]
     paths += [(key, level) for key in BY_LEVEL for level in case.child(key).value if LEVEL.fullmatch(level)]
@@ -352,6 +361,7 @@ def case_view(name: str, index: int, case: Node, contribution_level: str) -> Cas
     return CaseView(
         name,
         index,
+        rate_name,
         shifts_of(case) if "probit_shift" in case.value else None,
         figures,
         el_check_of(case) if "el_check" in case.value else None,
@@ -455,6 +465,7 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
         borrowers_of(portfolio.child("borrowers")) if "borrowers" in portfolio.value else None,
         holdings(portfolio.child("segments")),
         holdings(portfolio.child("regions")),
+        portfolio.text("regions_told"),
         {
             name: DimensionView(found.text("told"), holdings(found.child("values")))
             for name, found in portfolio.child("dimensions").children()

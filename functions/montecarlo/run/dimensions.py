@@ -38,7 +38,7 @@ NONE, OTHER = "not given", "other"
 
 def tracked(dimensions: int) -> int:
     """How many values of each of so many dimensions are told apart: 512 of one, 64 of each of eight."""
-    return TRACKED // dimensions
+    return TRACKED // min(dimensions, MAX_DIMENSIONS)  # one more where the mapping names regions
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,16 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store, StoredObject
 
 HEADS_AT_ONCE = 32
+
+Book = Literal["retail", "commercial"]
+"""What is generated: `portfolio.synthetic`'s loans, or `portfolio.commercial`'s."""
+BOOKS: tuple[Book, ...] = get_args(Book)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Part:
     seed: int
     format: Literal["parquet", "csv"]
     as_of: str
+    book: Book = "retail"
 
     @property
     def key(self) -> str:
@@ -37,7 +42,8 @@ class Part:
     @property
     def metadata(self) -> dict[str, str]:
         """What its object is put with."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        told = {name: value for name, value in asdict(self).items() if (name, value) != ("book", "retail")}
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         return {"portfolio": self.name, "part": digest}
 
 

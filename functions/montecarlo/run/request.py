@@ -11,6 +11,7 @@ from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
 from montecarlo.run.dimensions import MAX_DIMENSIONS
+from montecarlo.run.parts import BOOKS, Book
 
 MAX_CASES = 16
 
@@ -98,7 +99,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class DatagenRequest:
-    """One portfolio to generate: `loans` loans as of the date `as_of`, in files of `part_loans`.
+    """One portfolio to generate: `loans` loans of a `book` as of the date `as_of`, in files of `part_loans`.
 
     `replace`: whether another generated portfolio of this name gives way; files that were not generated never do.
     """
@@ -106,6 +107,7 @@ class DatagenRequest:
     name: str = "default"
     loans: int = 500_000
     seed: int = 42
+    book: Book = "retail"
     format: Literal["parquet", "csv"] = "parquet"
     part_loans: int = 50_000
     max_concurrency: int = 40
@@ -206,6 +208,8 @@ def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Da
     check_name("name", values["name"])
     if values["format"] not in ("parquet", "csv"):
         raise InvalidInput(f"format must be parquet or csv, not {values['format']!r}.")
+    if values["book"] not in BOOKS:
+        raise InvalidInput(f"book must be {' or '.join(BOOKS)}, not {values['book']!r}.")
     _check_date("as_of", values["as_of"])
     _check_flag("replace", values["replace"])
     return DatagenRequest(**values)

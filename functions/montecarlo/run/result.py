@@ -13,6 +13,7 @@ from montecarlo.model import concentration, sums
 from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
+from montecarlo.portfolio.mapping import REGIONS as OWN_REGIONS
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import plausibility
 from montecarlo.run.borrowers import Borrowers
@@ -57,8 +58,10 @@ def build(
     segments, regions = total.segments.totals(plan.sample), total.regions.totals(plan.sample)
     sampling_error = _sampling_error(segments, plan.sample) * _clustering(total, borrowers)
     segment_names = list(plan.parameters.segments)
-    named = {name: found.named() for name, found in zip(plan.dimensions, total.dimensions, strict=True)}
+    found = dict(zip(plan.columns.dimensions, total.dimensions, strict=True))
+    named = {name: each.named() for name, each in found.items()}
     further = {name: (breakdown.totals(plan.sample), parts) for name, (parts, breakdown) in named.items()}
+    regions, region_names = further.pop(OWN_REGIONS, (regions, REGIONS))
     pd_sums = sums.exact(total.pd_sum)
     cases = {}
     for c, case in enumerate(plan.cases):
@@ -83,7 +86,7 @@ def build(
             "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
             "segments": _parts(plan, segments, segment_names, c, sample),
-            "regions": _parts(plan, regions, REGIONS, c, sample),
+            "regions": _parts(plan, regions, region_names, c, sample),
             **_if_any("dimensions", {name: _parts(plan, *of, c, sample) for name, of in further.items()}),
         }
     return {
@@ -105,13 +108,11 @@ def build(
             "concentration": _concentration(segments, regions, plan.sample),
             **({} if borrowers is None else {"borrowers": _borrowers(borrowers, segments, plan.sample)}),
             "segments": _holdings(segments, segment_names),
-            "regions": _holdings(regions, REGIONS),
+            "regions": _holdings(regions, region_names),
+            **({"regions_told": found[OWN_REGIONS].told} if OWN_REGIONS in found else {}),
             **_if_any(
                 "dimensions",
-                {
-                    name: {"told": found.told, "values": _holdings(*further[name])}
-                    for name, found in zip(plan.dimensions, total.dimensions, strict=True)
-                },
+                {name: {"told": found[name].told, "values": _holdings(*of)} for name, of in further.items()},
             ),
         },
         "loans": _rows(plan, total),

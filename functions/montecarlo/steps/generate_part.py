@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from montecarlo.errors import InvalidInput
-from montecarlo.portfolio import synthetic
+from montecarlo.portfolio import commercial, synthetic
 from montecarlo.run.parts import Part, heads, is_made_by_datagen
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage.parquet import to_parquet
@@ -14,7 +14,7 @@ from montecarlo.storage.store import OCTETS, Overtaken, Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"name", "part", "first", "count", "seed", "format", "as_of"}, an item of parts.json -> {"part", "key",
+    """{"name", "part", "first", "count", "seed", "format", "as_of", "book"}, an item of parts.json -> {"part", "key",
     "loans"}.
     """
     part = read_event(Part, event)
@@ -27,7 +27,8 @@ def generate_part(part: Part, store: Store) -> str:
     The file of an earlier attempt is left as it is; one that was generated for another portfolio of this name gives
     way. Raises InvalidInput for a file that datagen did not make.
     """
-    table = synthetic.generate(part.first, part.count, part.seed, date.fromisoformat(part.as_of))
+    book = commercial if part.book == "commercial" else synthetic
+    table = book.generate(part.first, part.count, part.seed, date.fromisoformat(part.as_of))
     data = encode(table, part.format)
     etag = None
     while True:

@@ -46,7 +46,7 @@ def plan_parts(request: DatagenRequest, store: Store) -> str:
 
 def _plan_parts(request: DatagenRequest, store: Store) -> str:
     key = keys.portfolio_parts(request.name)
-    whole = Part(request.name, 0, 0, request.part_loans, request.seed, request.format, request.as_of)
+    whole = Part(request.name, 0, 0, request.part_loans, request.seed, request.format, request.as_of, request.book)
     parts = deal(request.name, whole, request.loans)
     earlier, etag = _earlier(request.name, store)
     found = {item.key for item in store.list(keys.portfolio(request.name))}
@@ -97,7 +97,7 @@ def _made_by_datagen(name: str, earlier: Sequence[Part], found: Set[str], store:
 
 def _difference(there: Sequence[Part], here: Sequence[Part]) -> str:
     """In which respect two portfolios differ, in words."""
-    for name in ("seed", "format", "as_of"):
+    for name in ("book", "seed", "format", "as_of"):
         before, now = (getattr(parts[0], name) for parts in (there, here))
         if before != now:
             return f"another {name} ({before}, not {now})"

@@ -11,6 +11,7 @@ from montecarlo.report.sections.tables import (
     PART_LIFETIME,
     PART_TWELVE_MONTH,
     part_es,
+    part_name,
     part_var,
     parts_table,
 )
@@ -37,11 +38,12 @@ def breakdown_section(result: ResultView, kind: str) -> Html:
     if not expected and not in_tail:
         return Html()
     tail = [tag("h3", "Contributions to the tail"), in_tail] if in_tail else []
-    heading = {"segments": "Losses by segment", "regions": "Losses by ZIP region"}.get(kind, f"Losses by {kind}")
+    name = part_name(result, kind)
     dimension = result.portfolio.dimensions.get(kind)
+    told = dimension.told if dimension else result.portfolio.regions_told if kind == "regions" else None
     return section(
-        heading,
-        *([tag("p", TOLD[dimension.told])] if dimension and dimension.told in TOLD else []),
+        f"Losses by {name if dimension or name.startswith('ZIP') else name.lower()}",
+        *([tag("p", TOLD[told])] if told in TOLD else []),
         *([legend(cases, "bar"), expected] if expected else []),
         *tail,
         *(_required(result, kind) if dimension else []),
@@ -57,6 +59,10 @@ TOLD = {
 
 def _required(result: ResultView, kind: str) -> list[Html]:
     """Capital and provisions, under a heading."""
+    caption = (
+        "Basel IRB capital, and ECL over 12 months and over the loans' life. Small figures: RWA, and ECL, as a share of"
+        " the exposure."
+    )
     figures = [replace(figure, drawn="") for figure in (PART_CAPITAL, PART_TWELVE_MONTH, PART_LIFETIME)]
-    shown = parts_table(result, kind, figures, "Basel IRB capital, and ECL over 12 months and over the loans' life.")
+    shown = parts_table(result, kind, figures, caption)
     return [tag("h3", "Capital and provisions"), shown] if shown else []

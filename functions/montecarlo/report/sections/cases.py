@@ -12,7 +12,7 @@ EXAMPLE = 0.01
 
 
 def cases_section(result: ResultView) -> Html:
-    """The Federal Funds rate of each case and what it adds to the loans' probability of default."""
+    """The benchmark rate of each case and what it adds to the loans' probability of default."""
     if not result.cases:
         return Html()
     rows, largest = [], 0.0
@@ -22,12 +22,13 @@ def cases_section(result: ResultView) -> Html:
         told = ", ".join(f"{humanise(segment)} {shift:+.2f}" for segment, shift in shifts.items())
         none = MISSING if case.probit_shift is None else "none"
         rows.append([case_title(case), case_rate(case) or MISSING, told or none])
+    rate = result.cases[0].rate_name
     note = (
-        "The first case is the reference. In the others, payments of floating-rate loans follow the Federal Funds rate,"
+        f"The first case is the reference. In the others, payments of floating-rate loans follow the {rate},"
         " and default thresholds move by each segment's sensitivity to it, and by the case's own shift, in probits."
     )
     if largest > 0:
         shifted = NormalDist().cdf(NormalDist().inv_cdf(EXAMPLE) + largest)
         note += f" A shift of {largest:+.2f} turns a PD of {percent(EXAMPLE)} into one of {percent(shifted)}."
-    head = ["Case", "Federal Funds rate", "Shift of the default threshold by segment"]
+    head = ["Case", rate, "Shift of the default threshold by segment"]
     return section("Cases", tag("p", note), tag("div", table("What each case assumes.", head, rows), class_="record"))

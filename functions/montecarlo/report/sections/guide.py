@@ -36,7 +36,7 @@ DEFINITIONS = (
     ),
     (
         "Cases",
-        "All cases use the same random numbers, so their difference is the effect of the Federal Funds rate and what"
+        "All cases use the same random numbers, so their difference is the effect of the benchmark rate and what"
         " else a case assumes, and chance has little part in it.",
     ),
     (

@@ -39,7 +39,7 @@ def headline(result: ResultView) -> Html:
         for case in others:
             where = f"in the case {case_label(case)}"
             if case.name == "stressed" and case_rate(case):
-                where = f"after a shock of the Federal Funds rate to {case_rate(case)}"
+                where = f"after a shock of the {case.rate_name} to {case_rate(case)}"
             words += ["; ", where, ", ", strong(case, EXPECTED_LOSS), " and ", strong(case, tail)]
     return tag("p", *words, ".", class_="headline")
 

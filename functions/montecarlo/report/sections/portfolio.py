@@ -2,6 +2,7 @@
 
 from montecarlo.report.figures import row_equation, sum_or_none
 from montecarlo.report.markup import Html, section, table, tag
+from montecarlo.report.sections.tables import by_zip_code
 from montecarlo.report.view import ResultView, RowCounts
 from montecarlo.report.words import MISSING, count, percent
 
@@ -35,7 +36,11 @@ def concentration_table(result: ResultView) -> Html:
         ("By loan", portfolio.concentration.by_loan, result.rows.simulated),
         *by_borrower,
         ("By segment", portfolio.concentration.by_segment, len(portfolio.segments) or None),
-        ("By ZIP region", portfolio.concentration.by_region, len(portfolio.regions) or None),
+        (
+            f"By {'ZIP region' if by_zip_code(result) else 'region'}",
+            portfolio.concentration.by_region,
+            len(portfolio.regions) or None,
+        ),
     )
     rows = []
     for title, index, parts in kinds:

@@ -68,8 +68,16 @@ class PartFigure:
         return self.measure is not None and any(case.figure(self.measure.path).inapplicable for case in cases)
 
 
-KINDS = {"segments": "Segment", "regions": "ZIP region"}
-"""What a part is called in a column's head; a value of a dimension by the dimension's name."""
+def by_zip_code(result: ResultView) -> bool:
+    """Whether regions are those of ZIP codes, and not the values of a column."""
+    return result.portfolio.regions_told is None
+
+
+def part_name(result: ResultView, kind: str) -> str:
+    """What a segment, region or value is called in a column's head."""
+    region = "ZIP region" if by_zip_code(result) else "Region"
+    return {"segments": "Segment", "regions": region}.get(kind, kind)
+
 
 PART_EL = PartFigure("el", "EL", share=1.0, drawn="EL compared")
 PART_CAPITAL = PartFigure("capital", "capital", share=RISK_WEIGHT_FACTOR, drawn="Capital compared")
@@ -94,6 +102,7 @@ class Parts:
     kind: str
     holdings: Mapping[str, Holding]
     by_case: Sequence[Mapping[str, PartLosses]]
+    by_zip_code: bool = False
 
     @classmethod
     def of(cls, result: ResultView, kind: str) -> "Parts":
@@ -103,12 +112,12 @@ class Parts:
             return cls(kind, found.values, [case.dimensions.get(kind, {}) for case in cases])
         if kind == "segments":
             return cls(kind, result.portfolio.segments, [case.segments for case in cases])
-        return cls(kind, result.portfolio.regions, [case.regions for case in cases])
+        return cls(kind, result.portfolio.regions, [case.regions for case in cases], by_zip_code(result))
 
     def names(self) -> list[str]:
         """Of all parts: in the result's order, regions in that of their digits, unknown ones last."""
         names = list(dict.fromkeys(name for group in (self.holdings, *self.by_case) for name in group))
-        if self.kind == "regions":
+        if self.by_zip_code:
             names.sort(key=lambda name: REGIONS.index(name) if name in REGIONS else len(REGIONS))
         return names
 
@@ -122,8 +131,8 @@ class Parts:
 
     def label(self, name: str) -> Html:
         """A part's name; a region's digit with its states."""
-        states = REGION_LABELS.get(name) if self.kind == "regions" else None
-        if self.kind not in KINDS:
+        states = REGION_LABELS.get(name) if self.by_zip_code else None
+        if self.kind != "segments" and not self.by_zip_code:
             return joined([name])
         return joined([f"{name}xxxx", tag("small", states)]) if states else joined([humanise(name)])
 
@@ -175,7 +184,7 @@ def parts_table(
                 cells.append(tag("td", bars(cases, sums, max(values)) if charted else Html(), class_="bars"))
         return cells
 
-    head: list[str] = [KINDS.get(kind, kind), *(["Loans"] if loans else []), "Exposure"]
+    head: list[str] = [part_name(result, kind), *(["Loans"] if loans else []), "Exposure"]
     for figure in known:
         head += [f"{case_title(case)} {figure.title}" for case in cases]
         if figure.drawn:
