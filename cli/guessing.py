@@ -4,6 +4,7 @@ By name first, then by what the cells hold: a column whose cells cannot be what 
 numpy, pyarrow and the portfolio's room.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -78,6 +79,9 @@ _ANYWHERE = frozenset(("N/A", "n/a", "#N/A", "NULL", "NaN"))
 
 YEARS = ("years", "year", "yrs", "yr", "jahre", "jahr", "ans", "a\u00f1os", "anni")
 CURRENCIES = {"\u20ac": "EUR", "$": "USD", "\u00a3": "GBP", "eur": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF"}
+
+STATUS = ("status", "loanstatus", "accountstatus", "kreditstatus", "vertragsstatus")
+MOST_STATES = 12
 
 ENOUGH = 0.9
 """The share of a column's cells that must be what the column wants."""
@@ -154,6 +158,13 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
             "no column tells the Payment: it is computed as that of level payments over the LoanTerm at the Rate."
         )
     found.columns = {column.name: found.columns[column.name] for column in COLUMNS if column.name in found.columns}
+    for name in [name for name in file.cells if _plain(name) in STATUS and name not in taken]:
+        values = sorted(set(_texts(file.cells[name])))
+        if 1 < len(values) <= MOST_STATES:
+            found.doubts.append(
+                f"{name!r} holds {', '.join(map(repr, values))}: if some of these are no loans any more, leave them "
+                f'out with "filter": {{{json.dumps(name, ensure_ascii=False)}: {{"in": [...]}}}}.'
+            )
     has_pd, has_ead = "PD" in found.columns, "EAD" in found.columns
     needed = [column.name for column in COLUMNS if column.is_needed(has_pd, has_ead)]
     found.lacks = [name for name in needed if name not in found.columns]

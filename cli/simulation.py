@@ -126,6 +126,8 @@ def present(ending: Ending) -> None:
     if told := precision(result):
         show(told)
     show(f"\nReport:  {there / 'report.html'}")
+    if filtered := result.rows.filtered:
+        show(f"Left out by the mapping's filter: {filtered:,.0f} of {result.rows.read or 0:,.0f} rows.")
     rejected = result.rows.rejected
     show(
         f"Results: {there / 'result.json'}, loans/, losses.parquet, segments.parquet"

@@ -54,7 +54,7 @@ FULL: dict[str, list[Any]] = {
             "missing": ["NA"],
             "filter": {"a": {"in": ["b"], "above": 1, "missing": False}, "c": {"not_in": ["d"], "at_most": 2.5}},
             "files": {"match": "*.csv", "ignore": ["a*"]},
-            "dimensions": {"Rating": {"from": "r", "values": {"1": "A"}}, "Vintage": {"join": ["y", "q"]}, "Branch": "b"},
+            "dimensions": {"Rating": {"from": "r", "values": {"1": "A"}}, "Vintage": {"join": ["y", "q"]}, "B": "b"},
             "region": {"from": "land", "values": {"BY": "Bayern"}},
             "columns": {
                 "AccountID": {"join": ["a", "b"], "separator": "/"},
