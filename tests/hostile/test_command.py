@@ -96,6 +96,7 @@ KEYS = st.sampled_from(
         *("columns", "AccountID", "Rate", "PD", "from", "constant", "row_number", "scale", "format", "values", "add"),
         *("fed_rate", "probit_shift", "personal", "auto", "severe", "base", "segments", "lgd", "value", "source"),
         *("base_fed_rate", "global_factor_share", "scorecard", "asset_correlation", "dialect", "files"),
+        *("sector", "sector_correlations", "benchmark_rate", "dimensions", "region"),
     ]
 )
 JSON = st.recursive(
