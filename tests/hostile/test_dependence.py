@@ -108,6 +108,7 @@ def test_wrong_cells_are_rejected(row: tuple[str, ...], reason: str) -> None:
         ({"a": {"b": 0.9, "c": 0.9}, "b": {"c": -0.9}}, "positive semidefinite"),
         ({"a": {"b": -1}, "b": {"c": -1}, "c": {"a": -1}}, "positive semidefinite"),
         ([], "sector_correlations must be an object"),
+        ({"Auto": {"b": 0.1}}, "the sector auto is there twice: capitals make no difference"),
     ],
 )
 def test_correlations_that_no_factors_have_are_refused(given: Any, message: str) -> None:

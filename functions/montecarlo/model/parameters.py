@@ -179,6 +179,10 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
     )
     if len(parameters.sectors) > MAX_SEGMENTS:
         raise InvalidInput(f"parameters: there are {len(parameters.sectors)} sectors, more than {MAX_SEGMENTS}.")
+    lower = [name.lower() for name in parameters.sectors]
+    for name in parameters.sectors:
+        if lower.count(name.lower()) > 1:
+            raise InvalidInput(f"parameters: the sector {name} is there twice: capitals make no difference.")
     factors.mixing(parameters.sectors, parameters.global_factor_share, parameters.sector_correlations)
     return parameters
 
