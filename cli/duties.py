@@ -34,6 +34,7 @@ STEPS = {
     ),
     "WriteManifest": Touched(
         reads=("portfolios/*/parts.json", "portfolios/*/part-*"),
+        lists=("portfolios/*/",),
         writes=("portfolios/*/manifest.json",),
     ),
     "Plan": Touched(

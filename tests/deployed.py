@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from cli import main, place
-from cli.deployment import Stack, deploy
+from cli.deployment import Stack, deployed
 from cli.execution import Execution
 from embedded_aws import server
 from embedded_aws.profile import STRICT
@@ -82,7 +82,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
 
 @pytest.fixture(scope="session")
 def cloud(aws: server.Server) -> Cloud:
-    return Cloud(deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log"))
+    return Cloud(deployed(aws))
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ def test_what_is_deployed_is_not_deployed_again_until_the_sources_change(
     cloud: Cloud, aws: server.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployments = []
+    made_from = Path(aws.data_dir) / "deployed-from"
+    before = made_from.read_text()
 
     def deploy(*_: object) -> Stack:
         deployments.append(1)
@@ -65,4 +67,4 @@ def test_what_is_deployed_is_not_deployed_again_until_the_sources_change(
     monkeypatch.setattr("cli.deployment._sources_digest", lambda: "another")
     deployed(aws)
     assert len(deployments) == 2
-    (Path(aws.data_dir) / "deployed-from").unlink()
+    made_from.write_text(before)
