@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ministack.core import lambda_runtime
+from ministack.core.responses import get_account_id
 from ministack.services import lambda_svc
 
 from embedded_aws import gate, permissions
@@ -234,9 +235,10 @@ def presigned_code_url(name: str) -> str:
 
 
 def get_layer_version_by_arn(arn: str) -> Any:
-    """GetLayerVersionByArn. A layer that is not stored here is empty: the interpreter has its packages, see above."""
+    """GetLayerVersionByArn. A layer that others publish is empty here: the interpreter has its packages, see above."""
     response = _get_layer_version_by_arn(arn)
-    if response[0] != 404 and json.loads(response[2]).get("Content", {}).get("Location"):
+    stored = response[0] == 200 and json.loads(response[2]).get("Content", {}).get("Location")
+    if stored or arn.split(":")[4:5] == [get_account_id()]:
         return response
     digest = base64.b64encode(hashlib.sha256(EMPTY_ARCHIVE).digest()).decode()
     content = {"Location": presigned_code_url(ELSEWHERE), "CodeSha256": digest, "CodeSize": len(EMPTY_ARCHIVE)}

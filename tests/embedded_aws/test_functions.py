@@ -1,14 +1,20 @@
 """Python functions behave as on Lambda."""
 
+import base64
+import hashlib
 import io
 import json
 import sys
+import urllib.error
+import urllib.request
 import zipfile
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.embedded_aws.application import Application, Aws, deploy
+from embedded_aws import server
+from tests.embedded_aws.application import Application, Aws, create_function, deploy
 
 
 def invoke(aws: Aws, function: str, event: Any) -> dict[str, Any]:
@@ -81,3 +87,26 @@ def test_nested_stacks_resolve_regions_and_keep_attributes_over_an_update(applic
     assert deploy(aws, Greeting="good evening") == before
     answer = json.load(invoke(aws, before["ChunkArn"], {"value": 8, "run": "direct"})["Payload"])
     assert answer["greeting"] == "good evening"
+
+
+def test_code_can_be_downloaded_by_whoever_was_given_its_address(aws: Aws) -> None:
+    arn = create_function(aws, "downloaded", "def handler(event, context): return 1\n")
+    found = aws.client("lambda").get_function(FunctionName=arn)
+    address, digest = found["Code"]["Location"], found["Configuration"]["CodeSha256"]
+    with urllib.request.urlopen(address) as answer:
+        assert base64.b64encode(hashlib.sha256(answer.read()).digest()).decode() == digest
+    for wrong in (address.split("?")[0], address.replace("downloaded", "another"), address[:-1]):
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(wrong)
+
+
+def test_a_layer_that_others_publish_is_empty_and_one_of_ones_own_is_there_or_not(aws: Aws) -> None:
+    client = aws.client("lambda")
+    of_others = "arn:aws:lambda:us-east-1:336392948345:layer:AWSSDKPandas-Python313-Arm64:16"
+    content = client.get_layer_version_by_arn(Arn=of_others)["Content"]
+    with urllib.request.urlopen(content["Location"]) as answer:
+        data = answer.read()
+    assert base64.b64encode(hashlib.sha256(data).digest()).decode() == content["CodeSha256"]
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == []
+    with pytest.raises(ClientError):
+        client.get_layer_version_by_arn(Arn=f"arn:aws:lambda:us-east-1:{server.ACCOUNT_ID}:layer:gone:7")
