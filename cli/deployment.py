@@ -77,8 +77,8 @@ def connect(name: str, profile: str | None, region: str | None) -> Stack:
     SAM and the console make a stack of CloudFormation, whose outputs say what is where; Terraform names its state
     machines after the stack. Raises DeploymentError where there is neither.
     """
-    session = boto3.Session(profile_name=profile, region_name=region)
-    if session.region_name is None:
+    session = boto3.Session(profile_name=profile, region_name=region or None)
+    if not session.region_name:
         raise DeploymentError("no Region is set: give --region, or set AWS_REGION.")
     stack = Stack(session, {}, None, name)
     outputs = _of_cloudformation(stack) or _of_terraform(stack)

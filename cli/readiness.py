@@ -54,8 +54,8 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
     """The user's own. Raises CommandError where no Region is set."""
     settings = botocore.session.Session(profile=profile)
     settings.set_default_client_config(Config(retries={"mode": "adaptive", "total_max_attempts": 10}))  # IAM is slow
-    made = boto3.Session(botocore_session=settings, region_name=region)
-    if made.region_name is None:
+    made = boto3.Session(botocore_session=settings, region_name=region or None)
+    if not made.region_name:
         raise CommandError("no Region is set: give --region, or set AWS_REGION.")
     return made
 
