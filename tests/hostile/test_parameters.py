@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named(path: tuple[str, ...], wrong: Any) -> None:
 
 
 def test_a_value_alone_is_no_parameter_set() -> None:
-    with pytest.raises(InvalidInput, match="'value' is unknown; here one may give \\$schema, schema, name, base_fed_rate"):
+    with pytest.raises(InvalidInput, match=r"'value' is unknown; here one may give \$schema, schema, name, base"):
         load({"value": 5})
 
 
