@@ -59,10 +59,11 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     exported = (folder / "csv" / "loans.csv").read_text().splitlines()
     assert len(exported) == LOANS + 1
 
-    # Cancelled while another command watches it, which says so.
+    # Cancelled while another command watches it, which says so. It takes some seconds: a chunk after the other.
+    slow = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 200, "--concurrency", 1)
     watching: list[tuple[int, str, str]] = []
     runner = threading.Thread(
-        target=lambda: watching.append(montecarlo("run", *request, "--name", "cut", "--out", folder / "cut"))
+        target=lambda: watching.append(montecarlo("run", *slow, "--name", "cut", "--out", folder / "cut"))
     )
     runner.start()
     deadline = time.monotonic() + 60
