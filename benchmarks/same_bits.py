@@ -7,7 +7,7 @@ its own handlers, functions/<state>.py, in a process of its own, one state after
 with its own .venv where it has one, and otherwise with this interpreter. Both use the embedded AWS's S3 of this
 checkout. Compared are result.json (what a run took and the versions that ran it excepted), losses.parquet,
 segments.parquet, every file of loans/ and of rejects/, and the generated portfolios. Ends with status 1 where a bit
-differs, and names what differs.
+differs or a figure is gone, and names it; a figure that only this checkout has is counted as new.
 
 Needs the `test` extra, for the real loans.
 """
@@ -196,6 +196,8 @@ class Comparison:
     numbers: int
     """Values behind the figures: a column has one for each row."""
     different: list[str]
+    new: int = 0
+    """Figures that only this checkout has."""
 
 
 def compare(name: str, here: Mapping[str, bytes], there: Mapping[str, bytes]) -> Comparison:
@@ -203,9 +205,9 @@ def compare(name: str, here: Mapping[str, bytes], there: Mapping[str, bytes]) ->
     ours = dict(figure for key, data in sorted(here.items()) for figure in figures(key, data))
     theirs = dict(figure for key, data in sorted(there.items()) for figure in figures(key, data))
     different = [place for place in sorted(ours.keys() & theirs.keys()) if ours[place] != theirs[place]]
-    different += [f"{place} is only in one checkout" for place in sorted(ours.keys() ^ theirs.keys())]
+    different += [f"{place} is only in the other checkout" for place in sorted(theirs.keys() - ours.keys())]
     numbers = sum(len(value[1]) if isinstance(value, tuple) else 1 for value in ours.values())
-    return Comparison(name, len(ours), numbers, different)
+    return Comparison(name, len(ours), numbers, different, len(ours.keys() - theirs.keys()))
 
 
 def comparisons(s3: Any, ours: Checkout, theirs: Checkout, names: Sequence[str]) -> Iterator[Comparison]:
@@ -262,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             aws.stop()
     for one in found:
         verdict = "the same" if not one.different else f"{len(one.different)} DIFFERENT"
+        verdict += f", {one.new} new" if one.new else ""
         print(f"{one.name:24} {one.figures:7,} figures and columns, {one.numbers:9,} values: {verdict}")
         for place in one.different[:10]:
             print(f"    {place}")
