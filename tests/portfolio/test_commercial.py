@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.run import COMMERCIAL
 from montecarlo.errors import InvalidInput
 from montecarlo.model.parameters import load
 from montecarlo.portfolio import commercial, synthetic
 from montecarlo.run.request import datagen_request
 from tests.memory_run import MemoryHost, generate, simulate
+
+COMMERCIAL = Path(__file__).resolve().parents[2] / "examples" / "commercial" / "request.json"
+"""What `montecarlo run --book commercial` asks for."""
 
 AS_OF = date(2026, 1, 1)
 BOOK = commercial.generate(0, 20_000, 42, AS_OF)
