@@ -126,10 +126,13 @@ def watch(
     region: Region = None,
 ) -> None:
     """Watch a run to its end and bring its results to a folder."""
-    from cli import simulation
+    from cli import history, simulation
 
     ending = _ending(run, out, quiet, json)
     there = Place(stack, profile, region).find()
+    if not history.under_way(there, run) and history.find(there, run).state == "done":
+        simulation.bring(there, run, ending, f"The run {run} is done already.\n")
+        return
     going = _under_way(there, run)
     simulation.finish(there, going[0], run, ending)
 

@@ -108,11 +108,19 @@ def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None
                 for line in results.rejected(ending.failed):
                     say(line)
             raise _explained(failure, run) from None
+    bring(stack, run, ending, f"Simulated in {time.monotonic() - started:.1f} s.\n")
+
+
+def bring(stack: Stack, run: str, ending: Ending, said: str) -> None:
+    """Bring the results of a run that is done to the folder, and print them.
+
+    Raises CommandError with where the results are if the folder does not take them.
+    """
     try:
         results.download(stack, run, ending.out)
     except CommandError as error:
         raise CommandError(f"{error} {_kept(stack, run, ending)}") from None
-    say(f"Simulated in {time.monotonic() - started:.1f} s.\n")
+    say(said)
     present(ending)
 
 

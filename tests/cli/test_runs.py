@@ -44,6 +44,12 @@ def test_a_run_is_cancelled_and_resumed(cloud: Cloud, montecarlo: Montecarlo, tm
     assert len(todo) == LOANS // REQUEST["chunk_loans"] - done
     assert figures(json.loads((tmp_path / "out" / "result.json").read_text())) == figures(undisturbed)
 
+    status, out, err = montecarlo("watch", "cancelled", "--out", tmp_path / "watched")
+    assert status == 0, err
+    assert "The run cancelled is done already." in err
+    assert "Economic capital" in out
+    assert (tmp_path / "watched" / "result.json").read_bytes() == (tmp_path / "out" / "result.json").read_bytes()
+
     status, _, err = montecarlo("cancel", "cancelled")
     assert status == 2
     assert "is not under way: it is done" in err
