@@ -19,8 +19,11 @@ run: setup  ## simulate a portfolio on the embedded AWS: LOANS= SCENARIOS= PORTF
 	  $(if $(LOANS),--loans $(LOANS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(PORTFOLIO),--portfolio "$(PORTFOLIO)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(OUT),--out "$(OUT)")
 
+# One more than there are CPUs, as tests often wait for an embedded AWS; each may take 2 GB.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
+
 test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI checks
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills
 	SOAK=$(or $(SOAK),100) $(BIN)/pytest -s

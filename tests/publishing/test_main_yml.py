@@ -38,6 +38,10 @@ def template(text: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def carried(template: dict[str, Any]) -> dict[str, bytes]:
+    return carried_by(template)
+
+
+def carried_by(template: dict[str, Any]) -> dict[str, bytes]:
     """The objects that the publisher makes of a template, by key; their hashes are checked as it checks them."""
     made: dict[str, bytes] = {}
 
@@ -164,12 +168,14 @@ def test_the_state_machines_are_the_committed_ones(stack: str, carried: dict[str
 
 
 @pytest.fixture(scope="module")
-def nested_templates(carried: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the nested templates as CloudFormation will read them."""
+def nested_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the nested templates of all stacks, as CloudFormation will read them."""
     folder = tmp_path_factory.mktemp("nested")
-    for key, content in carried.items():
-        if key.endswith(".yaml"):
-            (folder / key).write_bytes(content)
+    for stack in STACKS:
+        template = templates.read((console.PROJECT / "cloudformation" / stack / "main.yml").read_text(encoding="utf-8"))
+        for key, content in carried_by(template).items():
+            if key.endswith(".yaml"):
+                (folder / key).write_bytes(content)  # what two stacks share has one key
     return folder
 
 

@@ -12,9 +12,9 @@ from tests.deployed import Cloud
 
 @pytest.fixture(scope="session")
 def portfolio(cloud: Cloud) -> str:
-    """100,000 generated loans."""
-    cloud.generate(name="hundred-thousand", loans=100_000)
-    return "portfolios/hundred-thousand/"
+    """60,000 generated loans: more than a chunk holds by default."""
+    cloud.generate(name="sixty-thousand", loans=60_000)
+    return "portfolios/sixty-thousand/"
 
 
 @pytest.fixture

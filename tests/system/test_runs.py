@@ -75,7 +75,7 @@ def test_parts_and_formats_do_not_change_a_digit(cloud: Cloud, portfolio: str) -
 
     With plain Monte Carlo: scenarios aimed at the tail are aimed by a sample that depends on the files.
     """
-    cloud.generate(name="csv", loans=100_000, part_loans=8_000, format="csv")
+    cloud.generate(name="csv", loans=60_000, part_loans=8_000, format="csv")
     keys = [key for key in cloud.keys("portfolios/csv/") if key.endswith(".csv")]
     for key in keys[:-1]:
         cloud.upload(key.replace("portfolios/csv/", "portfolios/mixed/"), cloud.read(key))
@@ -107,7 +107,7 @@ def test_results_by_loan_add_up(cloud: Cloud, portfolio: str, reference: dict[st
     tables = [pq.read_table(io.BytesIO(cloud.read(key))) for key in cloud.keys(f"runs/{result['run']}/loans/")]
     loans = pa.concat_tables(tables)
     base = reference["cases"]["base"]
-    assert loans.num_rows == len(set(loans["AccountID"].to_pylist())) == 100_000
+    assert loans.num_rows == len(set(loans["AccountID"].to_pylist())) == 60_000
     assert sum(loans["Exposure"].to_numpy()) == pytest.approx(result["exposure"])
     assert sum(loans["ExpectedLoss_base"].to_numpy()) == pytest.approx(base["el"], abs=0.01)
     simulated = loans["DefaultFrequency_base"].to_numpy() * loans["LossAtDefault"].to_numpy()
@@ -162,7 +162,7 @@ def test_a_sample_is_scaled_and_says_so(cloud: Cloud, portfolio: str, reference:
     results = [cloud.simulate(portfolio, scenarios=1_000, sample=10, chunk_loans=chunk) for chunk in (50_000, 9_000)]
     assert figures(results[0]) == figures(results[1])
     result, counts = results[0], results[0]["loans"]
-    assert counts["read"] == 100_000 == counts["simulated"] + counts["not_sampled"]
+    assert counts["read"] == 60_000 == counts["simulated"] + counts["not_sampled"]
     assert counts["simulated"] == pytest.approx(10_000, abs=4 * 95)
     error = result["sampling"]["relative_error"]
     assert 0.005 < error < 0.1
