@@ -60,7 +60,7 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     assert len(exported) == LOANS + 1
 
     # Cancelled while another command watches it, which says so. It takes some seconds: a chunk after the other.
-    slow = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 200, "--concurrency", 1)
+    slow = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 100, "--concurrency", 1)
     watching: list[tuple[int, str, str]] = []
     runner = threading.Thread(
         target=lambda: watching.append(montecarlo("run", *slow, "--name", "cut", "--out", folder / "cut"))
@@ -68,7 +68,7 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     runner.start()
     deadline = time.monotonic() + 60
     while main(["cancel", "cut"]) and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(0.05)
     runner.join(60)
     assert watching
     assert watching[0][0] == 1
