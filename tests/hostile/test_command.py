@@ -126,7 +126,7 @@ def test_any_content_of_any_file_ends_cleanly(option: str, content: bytes) -> No
 
 
 @given(BYTES)
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
 def test_any_event_ends_cleanly(content: bytes) -> None:
     Path("event.json").write_bytes(content)
     assert ended("invoke", "Plan", "event.json")[0] == main.WRONG
@@ -179,6 +179,7 @@ def test_several_rates_follow_one_option() -> None:
     assert seen == [[6.0, -1.0, 8.5, 9.0]]
 
 
+@settings(max_examples=500)
 @given(st.text())
 def test_nothing_printed_steers_the_terminal(text: str) -> None:
     shown = screen.printable(text)

@@ -85,7 +85,7 @@ def test_anything_in_the_place_of_any_parameter(path: tuple[str, ...], value: An
     check(at(path, value))
 
 
-@settings(max_examples=300)
+@settings(max_examples=700)
 @given(TEXTS, st.fixed_dictionaries(dict.fromkeys(DEFAULTS["segments"]["personal"], SCALARS)))
 def test_any_new_segment(name: str, segment: dict[str, Any]) -> None:
     check({"segments": {name: segment}})

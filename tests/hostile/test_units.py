@@ -62,7 +62,7 @@ def test_the_error_of_sampling_loans_does_not_vanish_with_small_amounts() -> Non
     assert result["sampling"]["relative_error"] == pytest.approx(expected, rel=1e-3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=800)
 @given(st.floats(1e-4, 1e6), st.floats(1e-4, 1.0), st.floats(1e-6, 1.0), st.integers(1, 3))
 def test_rounding_that_matters_is_always_refused(ead: float, lgd: float, pd: float, count: int) -> None:
     some = loans(count=count, ead=ead, lgd=lgd, pd=pd)

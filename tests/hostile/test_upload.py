@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli import CommandError, files, request
@@ -108,6 +108,7 @@ def test_files_that_cannot_be_part_of_a_portfolio_are_named(portfolio: Path, nam
         files.portfolio_files(portfolio)
 
 
+@settings(max_examples=500)
 @given(st.lists(st.floats(-5, 30), min_size=2, max_size=8))
 def test_every_rate_is_a_case_of_its_own_or_refused(rates: list[float]) -> None:
     if len(set(rates)) < len(rates):
