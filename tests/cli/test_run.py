@@ -28,6 +28,19 @@ def test_it_ends_with_the_table_and_the_report(cloud: Cloud, montecarlo: Monteca
     assert pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum() == pytest.approx(1, abs=0.01)
 
 
+def test_the_commercial_book(montecarlo: Montecarlo, tmp_path: Path) -> None:
+    status, out, err = montecarlo(
+        "run", "--book", "commercial", "--loans", 600, "--scenarios", 200, "--name", "book", "--out", tmp_path / "out"
+    )
+    assert status == 0, err
+    assert "600 read = 600 simulated" in out
+    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert {"Rating", "Branch", "Sector"} <= result["cases"]["base"]["dimensions"].keys()
+    assert result["portfolio"]["borrowers"]["number"] < 400
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("Rating", "Branch", "Largest borrowers"))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
