@@ -80,6 +80,14 @@ _ANYWHERE = frozenset(("N/A", "n/a", "#N/A", "NULL", "NaN"))
 YEARS = ("years", "year", "yrs", "yr", "jahre", "jahr", "ans", "a\u00f1os", "anni")
 CURRENCIES = {"\u20ac": "EUR", "$": "USD", "\u00a3": "GBP", "eur": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF"}
 
+_MEANT = {
+    **dict.fromkeys(("%", "% p.a.", "% p. a.", "%p.a.", "percent", "prozent", "pct"), "%"),
+    **dict.fromkeys(("months", "month", "monate", "monat", "mon", "mths", "mois", "meses", "mesi"), "months"),
+    **dict.fromkeys(YEARS, "years"),
+    **CURRENCIES,
+}
+"""Units that are known, by their spelling."""
+
 STATUS = ("status", "loanstatus", "accountstatus", "kreditstatus", "vertragsstatus")
 MOST_STATES = 12
 
@@ -176,7 +184,7 @@ def _spelled(table: pa.Table, found: Proposal) -> _File:
     """The cells with what is missing as null; how numbers are spelled goes into the proposal."""
     cells = {name: table[name].combine_chunks() for name in table.column_names}
     texts = {name: array for name, array in cells.items() if pa.types.is_string(array.type)}
-    units = {name: unit for name, array in texts.items() if (unit := _units(array))}
+    units = {name: unit for name, array in texts.items() if (unit := _units(name, array, found.doubts))}
     found.dialect = _spelling(found.dialect, texts, units, found.doubts)
     missing: set[str] = set()
     for name, array in texts.items():
@@ -200,13 +208,29 @@ def _spelled(table: pa.Table, found: Proposal) -> _File:
 _AROUND = re.compile(r"([^\d+\-.,]*?)[ \u00a0]*([+-]?\d[\d.,'\u2019 \u00a0\u202f_]*?)[ \u00a0]*([^\d+\-.,'][^\d]*)?")
 
 
-def _units(array: pa.Array) -> tuple[str, ...]:
-    """What stands beside the numbers of a column of texts, if nearly all are numbers with some of the same few."""
+def _units(name: str, array: pa.Array, doubts: list[str]) -> tuple[str, ...]:
+    """What stands beside the numbers of a column of texts, if nearly all are numbers with spellings of one known unit.
+
+    Anything else beside numbers may be a magnitude, a sign, or several units: such cells are not read as if it were not
+    there, but left to be told of.
+    """
     distinct = [text for text in array.unique().to_pylist() if text is not None and text not in MISSING]
     found = [(match[1].strip(), (match[3] or "").strip()) for text in distinct if (match := _AROUND.fullmatch(text))]
     beside = dict.fromkeys(unit for pair in found for unit in pair if unit)
     few = 0 < len(beside) <= MOST_UNITS and all(UNIT.fullmatch(unit) and len(unit) <= 12 for unit in beside)
-    return tuple(beside) if few and len(found) >= ENOUGH * len(distinct) else ()
+    if not few or len(found) < ENOUGH * len(distinct):
+        return ()
+    meant = {_MEANT.get(unit.lower()) for unit in beside}
+    bare = sum(pair == ("", "") for pair in found)
+    if len(meant) == 1 and None not in meant and not (bare and "%" in meant):
+        return tuple(beside)
+    if not any(behind for _, behind in found):  # in front of numbers stand names: LN0017, term_36
+        return tuple(beside) if len(beside) == 1 and not bare else ()
+    which = ", ".join(map(repr, [*beside, *(["nothing"] if bare else [])]))
+    doubts.append(
+        f"{name!r} has beside its numbers {which}: bring them to one unit, or say with unit and scale what it means."
+    )
+    return ()
 
 
 def _spelling(
@@ -360,6 +384,8 @@ def _origin(column: str, name: str, file: _File, segments: Sequence[str], found:
 def _dated(name: str, fitting: Sequence[tuple[str | None, str | None]], doubts: list[str]) -> Any:
     (format, language), *others = fitting
     if format is None:
+        if any(shape and shape.startswith("%d/%m/%") for shape, _ in others):
+            doubts.append(f"dates of {name!r} are read as month/day/year; day/month/year would fit too.")
         return name
     same = [shape for shape, spoken in others if shape != format and spoken in (None, language)]
     if same:

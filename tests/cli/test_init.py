@@ -149,3 +149,30 @@ CELLS = st.one_of(st.none(), st.text(max_size=6), st.floats().map(str), st.integ
 def test_whatever_a_file_holds_the_proposal_is_a_mapping(columns: dict[str, list[str | None]]) -> None:
     table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
     ColumnMapping.parse(guessing.propose(table, SEGMENTS).to_json())
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["36 months", "3 years"], "'months', 'years'"),
+        (["2 %", "2 \u2030"], "'%', '\u2030'"),
+        (["2%", "0.02"], "'%', 'nothing'"),
+        (["899k", "1.02M"], "'k', 'M'"),
+        (["899k", "901k"], "'k'"),
+        (["901 EUR", "1000 JPY"], "'EUR', 'JPY'"),
+        (["(1000)", "1000"], "'(', ')', 'nothing'"),
+        (["100 CR", "100 DR"], "'CR', 'DR'"),
+    ],
+)
+def test_what_may_not_be_one_known_unit_is_told_and_not_left_out(cells: list[str], said: str) -> None:
+    many = [cells[number % len(cells)] for number in range(40)]
+    doubts: list[str] = []
+    assert guessing._units("EAD", pa.array(many), doubts) == ()
+    assert doubts == [
+        f"'EAD' has beside its numbers {said}: bring them to one unit, or say with unit and scale what it means."
+    ]
+
+
+def test_days_that_could_be_months_are_told() -> None:
+    table = pa.table({"AccountID": ["a", "b"], "OriginationDate": ["03/04/2024", "11/12/2023"]})
+    assert any("day/month/year would fit too" in doubt for doubt in guessing.propose(table, ["auto"]).doubts)

@@ -257,7 +257,8 @@ def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dial
     checks.reject(value < column.low, column.name, "must not be negative")
     if column.positive:
         checks.reject(value == 0, column.name, "must not be zero")
-    checks.reject(value > column.high, column.name, f"must not be above {column.high:,.0f}")
+    most = f"{column.high:,.0f}" if column.high >= 1 else f"{column.high:g}"
+    checks.reject(value > column.high, column.name, f"must not be above {most}")
     if column.whole:
         checks.reject(np.isfinite(value) & (value != np.floor(value)), column.name, "must be a whole number")
     return value
