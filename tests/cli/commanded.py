@@ -60,7 +60,7 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     assert len(exported) == LOANS + 1
 
     # Cancelled while another command watches it, which says so. It takes some seconds: a chunk after the other.
-    slow = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 100, "--concurrency", 1)
+    slow = ("--loans", LOANS, "--scenarios", 1_000, "--chunk-loans", 50, "--concurrency", 1)
     watching: list[tuple[int, str, str]] = []
     runner = threading.Thread(
         target=lambda: watching.append(montecarlo("run", *slow, "--name", "cut", "--out", folder / "cut"))
