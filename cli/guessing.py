@@ -6,7 +6,7 @@ numpy, pyarrow and the portfolio's room.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -77,13 +77,12 @@ MISSING = ("NA", "N/A", "n/a", "#N/A", "n.a.", "NaN", "nan", "NULL", "null", "No
 """Texts that mean missing where the rest of a column are numbers or dates; those of the first line, anywhere."""
 _ANYWHERE = frozenset(("N/A", "n/a", "#N/A", "NULL", "NaN"))
 
-YEARS = ("years", "year", "yrs", "yr", "jahre", "jahr", "ans", "a\u00f1os", "anni")
 CURRENCIES = {"\u20ac": "EUR", "$": "USD", "\u00a3": "GBP", "eur": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF"}
 
 _MEANT = {
     **dict.fromkeys(("%", "% p.a.", "% p. a.", "%p.a.", "percent", "prozent", "pct"), "%"),
     **dict.fromkeys(("months", "month", "monate", "monat", "mon", "mths", "mois", "meses", "mesi"), "months"),
-    **dict.fromkeys(YEARS, "years"),
+    **dict.fromkeys(("years", "year", "yrs", "yr", "jahre", "jahr", "ans", "a\u00f1os", "anni"), "years"),
     **CURRENCIES,
 }
 """Units that are known, by their spelling."""
@@ -208,6 +207,11 @@ def _spelled(table: pa.Table, found: Proposal) -> _File:
 _AROUND = re.compile(r"([^\d+\-.,]*?)[ \u00a0]*([+-]?\d[\d.,'\u2019 \u00a0\u202f_]*?)[ \u00a0]*([^\d+\-.,'][^\d]*)?")
 
 
+def _meant(units: Iterable[str]) -> set[str | None]:
+    """What units are, by any of their spellings; None for one that is not known."""
+    return {_MEANT.get(unit.lower()) for unit in units}
+
+
 def _units(name: str, array: pa.Array, doubts: list[str]) -> tuple[str, ...]:
     """What stands beside the numbers of a column of texts, if nearly all are numbers with spellings of one known unit.
 
@@ -220,7 +224,7 @@ def _units(name: str, array: pa.Array, doubts: list[str]) -> tuple[str, ...]:
     few = 0 < len(beside) <= MOST_UNITS and all(UNIT.fullmatch(unit) and len(unit) <= 12 for unit in beside)
     if not few or len(found) < ENOUGH * len(distinct):
         return ()
-    meant = {_MEANT.get(unit.lower()) for unit in beside}
+    meant = _meant(beside)
     bare = sum(pair == ("", "") for pair in found)
     if len(meant) == 1 and None not in meant and not (bare and "%" in meant):
         return tuple(beside)
@@ -294,12 +298,12 @@ def _by_content(file: _File, taken: set[str], segments: Sequence[str], found: Pr
     """Propose what only one column can be by its cells, where no name told."""
 
     def of_unit(*wanted: str) -> list[str]:
-        return [name for name in file.cells if {unit.lower() for unit in file.units.get(name, ())} & {*wanted}]
+        return [name for name in file.cells if _meant(file.units.get(name, ())) & {*wanted}]
 
     likely: dict[str, list[str]] = {
         "OriginationDate": list(file.cells),
-        "Rate": of_unit("%", "% p.a.", "% p. a."),
-        "LoanTerm": of_unit("months", "month", "monate", "monat", *YEARS),
+        "Rate": of_unit("%"),
+        "LoanTerm": of_unit("months", "years"),
     }
     for column, names in likely.items():
         only = [name for name in names if name not in taken and _suits(column, name, file)]
@@ -405,14 +409,13 @@ def _measured(column: str, name: str, file: _File, found: Proposal) -> Any:
     units = file.units.get(name, ())
     values = file.numbers(name)
     median = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
-    lower = {unit.lower() for unit in units}
-    for unit in sorted(lower & {*CURRENCIES}):
-        if found.currency is None:
-            found.currency = CURRENCIES[unit]
+    meant = _meant(units)
+    for currency in meant & {*CURRENCIES.values()}:  # at most one, see `_units`
+        found.currency = found.currency or currency
     scale: float | None = None
-    if column in ("PD", "LGD") and any(unit.startswith("%") for unit in lower):
+    if column in ("PD", "LGD") and "%" in meant:
         scale = 0.01
-    elif column == "LoanTerm" and lower & {*YEARS}:
+    elif column == "LoanTerm" and "years" in meant:
         scale = 12
     elif not units:
         scale = _scale(column, name, median, found.doubts)

@@ -176,3 +176,9 @@ def test_what_may_not_be_one_known_unit_is_told_and_not_left_out(cells: list[str
 def test_days_that_could_be_months_are_told() -> None:
     table = pa.table({"AccountID": ["a", "b"], "OriginationDate": ["03/04/2024", "11/12/2023"]})
     assert any("day/month/year would fit too" in doubt for doubt in guessing.propose(table, ["auto"]).doubts)
+
+
+@pytest.mark.parametrize("unit", ["%", "percent", "Prozent", "% p.a."])
+def test_percent_is_percent_in_any_spelling(unit: str) -> None:
+    table = pa.table({"AccountID": ["a", "b", "c"], "PD": [f"{share} {unit}" for share in (0.5, 1.5, 2.5)]})
+    assert guessing.propose(table, ["auto"]).columns["PD"] == {"from": "PD", "unit": unit, "scale": 0.01}
