@@ -87,7 +87,7 @@ def test_loans_of_one_borrower_with_one_correlation_default_together() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (("auto", "1", "", ""), "AssetCorrelation must not be above 1"),
+        (("auto", "1", "", ""), "AssetCorrelation must not be above 0.95"),
         (("auto", "-0.1", "", ""), "AssetCorrelation must not be negative"),
         (("auto", "x", "", ""), "AssetCorrelation is not a finite number"),
         (("auto", "", "shipping", ""), "Sector is none of personal, trade, mortgage"),
