@@ -260,13 +260,13 @@ class WorkerSlots:
     """Bounds how many invocations of each function run at once; the others wait.
 
     AWS answers a thousand invocations with a thousand environments; a laptop is better served by a queue. Those that
-    wait count as running towards the account's limit, if there is one.
+    wait count as running towards the limits: the account's, if there is one, and what is reserved for the function.
     """
 
     def __init__(self, per_function: int) -> None:
         self.limit: int | None = None
         self.throttled_first = 0
-        self._under_way = 0
+        self._under_way: collections.Counter[str] = collections.Counter()
         self._throttled: collections.Counter[str] = collections.Counter()
         self._free: dict[str, threading.BoundedSemaphore] = collections.defaultdict(
             lambda: threading.BoundedSemaphore(per_function)
@@ -275,22 +275,25 @@ class WorkerSlots:
         self._held: contextvars.ContextVar[str | None] = contextvars.ContextVar("held_slot", default=None)
 
     @contextlib.contextmanager
-    def hold(self, function_name: str) -> Iterator[None]:
+    def hold(self, function_name: str, reserved: int | None = None) -> Iterator[None]:
         """Wait for a free slot of the function. Within the block, holding it again is free.
 
-        Raises Throttled at once when the account's limit is reached, or as the profile tells.
+        Raises Throttled at once when the account's limit is reached or the function's own, its
+        ReservedConcurrentExecutions, or as the profile tells.
         """
         if self._held.get() == function_name:
             yield
             return
         with self._lock:
             free = self._free[function_name]
-            if self.limit is not None and self._under_way >= self.limit:
+            if self.limit is not None and self._under_way.total() >= self.limit:
+                raise Throttled
+            if reserved is not None and self._under_way[function_name] >= reserved:
                 raise Throttled
             if self._throttled[function_name] < self.throttled_first:
                 self._throttled[function_name] += 1
                 raise Throttled
-            self._under_way += 1
+            self._under_way[function_name] += 1
         try:
             with free:
                 token = self._held.set(function_name)
@@ -300,7 +303,7 @@ class WorkerSlots:
                     self._held.reset(token)
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._under_way[function_name] -= 1
 
 
 slots = WorkerSlots(WORKERS)
@@ -312,7 +315,7 @@ def execute_when_a_worker_is_free(function: Any, event: Any, request_id: str) ->
     if not is_python(config):
         return _execute_warm(function, event, request_id)
     try:
-        with slots.hold(config["FunctionName"]):
+        with slots.hold(config["FunctionName"], function.get("concurrency")):
             permissions.note_invocation(config)
             return lambda_svc._execute_function_provided_warm(function, event, request_id)
     except Throttled:

@@ -1,5 +1,6 @@
 """The project's own stack, deployed by SAM on an embedded AWS of the tests' own, once for all tests that want it."""
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -66,6 +67,32 @@ class Cloud:
     def _execute(self, output: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
         execution = Execution.start(self.stack.client("stepfunctions"), self.stack.outputs[output], name, request)
         return execution.wait()
+
+
+@contextlib.contextmanager
+def refused(stack: Stack, state: str) -> Iterator[None]:
+    """Within the block no invocation of the state's function begins: the state waits, and with it the run.
+
+    None of its concurrency is left to it, as an operator stops a function on AWS.
+    """
+    machine = stack.client("stepfunctions").describe_state_machine(
+        stateMachineArn=stack.outputs["DataProcStateMachineArn"]
+    )
+    function = _states(json.loads(machine["definition"]))[state]["Resource"]
+    functions = stack.client("lambda")
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        yield
+    finally:
+        functions.delete_function_concurrency(FunctionName=function)
+
+
+def _states(machine: dict[str, Any]) -> dict[str, Any]:
+    """All states of a machine by name, with those of its maps."""
+    found = dict(machine["States"])
+    for state in machine["States"].values():
+        found |= _states(state["ItemProcessor"]) if "ItemProcessor" in state else {}
+    return found
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
