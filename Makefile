@@ -35,6 +35,7 @@ LAMBDA_PYTHON ?= $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin
 test-lambda-runtime:  ## the tests of the steps and their rooms with Lambda's Python and its layer's libraries
 	@if [ -n "$(LAMBDA_PYTHON)" ]; then $(MAKE) --no-print-directory $(LAMBDA_VENV)/.lambda && \
 	  PYTHONPATH=functions $(LAMBDA_VENV)/bin/python -m pytest -p no:tests.deployed -p tests.lambda_runtime.layer \
+	    --numprocesses $(TEST_PROCESSES) --dist loadfile \
 	    $(foreach room,lambda_runtime steps run storage portfolio simulation,tests/$(room)); \
 	  else echo "There is no Python 3.13 here: the tests with Lambda's Python and libraries are SKIPPED."; fi
 
