@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("functions", "cli", "embedded_aws", "publishing")
+SOURCES = ("functions", "cli", "additive", "embedded_aws", "publishing")
 HANDLERS = sorted((ROOT / "functions").glob("*.py"))
 ENVIRONMENT = {"environ", "environb", "getenv", "putenv", "unsetenv", "expandvars", "expanduser", "home"}
 """Names of `os`, `os.path` and `Path` that read or write the environment; the last two read $HOME."""
@@ -62,6 +62,9 @@ def test_the_sources_keep_the_contracts(copy: Path) -> None:
         ("functions/montecarlo/steps", "aws_lambda_powertools"),
         ("functions/montecarlo/portfolio", "aws_lambda_powertools"),
         ("functions/montecarlo/report", "cli"),
+        ("functions/montecarlo/run", "additive"),
+        ("additive", "boto3"),
+        ("additive", "cli"),
         ("embedded_aws", "cli"),
         ("publishing", "embedded_aws"),
     ],

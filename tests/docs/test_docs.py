@@ -70,7 +70,7 @@ def test_tables_made_from_the_code_are_fresh(file: Path) -> None:
 
 @pytest.mark.parametrize("file", DOCUMENTS)
 def test_files_that_are_named_exist(file: Path) -> None:
-    folders = "functions|statemachine|cloudformation|terraform|events|cli|embedded_aws|publishing|tests"
+    folders = "functions|statemachine|cloudformation|terraform|events|cli|additive|embedded_aws|publishing|tests"
     places = f"{folders}|benchmarks|examples|docs"
     for name in re.findall(rf"`((?:{places})/[\w./-]*)`", file.read_text(encoding="utf-8")):
         if not name.endswith(".tfvars"):  # the user's own

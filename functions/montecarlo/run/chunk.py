@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from montecarlo.source.objects import Slice
 
@@ -33,3 +33,9 @@ class Chunk:
         """The chunk as an entry of chunks.json."""
         slices = [piece.to_json() for piece in self.slices]
         return {"run": self.run, "group": self.group, "chunk": self.number, "plan": self.plan, "slices": slices}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Reverse of `to_json`."""
+        slices = tuple(Slice.from_json(piece) for piece in value["slices"])
+        return cls(value["run"], value["group"], value["chunk"], slices, value["plan"])
