@@ -62,11 +62,17 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
         duplicates.write_chunk(plan, chunk.group, chunk.number, loans, store)
         if plan.by_borrower:
             borrowers.write_chunk(plan, chunk.group, chunk.number, simulated.risks, store)
-        loan_results = to_parquet(loans_table(simulated, plan))
+        table = loans_table(simulated, plan)
+        dense = [name for name in table.column_names if name.startswith(AMOUNTS)]
+        loan_results = to_parquet(table, dense=dense)
         store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
     partial.seconds = time.perf_counter() - begun
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
+
+
+AMOUNTS = ("ExpectedLoss_", "Capital_", "TwelveMonthECL_", "LifetimeECL_")
+"""Columns of the results loan by loan that are as good as random: to compress them takes long and saves an eighth."""
 
 
 def loans_table(simulated: Simulated, plan: Plan) -> pa.Table:
