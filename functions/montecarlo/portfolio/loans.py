@@ -238,13 +238,10 @@ class _Columns:
 
 def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
     account_id = pa.concat_arrays(
-        [as_text(chunk) for table in tables for chunk in table["AccountID"].chunks] or [_NONE]
+        [as_text(chunk) for table in tables for chunk in table["AccountID"].chunks] or [pa.nulls(0, pa.string())]
     )
     checks.reject(np.asarray(pc.is_null(account_id)), "AccountID", "is missing")
     return account_id.fill_null("")
-
-
-_NONE = pa.array([], pa.string())
 
 
 def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dialect, checks: _Checks) -> Floats:
