@@ -38,7 +38,15 @@ STEPS = {
         writes=("portfolios/*/manifest.json",),
     ),
     "Plan": Touched(
-        reads=("portfolios/*", RUN_PLAN, f"{GROUPS}/objects.json", f"{GROUPS}/chunks.json", f"{GROUPS}/group.json"),
+        reads=(
+            "portfolios/*",
+            RUN_PLAN,
+            "runs/*/scenarios.npz",
+            "runs/*/sums.npz",
+            f"{GROUPS}/objects.json",
+            f"{GROUPS}/chunks.json",
+            f"{GROUPS}/group.json",
+        ),
         lists=("portfolios/*/",),
         writes=(
             "runs/*/request.json",
@@ -86,6 +94,7 @@ STEPS = {
             "runs/*/duplicates.parquet",
             "runs/*/losses.parquet",
             "runs/*/segments.parquet",
+            "runs/*/sums.npz",
             "runs/*/report.html",
             "runs/*/result.json",
         ),

@@ -99,6 +99,12 @@ def run(
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
+    scenarios_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="take the scenarios of this run, so that both runs add up and compare, or s3://..."
+        ),
+    ] = None,
     chunk_loans: Annotated[
         int | None,
         typer.Option(parser=whole, metavar="N", help="loans in a chunk (default 50,000); does not change the results"),
@@ -157,6 +163,7 @@ def run(
         "contribution_level": contribution_level,
         "dimensions": None if dimensions is None else [name.strip() for name in dimensions.split(",")],
         "tail_sampling": False if plain else None,
+        "scenarios_from": scenarios_from,
         "chunk_loans": chunk_loans,
         "max_concurrency": concurrency,
         "sample": sample,

@@ -229,6 +229,7 @@ def run() -> Schema:
         "as_of": TEXT,
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
+        "scenarios_from": _pattern(request.SCENARIOS_FROM.pattern),
         **{name: {"$ref": f"{name}.schema.json"} for name in ("mapping", "parameters", "cases")},
     }
     properties = {}

@@ -263,6 +263,15 @@ def test_every_key_of_the_result_is_described(bucket: MemoryS3) -> None:
     compare(described_keys("## result.json"), set(paths(result)), "result.json")
 
 
+def test_every_key_of_a_pinned_result_is_described(bucket: MemoryS3) -> None:
+    host = MemoryHost(MemoryS3(dict(bucket.objects)))
+    portfolio = generate(host, name="loans", loans=300)
+    simulate(host, run="june", portfolio=portfolio, scenarios=200)
+    found = set(paths(simulate(host, run="july", portfolio=portfolio, scenarios_from="june")))
+    others = set(paths(host.json(keys.result("june"))))
+    compare(described_keys("takes the scenarios of another"), found - others, "result.json")
+
+
 @pytest.mark.parametrize(
     ("title", "key"),
     [

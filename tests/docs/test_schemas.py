@@ -40,7 +40,7 @@ MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "does not tell year and month|as_of must be a date|half a character|at most three decimals|must be one of ul"
     "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
     "|sectors, more than|pair of two sectors once|no factors have these correlations|positive semidefinite"
-    "|must be the name of a rate|must be a name"
+    "|must be the name of a rate|must be a name|leave target_error out"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
 

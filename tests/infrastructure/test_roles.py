@@ -97,6 +97,7 @@ def s3() -> Iterator[GuardedS3]:
                 "max_duplicate_share": 1,
             }
         )
+        simulate({"run": "pinned", "portfolio": "portfolios/made/", "scenarios_from": "waves"})
         failed = [{"Status": "FAILED", "Error": "KeyError", "Cause": "{}"}]
         bucket.objects[f"{keys.map_results('own', 0)}/id/FAILED_0.json"] = json.dumps(failed).encode()
         failure = {"Error": "States.ExceedToleratedFailureThreshold", "Cause": ""}

@@ -49,7 +49,7 @@ class Environment:
             return self.store, key
         if bucket != os.environ.get("PORTFOLIO_BUCKET", ""):
             raise InvalidInput(
-                f"portfolio {place} lies in bucket {bucket}, which this stack may not read: set its parameter "
+                f"{place} lies in bucket {bucket}, which this stack may not read: set its parameter "
                 f"PortfolioBucketName to {bucket}."
             )
         return Store(bucket), key

@@ -240,6 +240,18 @@ class WavesView:
 
 
 @dataclass(frozen=True)
+class SourceView:
+    """The run whose scenarios these are, if not its own: how many waves they are; and what they tell of the tail, in
+    equally likely scenarios, beside what scenarios of its own would.
+    """
+
+    run: str | None
+    waves: float | None
+    pinned: float | None
+    own: float | None
+
+
+@dataclass(frozen=True)
 class CostView:
     """What the run cost. figures: single values by key; the rest by item."""
 
@@ -270,6 +282,7 @@ class ResultView:
     duplicates: DuplicatesView
     sampling: Sampling
     waves: WavesView
+    source: SourceView
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
     timings: Mapping[str, float | str]
@@ -295,6 +308,8 @@ class ResultView:
                 " project that made it."
             )
         sampling, waves = root.child("sampling"), root.child("waves")
+        source = root.child("scenarios_from")
+        sizes = source.child("tail_sample_size")
         seed = root.number("seed")
         rate_name = root.child("parameters").text("benchmark_rate") or BENCHMARK_RATE
         level = f"{root.number('contribution_level') or CONTRIBUTION_LEVEL:g}"
@@ -329,6 +344,7 @@ class ResultView:
                 waves.number("relative_error"),
                 waves.flag("reached"),
             ),
+            source=SourceView(source.text("run"), source.number("waves"), sizes.number("pinned"), sizes.number("own")),
             parameters=root.child("parameters").value,
             versions=root.child("versions").texts(),
             timings=root.child("timings").record(),

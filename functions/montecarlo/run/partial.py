@@ -4,7 +4,7 @@ Never calls AWS: it makes and reads bytes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -153,6 +153,11 @@ class Partial:
 
     def to_bytes(self) -> bytes:
         """A sealed NumPy .npz file with the arrays, and the rest as JSON under `meta`."""
+        meta, arrays = self.parts()
+        return seal({"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **arrays})
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """What a file of it holds: what is JSON, and the arrays by name."""
         meta = {
             "plan": self.plan,
             "chunks": sorted(self.chunks),
@@ -166,20 +171,20 @@ class Partial:
             **({"dimensions": [each.to_json() for each in self.dimensions]} if self.dimensions else {}),
             "profile": self.profile.meta() if self.profile else None,
         }
-        arrays: dict[str, Any] = {
-            "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
-            "pd_sum": self.pd_sum,
-            "rounding": self.rounding,
-        }
+        arrays: dict[str, npt.NDArray[Any]] = {"pd_sum": self.pd_sum, "rounding": self.rounding}
         for kind, breakdown in self._breakdowns().items():
             arrays |= {f"{kind}.{name}": array for name, array in vars(breakdown).items()}
-        return seal(arrays | (self.profile.arrays() if self.profile else {}))
+        return meta, arrays | (self.profile.arrays() if self.profile else {})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Reverse of `to_bytes`. Raises Damaged if the file is not what was written."""
         arrays = unseal(data)
-        meta = json.loads(arrays["meta"].tobytes())
+        return cls.from_parts(json.loads(arrays.pop("meta").tobytes()), arrays)
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Reverse of `parts`. Raises KeyError, TypeError and ValueError where they are something else."""
 
         def breakdown(kind: str) -> Breakdown:
             named = {name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{kind}.")}

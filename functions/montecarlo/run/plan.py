@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
@@ -31,6 +31,7 @@ PUBLISHING_FIELDS = {
     "max_scenarios",
     "levels",
     "contribution_level",
+    "tail_fit",
 }
 """Fields of a plan that a resumed run may change: they decide whether and how a result is published, not what a wave
 gives.
@@ -38,6 +39,20 @@ gives.
 
 OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 """Fields in which the plan of a further wave differs from the first's."""
+
+
+_OPTIONAL = ("scenarios_from", "pinned", "tail_fit")
+"""Fields that a plan without them is written without, so that it keeps its digest."""
+
+
+@dataclass(frozen=True)
+class TailFit:
+    """How well another run's scenarios suit this portfolio: the effective sample size of those of one wave beyond its
+    99.9 % VaR, of the `pinned` ones and of its `own`, had it drawn some. Estimated from the pilot's loans.
+    """
+
+    pinned: int
+    own: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,11 @@ class Plan:
     levels: tuple[float, ...]
     contribution_level: float
     wave: int = 0
+    scenarios_from: str | None = None
+    """The run whose scenarios these are, as it was asked for, if not its own."""
+    pinned: tuple[str, ...] = ()
+    """Digests of that run's scenarios, wave by wave."""
+    tail_fit: TailFit | None = None
     version: str = __version__
     model: str = MODEL_VERSION
 
@@ -93,7 +113,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plan.json has it."""
-        plan = asdict(self)
+        plan = {name: value for name, value in asdict(self).items() if value or name not in _OPTIONAL}
         return {"schema": SCHEMA, **plan, "as_of": self.as_of.isoformat(), "parameters": self.parameters.to_json()}
 
     @classmethod
@@ -118,6 +138,27 @@ class Plan:
                 f"run {self.run} was planned anew, otherwise, while this execution was at work on it: nothing of it is "
                 "published. Start it again under a name of its own."
             )
+
+
+def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as it comes back when it is stored and read."""
+    back: dict[str, Any] = json.loads(json.dumps(value))
+    return back
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Each value of `here` that is another in `there`: its name, then (there, not here)."""
+    for name, value in here.items():
+        before = there.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            yield from differences(before, {**dict.fromkeys(before), **value}, f"{path}{name}.")
+        elif before != value:
+            yield f"{path}{name} ({_brief(before)}, not {_brief(value)})"
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def find(store: Store, run: str) -> tuple[dict[str, Any], str] | None:

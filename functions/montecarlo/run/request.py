@@ -23,6 +23,7 @@ TARGET_MEASURES = ("ul", *(f"var_{level:g}" for level in VAR_LEVELS), *(f"es_{le
 """Measures that a run can be asked to be precise in, beside VaR and ES at levels of its own."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+SCENARIOS_FROM = re.compile(rf"(?:s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/runs/)?({NAME.pattern})/?")
 RUN = re.compile(rf"{NAME.pattern}(/waves/\d{{3,}})?")
 
 # Allowed range of each number, ends included, and whether it must be whole.
@@ -63,6 +64,9 @@ class RunRequest:
     larger in any case, or `max_scenarios` are reached.
     The run fails where more than `max_rejected_share` of the rows are rejected, or more than `max_duplicate_share` have
     an AccountID that another has; `exact_duplicates` counts these among any number of loans.
+    `scenarios_from` takes the scenarios of another run, which is done: all waves of them, with its seed, cases,
+    parameters and sample, so that both runs' losses add up. It is the name of a run of this stack, or
+    s3://bucket/runs/NAME/ in a bucket that the stack reads portfolios from.
     Results are broken down by the values of the `dimensions` too: columns of the portfolio or of its files, or those
     that the mapping tells of.
     VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
@@ -77,6 +81,7 @@ class RunRequest:
     fed_rate: float = 8.0
     cases: Mapping[str, Any] | None = None
     tail_sampling: bool = True
+    scenarios_from: str | None = None
     target_error: float | None = None
     target_measure: str = "var_99.9"
     max_scenarios: int = 200_000
@@ -128,6 +133,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
             raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
+    _check_source(values)
     values["levels"] = _levels(values["levels"])
     values["dimensions"] = _dimensions(values["dimensions"])
     _level("contribution_level", values["contribution_level"])
@@ -139,6 +145,18 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     for name in ("tail_sampling", "exact_duplicates"):
         _check_flag(name, values[name])
     return RunRequest(**values)
+
+
+def _check_source(values: Mapping[str, Any]) -> None:
+    place = values["scenarios_from"]
+    if place is None:
+        return
+    if not isinstance(place, str) or not SCENARIOS_FROM.fullmatch(place):
+        raise InvalidInput(f"scenarios_from must be the name of a run, or s3://bucket/runs/NAME/, not {_brief(place)}.")
+    if values["target_error"] is not None:
+        raise InvalidInput(
+            "scenarios_from takes the scenarios that the other run has, and no more: leave target_error out."
+        )
 
 
 def _levels(given: Any) -> tuple[float, ...] | None:

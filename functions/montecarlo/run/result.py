@@ -100,6 +100,7 @@ def build(
             "one_in": plan.sample,
             "relative_error": sampling_error,
         },
+        **_if_any("scenarios_from", _source(plan)),
         "parameters": plan.parameters.to_json(),
         "versions": {"montecarlo": plan.version, "model": plan.model, "kernel": "+".join(total.kernels), **versions},
         "portfolio": {
@@ -128,6 +129,15 @@ def build(
             "peak_memory_mb": round(total.peak_memory_mb),
         },
     }
+
+
+def _source(plan: Plan) -> dict[str, Any]:
+    """Whose scenarios these are, if not the run's own, and how well they suit its portfolio."""
+    if plan.scenarios_from is None:
+        return {}
+    fit = plan.tail_fit
+    sizes = {"pinned": fit.pinned * len(plan.pinned), "own": fit.own * len(plan.pinned)} if fit else None
+    return {"run": plan.scenarios_from, "waves": len(plan.pinned), "tail_sample_size": sizes}
 
 
 def _rows(plan: Plan, total: Partial) -> dict[str, int]:

@@ -13,17 +13,17 @@ import numpy as np
 from montecarlo.cost import estimate as cost
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
-from montecarlo.report.charts.losses import Distribution
-from montecarlo.report.page import render
 from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.duplicates import Duplicates
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read_scenarios, read_waves
-from montecarlo.run.result import build, losses_table, segments_table
+from montecarlo.run.publication import publish
+from montecarlo.run.result import build
+from montecarlo.run.sums import RunSums
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
-from montecarlo.storage.store import JSON, NoSuchObject, Store, to_json
+from montecarlo.storage.store import NoSuchObject, Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
@@ -50,9 +50,10 @@ class AggregateEvent:
 def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     """Add up the groups of the run's waves, check that they are whole, and publish.
 
-    Returns true where the estimates are less precise than was asked and another wave is allowed; nothing is published
-    then. Raises IncompleteRun where a chunk is missing or rows do not add up, InvalidPortfolio where too many rows were
-    rejected, none is left, or their amounts are too small to be counted in cents.
+    Returns true where the estimates are less precise than was asked and another wave is allowed, or where scenarios
+    that were taken over are left; nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
+    not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
+    counted in cents.
     """
     plan = plans[0]
     totals = [add_up(wave, store) for wave in plans]
@@ -66,6 +67,8 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     _check_rejects(plan, total, store)
     total.check_unit()
     repeated = _check_duplicates(plan, total.counts.simulated, store)
+    if len(plans) < len(plan.pinned):
+        return True  # of the scenarios that were taken over, more are to come
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     owed = borrowers.find(plan, store) if plan.by_borrower else None
@@ -87,18 +90,10 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
             return True
     chunks = len(total.chunks) * len(plans)
     result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)
-    losses = total.segments.losses.sum(axis=1) * plan.sample
-
-    distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
-    store.put(keys.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))
-    store.put(keys.segments(plan.run), to_parquet(segments_table(result)))
-    store.put(keys.report(plan.run), render(result, distributions).encode(), "text/html; charset=utf-8")
-    # Last, as its presence says that the run is complete.
     store.put(
-        keys.result(plan.run),
-        to_json(result, indent=1),
-        JSON,
+        keys.sums(plan.run), RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total).to_bytes()
     )
+    publish(plan, result, total, weights, store)
     return False
 
 

@@ -7,7 +7,7 @@ earlier waves computed stays and is added up with it.
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -31,7 +31,8 @@ from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records
-from montecarlo.run.plan import Plan, find, read
+from montecarlo.run.pinned import Source, find_source, tail_fit
+from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
 from montecarlo.run.request import RunRequest, run_request, stress_cases
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.source.grouping import check_groups
@@ -55,8 +56,12 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     more scenarios are planned for the run.
     """
     given = read_event(PlanEvent, event)
-    request = run_request(given.request, {**host.defaults(RunRequest), "run": given.execution})
-    plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host)
+    defaults = {**host.defaults(RunRequest), "run": given.execution}
+    request, source = run_request(given.request, defaults), None
+    if request.scenarios_from and not given.wave:
+        source = find_source(request.scenarios_from, request.run, host.store, host.find_store)
+        request = run_request(given.request, {**defaults, **source.defaults(given.request)})
+    plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host, source)
     pace = host.setup(request).pace(plan.group_chunks)
     each = {"run": plan.run, "plan": plan.digest}
     return {
@@ -77,8 +82,9 @@ class PlanEvent:
     wave: int = 0
 
 
-def make(request: RunRequest, host: Host) -> Plan:
-    """Plan the run: check the request, deal the portfolio out to groups, draw the scenarios. Returns the plan.
+def make(request: RunRequest, host: Host, source: Source | None = None) -> Plan:
+    """Plan the run: check the request, deal the portfolio out to groups, draw the scenarios, or take those of another
+    run, the `source`. Returns the plan.
 
     The plan is written first, unless there is one: of several executions of one run that plan at once, one gets its
     plan there, and the others must have the same. Only then come the files that the plan speaks of, so that nobody
@@ -90,25 +96,27 @@ def make(request: RunRequest, host: Host) -> Plan:
     """
     while True:
         try:
-            return _make(request, host)
+            return _make(request, host, source)
         except Overtaken:  # by another execution; its plan is there now
             continue
 
 
-def _make(request: RunRequest, host: Host) -> Plan:
+def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
     store = host.store
     earlier, etag = find(store, request.run) or (None, None)
     parameters = load(request.parameters)
     columns = ColumnMapping.parse(request.mapping, request.dimensions or ())
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
-    place, source = host.find_store(request.portfolio)
-    listing = find_objects(place, source, columns.files)
+    place, prefix = host.find_store(request.portfolio)
+    listing = find_objects(place, prefix, columns.files)
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
-    setup = host.setup(request)
-    dealt = _deal(request, listing, len(cases), _parts(parameters), setup, earlier)
+    if source:
+        source.check(request, parameters, cases)
+    setup, waves = host.setup(request), len(source.digests) if source else most_waves(request)
+    dealt = _deal(request, listing, waves, len(cases), _parts(parameters), setup, earlier)
     if not listing.census.objects:
-        raise InvalidPortfolio(f"{place.url(source)} names no object with anything in it.")
+        raise InvalidPortfolio(f"{place.url(prefix)} names no object with anything in it.")
     if columns.numbers_rows and listing.census.objects > 1:
         raise InvalidInput(
             "mapping: AccountID by row_number works for one file only; name a column that identifies the loan."
@@ -118,16 +126,20 @@ def _make(request: RunRequest, host: Host) -> Plan:
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
     asked = date.fromisoformat(request.as_of) if request.as_of else None
     as_of = asked or columns.as_of or listing.as_of or before or host.today()
-    tables = model_tables(parameters, cases)
+    pinned = source.scenarios(0) if source else None
+    tables = pinned.tables if pinned else model_tables(parameters, cases)
     portfolio, _ = host.find_store(f"s3://{listing.bucket}/")
     seen = pilot.look(listing.census.sample, portfolio, columns, parameters, cases, tables, as_of)
     parts = _parts(parameters) + seen.dimension_parts
-    work = replace(_work(request, listing.census, len(cases), parts), by_borrower=seen.names_borrowers)
+    work = replace(_work(request, listing.census, waves, len(cases), parts), by_borrower=seen.names_borrowers)
     estimate = cost.estimate(work, setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
     design = Design(find_shift(seen.profile, tables, mixing(parameters), request.seed) if aimed else None)
-    drawn = ScenarioFile(tables, draw(parameters, request.scenarios, request.seed, design))
+    own = draw(parameters, request.scenarios, request.seed, design)
+    drawn, fit = pinned or ScenarioFile(tables, own), None
+    if source and aimed:
+        fit = tail_fit(seen.profile, tables, drawn.scenarios, own)
     simulated = listing.census.rows // request.sample
     one_in = duplicates.slice_of(simulated, request.exact_duplicates)
     plan = Plan(
@@ -148,7 +160,7 @@ def _make(request: RunRequest, host: Host) -> Plan:
         mapping=request.mapping,
         parameters=parameters,
         cases=cases,
-        design=design,
+        design=source.plan.design if source else design,
         dealt_into=dealt.into,
         group_chunks=tuple(dealt.chunks),
         objects_digest=listing.digest,
@@ -158,6 +170,9 @@ def _make(request: RunRequest, host: Host) -> Plan:
         max_scenarios=request.max_scenarios,
         levels=request.levels or (),
         contribution_level=request.contribution_level,
+        scenarios_from=request.scenarios_from,
+        pinned=source.digests if source else (),
+        tail_fit=fit,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
     if earlier != as_json(plan.to_json()):
@@ -166,6 +181,9 @@ def _make(request: RunRequest, host: Host) -> Plan:
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda group: _write_group(plan, group, dealt.documents[group], store), range(plan.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
+    if source:  # all waves at once, so that what becomes of the other run from now on is of no matter
+        for wave in range(1, waves):
+            store.put(keys.scenarios(keys.wave(plan.run, wave)), source.scenarios(wave).to_bytes())
     store.put_json(keys.request(plan.run), _resumable(request, as_of), indent=1)
     return plan
 
@@ -177,7 +195,7 @@ def most_waves(request: RunRequest) -> int:
 
 def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
     """What decides a run's numbers and is known before the portfolio is looked at."""
-    names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping")
+    names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping", "scenarios_from")
     asked = {name: getattr(request, name) for name in names}
     asked["dimensions"] = request.dimensions or ()
     return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}
@@ -195,15 +213,21 @@ class _Dealt:
 
 
 def _deal(
-    request: RunRequest, listing: Listing, cases: int, parts: int, setup: Setup, earlier: Mapping[str, Any] | None
+    request: RunRequest,
+    listing: Listing,
+    waves: int,
+    cases: int,
+    parts: int,
+    setup: Setup,
+    earlier: Mapping[str, Any] | None,
 ) -> _Dealt:
     """Deal the portfolio out to groups: to those of an earlier plan, or to as many as make the run shortest."""
     dealt = _Dealt()
 
     def choose(chunks: npt.NDArray[np.float64]) -> int:
         there = earlier.get("dealt_into") if earlier else None
-        dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, cases, parts), setup)
-        check_groups(dealt.into * most_waves(request))
+        dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, waves, cases, parts), setup)
+        check_groups(dealt.into * waves)
         return dealt.into
 
     for document, chunks in listing.groups(request.chunk_loans, choose):
@@ -248,7 +272,7 @@ def _parts(parameters: Parameters) -> int:
     return len(parameters.segments) + len(REGIONS)
 
 
-def _work(request: RunRequest, census: Census, cases: int, parts: int) -> Work:
+def _work(request: RunRequest, census: Census, waves: int, cases: int, parts: int) -> Work:
     """What is to be simulated, with all waves of scenarios that the run may have."""
     return Work(
         loans=census.rows,
@@ -256,7 +280,7 @@ def _work(request: RunRequest, census: Census, cases: int, parts: int) -> Work:
         size=census.size,
         to_scan=census.to_scan,
         exact_duplicates=request.exact_duplicates,
-        scenarios=request.scenarios * most_waves(request),
+        scenarios=request.scenarios * waves,
         cases=cases,
         chunk_loans=request.chunk_loans,
         sample=request.sample,
@@ -286,33 +310,12 @@ def _refuse_another(store: Store, run: str, earlier: Mapping[str, Any] | None, a
     """Another plan's chunks must not be mixed with this one's. Raises RunTaken naming what differs, and how."""
     if earlier is None:
         return
-    different = list(_differences(earlier, as_json(asked)))
+    different = list(differences(earlier, as_json(asked)))
     if different:
         raise RunTaken(
             f"run {run} exists already, with another {', '.join(different[:5])}: choose another name for this run, or "
             f"delete {store.url(keys.plan(run))} and what lies beside it."
         )
-
-
-def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The document as it comes back when it is stored and read."""
-    back: dict[str, Any] = json.loads(json.dumps(value))
-    return back
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Each value of `here` that is another in `there`: its name, then (there, not here)."""
-    for name, value in here.items():
-        before = there.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            yield from _differences(before, {**dict.fromkeys(before), **value}, f"{path}{name}.")
-        elif before != value:
-            yield f"{path}{name} ({_brief(before)}, not {_brief(value)})"
-
-
-def _brief(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -322,9 +325,17 @@ def _brief(value: Any) -> str:
 def make_wave(run: str, wave: int, store: Store) -> Plan:
     """Plan a wave of the run, by its number from 1: new scenarios for the chunks that the first wave was cut into."""
     first = read(store, run)
-    tables = model_tables(first.parameters, first.cases)
-    drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
-    plan = replace(first, run=keys.wave(run, wave), wave=wave, scenarios_digest=drawn.digest())
+    plan = replace(first, run=keys.wave(run, wave), wave=wave)
+    if first.pinned:
+        if wave >= len(first.pinned):
+            raise InvalidInput(
+                f"run {run} has {len(first.pinned)} waves of scenarios, those of {first.scenarios_from}."
+            )
+        drawn = read_scenarios(store, replace(plan, scenarios_digest=first.pinned[wave]))
+    else:
+        tables = model_tables(first.parameters, first.cases)
+        drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
+    plan = replace(plan, scenarios_digest=drawn.digest())
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())

@@ -9,7 +9,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,11 +27,11 @@ _UNREADABLE = (
 """What NumPy and zipfile raise for bytes that are no such file."""
 
 
-def seal(arrays: Arrays) -> bytes:
+def seal(arrays: Arrays, compress: bool = False) -> bytes:
     """The arrays as an .npz file with their digest."""
     buffer = io.BytesIO()
     sealed: dict[str, Any] = {**arrays, _SEAL: np.frombuffer(_digest(arrays), dtype=np.uint8)}
-    np.savez(buffer, **sealed)
+    (np.savez_compressed if compress else np.savez)(buffer, **sealed)
     return buffer.getvalue()
 
 
@@ -49,6 +49,15 @@ def load(data: bytes) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}
+    except _UNREADABLE as error:
+        raise Damaged(f"it cannot be read ({type(error).__name__})") from error
+
+
+def member(file: BinaryIO, name: str) -> npt.NDArray[Any]:
+    """One array of a seekable .npz file, of which no more is read than that. Raises Damaged where it is not there."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
     except _UNREADABLE as error:
         raise Damaged(f"it cannot be read ({type(error).__name__})") from error
 

@@ -36,6 +36,7 @@ locals {
         "request.json", "estimate.json", "scenarios.npz", "plan.json", "groups/*/objects.json",
         "waves/*/groups/*/chunks.json", "waves/*/groups/*/group.json",
       ]
+      reads = ["sums.npz"] # which scenarios a run has, for another to take them over
       # How many functions the account may run at once. AWS knows no resource of this action.
       more = [{ actions = ["lambda:GetAccountSettings"], resources = ["*"] }]
     }
@@ -59,7 +60,9 @@ locals {
       description = "Writes the loss distribution, the measures and the report"
       policies    = ["ReadRuns"]
       reads       = ["loans/*"] # AccountIDs that occur more than once, to compare them
-      writes      = ["duplicates.parquet", "losses.parquet", "segments.parquet", "report.html", "result.json"]
+      writes = [
+        "duplicates.parquet", "losses.parquet", "segments.parquet", "sums.npz", "report.html", "result.json",
+      ]
     }
     RecordFailure = {
       description = "Finds the chunk behind a failure and writes failure.json"

@@ -13,7 +13,12 @@ from montecarlo.report.words import count, percent, plus_minus
 def precision_section(result: ResultView) -> Html:
     """What is known of the simulation's precision in words, and the convergence chart."""
     cases = compared(result.cases)
-    sentences = [*drawing(result), *wave_sentences(result), *effective_scenarios(result, cases)]
+    sentences = [
+        *drawing(result),
+        *source_sentences(result),
+        *wave_sentences(result),
+        *effective_scenarios(result, cases),
+    ]
     chart = convergence_chart(cases)
     if not sentences and chart is None:
         return Html()
@@ -37,6 +42,20 @@ def drawing(result: ResultView) -> list[str]:
             " much; weights put all of them back to their true probability."
         ]
     return [f"The {scenarios} scenarios were drawn as they would occur, all alike."] if method else []
+
+
+def source_sentences(result: ResultView) -> list[str]:
+    """Whose scenarios these are, if not the run's own, and what that costs in precision."""
+    source = result.source
+    if source.run is None:
+        return []
+    sentences = [f"They are those of the run {source.run}, so that the losses of both runs add up and compare."]
+    if source.pinned is not None and source.own:
+        sentences.append(
+            f"By a look at some of the loans, {count(source.pinned)} equally likely scenarios would tell as much of the"
+            f" worst 0.1 %; of scenarios of the portfolio's own, {count(source.own)}."
+        )
+    return sentences
 
 
 def wave_sentences(result: ResultView) -> list[str]:
