@@ -27,7 +27,7 @@ from embedded_aws.server import Server
 STACK = "montecarlo"
 """The name under which SAM deploys, and the console and Terraform by default."""
 
-TEMPLATES = {"lambda": "template.yaml", "fargate": "template-fargate.yaml"}
+TEMPLATES = {"lambda": "template.yaml", "fargate": "template-fargate.yaml", "ec2": "template-ec2.yaml"}
 """The root template of each compute option."""
 
 MACHINES = {"DataGenStateMachineArn": "DataGenMachine", "DataProcStateMachineArn": "DataProcMachine"}

@@ -26,8 +26,16 @@ class Children(StrEnum):
     EXPRESS = "EXPRESS"
 
 
-CORES, CORE_MB = 4, 2_048
-"""Of a worker, as template-fargate.yaml has it by default."""
+class Compute(StrEnum):
+    """What simulates."""
+
+    LAMBDA = "lambda"
+    FARGATE = "fargate"
+    EC2 = "ec2"
+
+
+WORKERS, CORES, CORE_MB = 25, 4, {Compute.FARGATE: 2_048, Compute.EC2: 1_792}
+"""Workers, and the vCPUs and memory of one, as template-fargate.yaml and template-ec2.yaml have them by default."""
 
 
 class KernelName(StrEnum):
@@ -74,15 +82,19 @@ def estimate(
     ] = 1769,
     architecture: Annotated[Architecture, typer.Option(help="of the functions")] = Architecture.ARM64,
     children: Annotated[Children, typer.Option(help="kind of the executions of chunks")] = Children.STANDARD,
+    compute: Annotated[
+        Compute | None,
+        typer.Option(help="what simulates (default lambda, or fargate with --workers)", show_default=False),
+    ] = None,
     workers: Annotated[
-        int,
+        int | None,
         typer.Option(
             parser=whole,
             metavar="N",
-            help="in a stack with workers: at most so many, of the default size and on Spot (default: functions)",
+            help="on fargate or ec2: at most so many, of the default size and on Spot (default 25)",
             show_default=False,
         ),
-    ] = 0,
+    ] = None,
     kernel: Annotated[KernelName, typer.Option(help="as the stack's parameter Kernel")] = KernelName.COMPILED,
     speeds: Annotated[
         Path | None,
@@ -120,7 +132,7 @@ def estimate(
     for option, value, low, high in (
         ("--objects", objects, 1, 10**10),
         ("--memory", memory, 128, 10_240),
-        ("--workers", workers, 0, 1_000),
+        ("--workers", workers, 1, 1_000),
     ):
         if value is not None and not low <= value <= high:
             raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
@@ -136,12 +148,20 @@ def estimate(
         kernel=kernel.value,
         region=region or cost.Setup.region,
     )
-    if workers:
+    compute = compute or (Compute.FARGATE if workers else Compute.LAMBDA)
+    if compute is Compute.LAMBDA and workers:
+        raise CommandError("--workers goes with --compute fargate or ec2: functions have none.")
+    if compute is not Compute.LAMBDA:
         if children is not Children.STANDARD:
-            raise CommandError("--workers goes with --children STANDARD: an Express child cannot wait for a worker.")
-        at_once = min(setup.max_concurrency, workers * CORES)
+            raise CommandError("workers go with --children STANDARD: an Express child cannot wait for a worker.")
+        most = workers or WORKERS
         setup = replace(
-            setup, workers=workers, max_concurrency=at_once, worker_cores=CORES, worker_memory_mb=CORES * CORE_MB
+            setup,
+            workers=most,
+            max_concurrency=min(setup.max_concurrency, most * CORES),
+            worker_cores=CORES,
+            worker_memory_mb=CORES * CORE_MB[compute],
+            compute=compute.value,
         )
     estimated = cost.estimate(
         plan.work(understood, len(stress), source, Place(stack, profile, region if stack else None), objects),

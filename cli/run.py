@@ -132,7 +132,7 @@ def run(
         str,
         typer.Option(
             metavar="NAME",
-            help="what simulates on the embedded AWS: lambda, or fargate for workers (default lambda)",
+            help="what simulates on the embedded AWS: lambda, or workers on fargate or ec2 (default lambda)",
             show_default=False,
         ),
     ] = "lambda",

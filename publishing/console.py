@@ -34,7 +34,7 @@ from publishing.templates import TemplateError, literal, read, write
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-STACKS = {"lambda": "template.yaml", "fargate": "template-fargate.yaml"}
+STACKS = {"lambda": "template.yaml", "fargate": "template-fargate.yaml", "ec2": "template-ec2.yaml"}
 """Root template of each compute option. A new option is a line here: its file is cloudformation/<option>/main.yml."""
 
 TEMPLATE_BYTES = 1_000_000

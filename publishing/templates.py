@@ -41,7 +41,8 @@ def _spell_out(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
 def _shorten(dumper: _Dumper, value: dict[str, Any]) -> yaml.Node:
     if len(value) == 1:
         ((name, argument),) = value.items()
-        if name == "Ref" or name.startswith("Fn::"):
+        # A function of a function is written in its long form: no two short forms may follow each other.
+        if (name == "Ref" or name.startswith("Fn::")) and not isinstance(argument, dict):
             tag = f"!{name.removeprefix('Fn::')}"
             if name == "Fn::GetAtt":
                 argument = ".".join(argument)

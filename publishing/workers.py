@@ -4,9 +4,11 @@
 cloudformation/workers/, which has what is different. So there is one source for what the stacks have in common:
 
     statemachine/dataproc.asl.json    -> statemachine/dataproc-workers.asl.json
-    cloudformation/dataproc.yaml      -> cloudformation/dataproc-fargate.yaml
+    cloudformation/dataproc.yaml      -> cloudformation/dataproc-fargate.yaml, cloudformation/dataproc-ec2.yaml
     cloudformation/monitoring.yaml    -> cloudformation/monitoring-workers.yaml
-    template.yaml                     -> template-fargate.yaml
+    template.yaml                     -> template-fargate.yaml, template-ec2.yaml
+
+cloudformation/workers/ has the stack on Fargate, and cloudformation/workers/ec2/ what the one on EC2 has in its place.
 
 They are committed, as SAM and Terraform read them, and a test fails when one is stale. Imports publishing.templates and
 the standard library.
@@ -49,28 +51,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(check and bool(stale))
 
 
+COMPUTES = ("fargate", "ec2")
+"""What workers run on: a stack for each."""
+
+
 def made(project: Path = PROJECT) -> dict[str, str]:
     """Every file that is made here, by its path, as it should be."""
     folder = project / "cloudformation"
-    return {
+    files = {
         "statemachine/dataproc-workers.asl.json": json.dumps(
             state_machine(json.loads((project / "statemachine/dataproc.asl.json").read_text(encoding="utf-8"))),
             indent=2,
         )
         + "\n",
-        "cloudformation/dataproc-fargate.yaml": text(
-            dataproc(of(folder / "dataproc.yaml"), of(folder / "workers/dataproc.yaml"), project),
-            "cloudformation/dataproc.yaml and cloudformation/workers/dataproc.yaml",
-        ),
         "cloudformation/monitoring-workers.yaml": text(
             monitoring(of(folder / "monitoring.yaml"), of(folder / "workers/monitoring.yaml")),
-            "cloudformation/monitoring.yaml and cloudformation/workers/monitoring.yaml",
-        ),
-        "template-fargate.yaml": text(
-            root(of(project / "template.yaml"), of(folder / "workers/root.yaml")),
-            "template.yaml and cloudformation/workers/root.yaml",
+            ["cloudformation/monitoring.yaml", "cloudformation/workers/monitoring.yaml"],
         ),
     }
+    for compute in COMPUTES:
+        files[f"cloudformation/dataproc-{compute}.yaml"] = text(
+            dataproc(of(folder / "dataproc.yaml"), part("dataproc", compute, project), project),
+            ["cloudformation/dataproc.yaml", *parts("dataproc", compute)],
+        )
+        files[f"template-{compute}.yaml"] = text(
+            root(of(project / "template.yaml"), part("root", compute, project)),
+            ["template.yaml", *parts("root", compute)],
+        )
+    return files
+
+
+def parts(name: str, compute: str) -> list[str]:
+    """The files that have what is different in a template of a stack with workers, each in place of the one before."""
+    common = f"cloudformation/workers/{name}.yaml"
+    return [common] if compute == COMPUTES[0] else [common, f"cloudformation/workers/{compute}/{name}.yaml"]
+
+
+def part(name: str, compute: str, project: Path) -> dict[str, Any]:
+    """What those files come to."""
+    common, *others = (of(project / path) for path in parts(name, compute))
+    for other in others:
+        common = overlaid(common, other)
+    return common
+
+
+def overlaid(value: Any, over: Any) -> Any:
+    """A value with what stands over it: mappings entry by entry, all else as a whole; null takes an entry out."""
+    if not (is_plain(value) and is_plain(over)):
+        return over
+    kept = {name: each for name, each in value.items() if over.get(name, each) is not None}
+    return kept | {name: overlaid(kept.get(name), each) for name, each in over.items() if each is not None}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is a mapping that says what it says, and no function of CloudFormation."""
+    return isinstance(value, dict) and not any(name == "Ref" or name.startswith("Fn::") for name in value)
 
 
 def of(path: Path) -> dict[str, Any]:
@@ -78,9 +113,10 @@ def of(path: Path) -> dict[str, Any]:
     return read(path.read_text(encoding="utf-8"))
 
 
-def text(template: dict[str, Any], sources: str) -> str:
+def text(template: dict[str, Any], sources: Sequence[str]) -> str:
     """A template as it is committed."""
-    return f"# Made by `make console` from {sources}: change those, where the comments are.\n{write(template)}"
+    made_from = f"{', '.join(sources[:-1])} and {sources[-1]}"
+    return f"# Made by `make console` from {made_from}: change those, where the comments are.\n{write(template)}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -140,19 +176,11 @@ def dataproc(template: dict[str, Any], part: dict[str, Any], project: Path) -> d
     *_, command = container["Command"]["Fn::If"]
     command[:] = [(project / name).read_text(encoding="utf-8") for name in command]
 
-    template["Description"] = "dataproc simulates a portfolio; workers on Fargate simulate the chunks."
+    template["Description"] = part["Description"]
     without(template["Parameters"], OF_FUNCTIONS)
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     without(variables, ("SIMULATE_MEMORY", "CHILD_EXECUTION_TYPE"))
-    cores = {"Ref": "WorkerCores"}
-    variables |= {
-        "COMPUTE": "fargate",
-        "SPOT": {"Ref": "SpotWeight"},
-        "ON_DEMAND": {"Ref": "OnDemandWeight"},
-        "MAX_WORKERS": {"Ref": "MaxWorkers"},
-        "WORKER_CORES": cores,
-        "WORKER_MEMORY": {"Fn::FindInMap": ["Worker", cores, {"Ref": "MemoryPerCore"}]},
-    }
+    variables |= part["Variables"]
     machine["DefinitionUri"] = machine["DefinitionUri"].replace("dataproc", "dataproc-workers")
     given = machine["DefinitionSubstitutions"]
     given["SimulateTaskArn"] = {"Ref": "Chunks"}

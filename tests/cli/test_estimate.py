@@ -52,7 +52,19 @@ def test_the_document_compares_functions_and_workers_as_the_command_does(capsys:
     assert re.search(r"^state transitions .*\$ +1\.00$", capsys.readouterr().out, re.M)
 
 
-@pytest.mark.parametrize("options", [["--workers", "1001"], ["--workers", "5", "--children", "EXPRESS"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--workers", "1001"],
+        ["--workers", "0"],
+        ["--workers", "5", "--children", "EXPRESS"],
+        ["--workers", "5", "--compute", "lambda"],
+        ["--compute", "ec2", "--children", "EXPRESS"],
+        ["--compute", "EC3"],
+    ],
+)
 def test_workers_that_cannot_be_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimate", "--loans", "1e6", *options]) != 0
-    assert "--workers" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "workers" in told or "'--compute'" in told
+    assert "Traceback" not in told

@@ -12,7 +12,7 @@ from cli import plan, request
 from cli.place import Place
 from montecarlo import limits
 from montecarlo.cost import estimate as cost
-from montecarlo.cost.estimate import Setup, Speed, Work, actual, estimate
+from montecarlo.cost.estimate import Setup, Speed, Work, actual, estimate, hired
 from montecarlo.model.parameters import load
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.source.grouping import deal
@@ -254,6 +254,41 @@ def test_what_workers_took_is_priced_as_the_estimate_was() -> None:
     slower = actual(told, planned.chunks, 2 * took)
     more = took / 4 / 3600 * (4 * 0.03238 * 0.3 + 8 * 0.00356 * 0.3 + 0.005)
     assert slower["usd"] - planned.usd == pytest.approx(more, abs=2e-4)
+
+
+def test_instances_are_paid_with_their_disk_and_for_the_time_to_stop() -> None:
+    ec2 = replace(WORKERS, compute="ec2", worker_memory_mb=7168, spot=0.75)
+    work = Work(loans=100_000_000)
+    here, there = estimate(work, ec2), estimate(work, WORKERS)
+    hours = here.worker_seconds / 3600
+    assert here.dollars["instance vCPU-hours"] == pytest.approx(hours * 4 * 0.03625 * (0.25 + 0.75 * 0.4))
+    assert here.dollars["disk GB-hours"] == pytest.approx(hours * 30 * 0.08 / 730)
+    assert here.dollars["public addresses"] == pytest.approx(hours * 0.005)
+    speed = Speed()
+    later = speed.instance_start_seconds - speed.worker_start_seconds
+    assert here.duration - there.duration == pytest.approx(later, abs=5)
+    more = (here.worker_seconds - there.worker_seconds) / 25
+    assert more == pytest.approx(later + speed.instance_stop_seconds, abs=5)
+    assert "c7g" in here.format()
+    assert "Fargate" not in here.format()
+
+
+def test_two_workers_of_one_core_share_an_instance_and_one_with_more_memory_has_a_dearer_one() -> None:
+    ec2 = replace(WORKERS, compute="ec2", worker_memory_mb=7168)
+    one_core = replace(ec2, worker_cores=1, worker_memory_mb=1792)
+    for setup, vcpu, workers in (
+        (ec2, 0.03625, 1),
+        (one_core, 0.03625, 2),
+        (replace(ec2, worker_memory_mb=14336), 0.0408, 1),
+    ):
+        cores, disk, address = hired(3600, setup)
+        assert (cores.usd, cores.hours, disk.hours, address.hours) == (
+            vcpu,
+            setup.worker_cores,
+            30 / workers,
+            1 / workers,
+        )
+    assert hired(3600, replace(WORKERS, workers=0)) == []
 
 
 def test_workers_keep_to_the_pollers_of_an_activity() -> None:

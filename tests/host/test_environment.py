@@ -51,7 +51,7 @@ def test_defaults_come_typed(environment: Host, monkeypatch: pytest.MonkeyPatch)
 def test_every_function_of_the_templates_is_the_step_of_its_name() -> None:
     handlers = {
         body["Properties"]["Handler"]
-        for name in ("datagen", "dataproc", "dataproc-fargate")
+        for name in ("datagen", "dataproc", "dataproc-fargate", "dataproc-ec2")
         for body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").values()
     }
     steps = {file.stem for file in STEPS.glob("*.py")} - {"__init__", "protocol"}
@@ -151,3 +151,6 @@ def test_workers_bound_what_a_run_simulates_at_once(environment: Host, monkeypat
     setup = environment.setup(RunRequest("june", max_concurrency=500))
     assert (setup.max_concurrency, setup.workers, setup.worker_cores, setup.spot) == (100, 25, 4, 0.25)
     assert environment.setup(RunRequest("june", max_concurrency=70)).max_concurrency == 70
+    assert environment.setup(RunRequest("june")).compute == "fargate"
+    monkeypatch.setenv("COMPUTE", "ec2")
+    assert environment.setup(RunRequest("june")).compute == "ec2"

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,20 @@ TEMPLATES = (
     "template-fargate.yaml",
     "cloudformation/dataproc-fargate.yaml",
     "cloudformation/monitoring-workers.yaml",
+    "template-ec2.yaml",
+    "cloudformation/dataproc-ec2.yaml",
 )
-ROOTS = ("template.yaml", "template-fargate.yaml")
+ROOTS = ("template.yaml", "template-fargate.yaml", "template-ec2.yaml")
 STATE_MACHINES = ("datagen", "dataproc")
 
 
 def template(path: str) -> dict[str, Any]:
     """One template as CloudFormation reads it."""
+    return deepcopy(_template(path))
+
+
+@cache
+def _template(path: str) -> dict[str, Any]:
     return read((ROOT / path).read_text(encoding="utf-8"))
 
 
@@ -53,3 +62,8 @@ def values(tree: Any) -> Iterator[Any]:
     if isinstance(tree, dict | list):
         for child in tree.values() if isinstance(tree, dict) else tree:
             yield from values(child)
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that may stand alone, as IAM takes it, in a list."""
+    return value if isinstance(value, list) else [value]

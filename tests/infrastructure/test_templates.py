@@ -20,7 +20,7 @@ PHYSICAL_NAMES = {
 
 FUNCTIONS = [
     pytest.param(logical, body, id=f"{name}.{logical}")
-    for name in (*STATE_MACHINES, "dataproc-fargate")
+    for name in (*STATE_MACHINES, "dataproc-fargate", "dataproc-ec2")
     for logical, body in resources(f"cloudformation/{name}.yaml", "AWS::Serverless::Function").items()
 ]
 

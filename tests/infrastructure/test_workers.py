@@ -15,22 +15,32 @@ from typing import Any
 
 import pytest
 
+from montecarlo.cost.estimate import Setup
+from montecarlo.host.environment import processes
 from montecarlo.host.worker import BEAT_SECONDS, DIED, STOPPED
 from montecarlo.limits import HISTORY_EVENTS
 from montecarlo.steps.provide_workers import step as provide_workers
 from publishing import workers
 from tests.infrastructure.roles import like
-from tests.infrastructure.templates import ROOT, resources, state_machine, states, template, values
+from tests.infrastructure.templates import ROOT, listed, resources, state_machine, states, template, values
 from tests.infrastructure.test_state_machines import FINAL_ERRORS
 from tests.steps.test_provide_workers import MACHINE, FleetHost, Stack
 
-DATAPROC = "cloudformation/dataproc-fargate.yaml"
-MADE = list(workers.made())
+DATAPROCS = [f"cloudformation/dataproc-{compute}.yaml" for compute in workers.COMPUTES]
+EC2 = "cloudformation/dataproc-ec2.yaml"
+on_each = pytest.mark.parametrize("path", DATAPROCS)
+MADE = workers.made()
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_what_is_made_is_fresh(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == workers.made()[name], "run: make console"
+    assert (ROOT / name).read_text(encoding="utf-8") == MADE[name], "run: make console"
+
+
+def test_what_stands_over_another_takes_its_place_entry_by_entry() -> None:
+    under = {"a": {"b": 1, "c": [1, 2]}, "f": {"Fn::If": ["x", 1, 2]}, "g": 1}
+    over = {"a": {"b": None, "c": [3]}, "f": {"Ref": "X"}, "h": {"i": 2}}
+    assert workers.overlaid(under, over) == {"a": {"c": [3]}, "f": {"Ref": "X"}, "g": 1, "h": {"i": 2}}
 
 
 def test_a_file_that_is_not_fresh_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,8 +94,9 @@ def test_all_the_rest_is_as_with_functions() -> None:
         assert here[name] == there[name], name
 
 
-def test_every_placeholder_is_filled_and_every_function_may_be_invoked() -> None:
-    properties = resources(DATAPROC, "AWS::Serverless::StateMachine")["DataProcMachine"]["Properties"]
+@on_each
+def test_every_placeholder_is_filled_and_every_function_may_be_invoked(path: str) -> None:
+    properties = resources(path, "AWS::Serverless::StateMachine")["DataProcMachine"]["Properties"]
     given, text = properties["DefinitionSubstitutions"], json.dumps(state_machine("dataproc-workers"))
     assert all(f"${{{name}}}" in text for name in given)
     assert text.count("${") == sum(text.count(f"${{{name}}}") for name in given)
@@ -93,36 +104,67 @@ def test_every_placeholder_is_filled_and_every_function_may_be_invoked() -> None
     used = sorted(value["Fn::GetAtt"] for value in given.values() if "Fn::GetAtt" in value)
     (invoke,) = [each for each in properties["Policies"][0]["Statement"] if each["Action"] == "lambda:InvokeFunction"]
     assert sorted(target["Fn::GetAtt"] for target in invoke["Resource"]) == used
-    assert sorted(name for name, _ in used) == sorted(resources(DATAPROC, "AWS::Serverless::Function"))
+    assert sorted(name for name, _ in used) == sorted(resources(path, "AWS::Serverless::Function"))
 
 
 # Faces ----------------------------------------------------------------------------------------------------------------
 
 
-def test_parameters_defaults_and_outputs_are_those_of_the_stack_with_functions() -> None:
-    here, there = template("template-fargate.yaml"), template("template.yaml")
+@pytest.mark.parametrize("compute", workers.COMPUTES)
+def test_parameters_defaults_and_outputs_are_those_of_the_stack_with_functions(compute: str) -> None:
+    here, there = template(f"template-{compute}.yaml"), template("template.yaml")
     common = set(there["Parameters"]) - set(workers.OF_FUNCTIONS)
     assert {name: here["Parameters"][name] for name in common} == {name: there["Parameters"][name] for name in common}
     assert here["Outputs"] == there["Outputs"]
     assert here["Mappings"] == there["Mappings"]
 
 
+def test_parameters_of_workers_are_the_same_on_ec2_but_for_the_share_on_spot() -> None:
+    """What they mean may differ in words, what they may be does not."""
+    fargate, ec2 = ({name: {**body, "Description": ""} for name, body in template(path)["Parameters"].items()}
+                    for path in ("template-fargate.yaml", "template-ec2.yaml"))  # fmt: skip
+    assert fargate.keys() - ec2.keys() == {"SpotWeight", "OnDemandWeight"}
+    assert ec2.keys() - fargate.keys() == {"SpotShare"}
+    assert all(ec2[name] == fargate[name] for name in ec2.keys() & fargate.keys())
+
+
+def sizes(path: str) -> dict[str, dict[str, str]]:
+    """CPU units and memory of a worker by its vCPUs, and by what it has for each in MB."""
+    found: dict[str, dict[str, str]] = template(path)["Mappings"]["Worker"]
+    assert list(found) == template("template-fargate.yaml")["Parameters"]["WorkerCores"]["AllowedValues"]
+    assert all(int(size["Cpu"]) == 1024 * int(cores) for cores, size in found.items())
+    return found
+
+
+MEMORIES = template("template-fargate.yaml")["Parameters"]["MemoryPerCore"]["AllowedValues"]
+
+
 def test_every_size_of_worker_is_one_that_fargate_has() -> None:
     """CPU units and MB. Source: Amazon ECS Developer Guide, "Task definition parameters for Fargate", "Task size"."""
     allowed = {1024: range(2048, 8193, 1024), 2048: range(4096, 16385, 1024), 4096: range(8192, 30721, 1024)}
-    root, sizes = template("template-fargate.yaml")["Parameters"], template(DATAPROC)["Mappings"]["Worker"]
-    assert list(sizes) == root["WorkerCores"]["AllowedValues"]
-    for cores, size in sizes.items():
-        assert int(size["Cpu"]) == 1024 * int(cores)
-        for each in root["MemoryPerCore"]["AllowedValues"]:
+    for cores, size in sizes("cloudformation/dataproc-fargate.yaml").items():
+        for each in MEMORIES:
             assert int(size[each]) == int(each) * int(cores)
             assert int(size[each]) in allowed[int(size["Cpu"])]
 
 
-def test_a_chunk_is_given_a_plain_address_and_the_same_environment_as_in_lambda() -> None:
-    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+def test_every_size_of_worker_fits_its_instance_and_has_a_process_on_each_core() -> None:
+    instances = template(EC2)["Mappings"]["Instance"]
+    for cores, size in sizes(EC2).items():
+        instance = instances[cores]
+        number = int(instance["Workers"])
+        assert int(instance["Cores"]) == number * int(cores) >= 2
+        for each in MEMORIES:
+            assert int(instance[each]) == int(each) * int(instance["Cores"])
+            assert number * int(size[each]) == int(instance[each]) * 7 / 8
+            assert processes(int(cores), int(size[each]), Setup.memory_mb) == int(cores)
+
+
+@on_each
+def test_a_chunk_is_given_a_plain_address_and_the_same_environment_as_in_lambda(path: str) -> None:
+    (container,) = resources(path, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
     given = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
-    functions = template(DATAPROC)["Globals"]["Function"]["Environment"]["Variables"]
+    functions = template(path)["Globals"]["Function"]["Environment"]["Variables"]
     for name in (
         "DATA_BUCKET",
         "PORTFOLIO_BUCKET",
@@ -149,26 +191,28 @@ def test_the_network_costs_nothing_unless_endpoints_are_asked_for() -> None:
     for name, body in network["Resources"].items():
         if body["Type"] == "AWS::EC2::VPCEndpoint":
             is_gateway = body["Properties"]["VpcEndpointType"] == "Gateway"
-            assert is_gateway or body["Condition"] == "MakesEndpoints", name
+            assert is_gateway or body["Condition"] in ("MakesEndpoints", "MakesEcsEndpoints"), name
         else:
             assert body["Type"] in FREE, name
 
 
-def test_there_is_no_worker_and_no_look_every_few_minutes_until_there_is_a_run() -> None:
-    assert resources(DATAPROC, "AWS::ECS::Service")["Workers"]["Properties"]["DesiredCount"] == 0
-    rules = resources(DATAPROC, "AWS::Events::Rule")
+@on_each
+def test_there_is_no_worker_and_no_look_every_few_minutes_until_there_is_a_run(path: str) -> None:
+    assert resources(path, "AWS::ECS::Service")["Workers"]["Properties"]["DesiredCount"] == 0
+    rules = resources(path, "AWS::Events::Rule")
     assert rules["LookAgain"]["Properties"]["State"] == "DISABLED"
     scheduled = {name: body["Properties"].get("ScheduleExpression") for name, body in rules.items()}
     assert scheduled == {"ExecutionEnds": None, "EveryHour": "rate(1 hour)", "LookAgain": "rate(5 minutes)"}
 
 
-def test_every_end_of_an_execution_is_told_and_every_rule_may_call() -> None:
-    pattern = resources(DATAPROC, "AWS::Events::Rule")["ExecutionEnds"]["Properties"]["EventPattern"]
+@on_each
+def test_every_end_of_an_execution_is_told_and_every_rule_may_call(path: str) -> None:
+    pattern = resources(path, "AWS::Events::Rule")["ExecutionEnds"]["Properties"]["EventPattern"]
     assert pattern["detail"]["status"] == ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
     assert pattern["detail"]["stateMachineArn"] == [{"Ref": "DataProcMachine"}]
     sources = {body["Properties"]["SourceArn"]["Fn::GetAtt"][0]: body["Properties"]["FunctionName"]
-               for body in resources(DATAPROC, "AWS::Lambda::Permission").values()}  # fmt: skip
-    assert set(sources) == set(resources(DATAPROC, "AWS::Events::Rule"))
+               for body in resources(path, "AWS::Lambda::Permission").values()}  # fmt: skip
+    assert set(sources) == set(resources(path, "AWS::Events::Rule"))
     assert all(function == {"Ref": "ProvideWorkers"} for function in sources.values())
 
 
@@ -178,39 +222,108 @@ def test_the_watch_lets_the_longest_step_end() -> None:
     assert patience > max(machine()[name]["TimeoutSeconds"] for name in ("PlanGroup", "ReduceGroup"))
 
 
+def test_there_is_no_instance_until_there_is_a_run_and_none_is_kept_from_going() -> None:
+    """An instance that is protected from scale-in keeps CloudFormation from deleting its group."""
+    group = resources(EC2, "AWS::AutoScaling::AutoScalingGroup")["Instances"]["Properties"]
+    assert (group["MinSize"], group["MaxSize"]) == ("0", {"Ref": "MaxWorkers"})
+    assert "DesiredCapacity" not in group  # an update of the stack must not set it
+    assert group["NewInstancesProtectedFromScaleIn"] is False
+    provider = resources(EC2, "AWS::ECS::CapacityProvider")["Capacity"]["Properties"]["AutoScalingGroupProvider"]
+    assert provider["ManagedTerminationProtection"] == "DISABLED"
+    assert (provider["ManagedScaling"]["Status"], provider["ManagedDraining"]) == ("ENABLED", "ENABLED")
+    assert provider["AutoScalingGroupArn"] == {"Ref": "Instances"}
+
+
+def test_the_share_on_spot_and_the_one_on_demand_are_100_together() -> None:
+    shares = {int(spot): int(row["OnDemand"]) for spot, row in template(EC2)["Mappings"]["Spot"].items()}
+    assert {spot + on_demand for spot, on_demand in shares.items()} == {100}
+    parameter = template("template-ec2.yaml")["Parameters"]["SpotShare"]
+    assert [*map(int, parameter["AllowedValues"])] == [*shares]
+    assert parameter["Default"] == "100"
+    mix = resources(EC2, "AWS::AutoScaling::AutoScalingGroup")["Instances"]["Properties"]["MixedInstancesPolicy"]
+    on_spot = mix["InstancesDistribution"]
+    assert on_spot["OnDemandPercentageAboveBaseCapacity"]["Fn::FindInMap"] == ["Spot", {"Ref": "SpotShare"}, "OnDemand"]
+    assert (on_spot["OnDemandBaseCapacity"], on_spot["SpotAllocationStrategy"]) == (0, "price-capacity-optimized")
+
+
+def test_an_instance_lets_nobody_in_and_its_containers_have_no_way_to_its_role() -> None:
+    data = resources(EC2, "AWS::EC2::LaunchTemplate")["InstanceTemplate"]["Properties"]["LaunchTemplateData"]
+    assert data["MetadataOptions"] == {
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+        "HttpEndpoint": "enabled",
+    }
+    assert "KeyName" not in data
+    assert [card["Groups"] for card in data["NetworkInterfaces"]] == [[{"Ref": "SecurityGroupId"}]]
+    (disk,) = data["BlockDeviceMappings"]
+    assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["VolumeType"]) == (True, "gp3")
+    task = resources(EC2, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]
+    assert task["NetworkMode"] == "bridge"  # one hop more than the limit
+    actions = [action for each in statements(EC2, "InstanceRole") for action in listed(each["Action"])]
+    assert all(action.startswith("ecs:") for action in actions)
+
+
+def test_the_image_of_an_instance_is_the_one_of_its_processor() -> None:
+    data = resources(EC2, "AWS::EC2::LaunchTemplate")["InstanceTemplate"]["Properties"]["LaunchTemplateData"]
+    pattern, given = data["ImageId"]["Fn::Sub"]
+    assert given == {"Processor": {"Fn::If": ["IsArm", "arm64/", ""]}}
+    start = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/"
+    assert pattern == start + "${Processor}recommended/image_id"
+    mix = resources(EC2, "AWS::AutoScaling::AutoScalingGroup")["Instances"]["Properties"]["MixedInstancesPolicy"]
+    (override,) = mix["LaunchTemplate"]["Overrides"]
+    wanted = override["InstanceRequirements"]
+    assert wanted["CpuManufacturers"] == {"Fn::If": ["IsArm", ["amazon-web-services"], ["intel", "amd"]]}
+    assert wanted["VCpuCount"]["Min"] == wanted["VCpuCount"]["Max"]
+
+
+def test_the_endpoints_that_only_instances_need_are_made_for_them_only() -> None:
+    made = {root: template(root)["Resources"]["Network"]["Properties"]["Parameters"]["Instances"]
+            for root in ("template-fargate.yaml", "template-ec2.yaml")}  # fmt: skip
+    assert made == {"template-fargate.yaml": "false", "template-ec2.yaml": "true"}
+    network = template("cloudformation/network.yaml")
+    services = {body["Properties"]["ServiceName"]["Fn::Sub"].rpartition("}.")[2]
+                for body in network["Resources"].values() if body.get("Condition") == "MakesEcsEndpoints"}  # fmt: skip
+    assert services == {"ecs", "ecs-agent", "ecs-telemetry"}
+    assert network["Conditions"]["MakesEcsEndpoints"]["Fn::And"][0] == {"Condition": "MakesEndpoints"}
+
+
 # Permissions ----------------------------------------------------------------------------------------------------------
 
 
-def statements(role: str) -> list[Any]:
-    (policy,) = resources(DATAPROC, "AWS::IAM::Role")[role]["Properties"]["Policies"]
+def statements(path: str, role: str) -> list[Any]:
+    (policy,) = resources(path, "AWS::IAM::Role")[role]["Properties"]["Policies"]
     found: list[Any] = policy["PolicyDocument"]["Statement"]
     return found
 
 
-def test_a_worker_may_do_to_the_bucket_what_the_function_may_and_write_that_it_is_at_work() -> None:
+@on_each
+def test_a_worker_may_do_to_the_bucket_what_the_function_may_and_write_that_it_is_at_work(path: str) -> None:
     function = resources("cloudformation/dataproc.yaml", "AWS::Serverless::Function")["SimulateChunk"]["Properties"]
     shared = [policy for policy in function["Policies"] if "Ref" in policy]
     (own,) = (policy["Statement"] for policy in function["Policies"] if "Statement" in policy)
-    role = resources(DATAPROC, "AWS::IAM::Role")["WorkerRole"]["Properties"]
+    role = resources(path, "AWS::IAM::Role")["WorkerRole"]["Properties"]
     assert role["ManagedPolicyArns"] == shared
-    of_bucket = [each for each in statements("WorkerRole") if str(each.get("Action")).startswith("s3:")]
+    of_bucket = [each for each in statements(path, "WorkerRole") if str(each.get("Action")).startswith("s3:")]
     assert of_bucket[:-1] == own
     assert of_bucket[-1]["Resource"]["Fn::Sub"].endswith("${DataBucketName}/runs/*/at-work")
 
 
-def test_only_what_has_no_resource_is_allowed_on_everything() -> None:
+@on_each
+def test_only_what_has_no_resource_is_allowed_on_everything(path: str) -> None:
     wide = {
         action
-        for node in values(template(DATAPROC))
+        for node in values(template(path))
         if isinstance(node, dict) and node.get("Effect") == "Allow" and node.get("Resource") == "*"
         for action in (node["Action"] if isinstance(node["Action"], list) else [node["Action"]])
         if not action.startswith("logs:")
     }
     answers = {f"states:SendTask{kind}" for kind in ("Success", "Failure", "Heartbeat")}
-    assert wide == {"lambda:GetAccountSettings", "ecr:GetAuthorizationToken", *answers}
+    of_instances = {"ecs:DiscoverPollEndpoint"} if path == EC2 else set()
+    assert wide == {"lambda:GetAccountSettings", "ecr:GetAuthorizationToken", *answers, *of_instances}
 
 
-def test_provide_workers_touches_what_its_role_allows_and_all_of_it() -> None:
+@on_each
+def test_provide_workers_touches_what_its_role_allows_and_all_of_it(path: str) -> None:
     """Of objects; that it may use the rest is shown by a run under enforced permissions, in tests/system."""
     touched: set[tuple[str, str]] = set()
     stack = Stack()
@@ -229,7 +342,7 @@ def test_provide_workers_touches_what_its_role_allows_and_all_of_it() -> None:
     touched.clear()
     provide_workers({"machine": MACHINE}, FleetHost(stack))  # all was written long ago
     assert stack.fleet.stopped
-    policies = resources(DATAPROC, "AWS::Serverless::Function")["ProvideWorkers"]["Properties"]["Policies"]
+    policies = resources(path, "AWS::Serverless::Function")["ProvideWorkers"]["Properties"]["Policies"]
     assert policies[0] == {"Ref": "ReadRuns"}
     (write, *_) = policies[1]["Statement"]
     assert write["Action"] == "s3:PutObject"
@@ -248,8 +361,9 @@ def test_nothing_reaches_a_worker_and_a_worker_reaches_tls_only() -> None:
     assert (out["IpProtocol"], out["FromPort"], out["ToPort"]) == ("tcp", 443, 443)
 
 
-def test_a_container_has_no_more_than_it_needs() -> None:
-    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+@on_each
+def test_a_container_has_no_more_than_it_needs(path: str) -> None:
+    (container,) = resources(path, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
     assert (container["ReadonlyRootFilesystem"], container["Privileged"]) == (True, False)
     assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
     assert [mount["ContainerPath"] for mount in container["MountPoints"]] == ["/tmp"]
@@ -283,7 +397,10 @@ def archive(folder: Path, name: str, files: dict[str, str], sha256: str = "") ->
 
 
 @pytest.mark.parametrize("wrong", ["", "code", "layer"])
-def test_a_worker_starts_with_the_code_and_the_layer_of_the_functions_or_not_at_all(tmp_path: Path, wrong: str) -> None:
+@on_each
+def test_a_worker_starts_with_the_code_and_the_layer_of_the_functions_or_not_at_all(
+    path: str, tmp_path: Path, wrong: str
+) -> None:
     worker = {"worker.py": "import library, sys; print(library.NAME, *sys.argv[1:])"}
     answers = {
         "code": archive(tmp_path, "code.zip", worker, "wrong" if wrong == "code" else ""),
@@ -294,7 +411,7 @@ def test_a_worker_starts_with_the_code_and_the_layer_of_the_functions_or_not_at_
     (tmp_path / "botocore").mkdir()
     (tmp_path / "botocore/config.py").write_text("def Config(retries): pass\n")
     (tmp_path / "tmp").mkdir()
-    (container,) = resources(DATAPROC, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
+    (container,) = resources(path, "AWS::ECS::TaskDefinition")["WorkerTask"]["Properties"]["ContainerDefinitions"]
     (script,) = container["Command"]["Fn::If"][2]
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -161,7 +161,7 @@ def test_nothing_of_the_functions_folder_is_left_out_unknown() -> None:
 
 
 def test_the_state_machines_are_the_committed_ones(stack: str, carried: dict[str, bytes]) -> None:
-    names = {"lambda": ("datagen", "dataproc"), "fargate": ("datagen", "dataproc-workers")}[stack]
+    names = ("datagen", "dataproc" if stack == "lambda" else "dataproc-workers")
     assert {body for key, body in carried.items() if key.endswith(".asl.json")} == {
         (console.PROJECT / "statemachine" / f"{name}.asl.json").read_bytes() for name in names
     }

@@ -125,12 +125,22 @@ class Pace:
         return sum(sorted(self.shares)[-self.groups :])
 
 
+EC2 = "ec2"
+"""Of `Setup.compute`."""
+
+INSTANCE_CORES = 2
+"""vCPUs of the smallest instance: two workers with one each share it."""
+
+INSTANCE_GB = 30
+"""Of an instance's disk."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """How the stack is set up. children: STANDARD or EXPRESS. kernel: compiled or numpy. region: decides the quotas.
 
     workers: the most that there may be; 0 where functions simulate. Each has worker_cores, as many processes and
-    worker_memory_mb. spot: share of them on Spot.
+    worker_memory_mb. spot: share of them on Spot. compute: what they run on, fargate or ec2.
     """
 
     memory_mb: int = 1769
@@ -145,6 +155,7 @@ class Setup:
     worker_cores: int = 1
     worker_memory_mb: int = 2048
     spot: float = 1.0
+    compute: str = "fargate"
 
     def pace(self, chunks: Sequence[int]) -> Pace:
         """The three limits applied to groups of so many chunks: none is exceeded at any moment.
@@ -162,6 +173,11 @@ class Setup:
         """How many workers simulate so many chunks at once."""
         return ceil(chunks / self.worker_cores) if self.workers else 0
 
+    @property
+    def workers_of_instance(self) -> int:
+        """Workers that share an instance, or an address."""
+        return max(1, INSTANCE_CORES // self.worker_cores) if self.compute == EC2 else 1
+
     def to_json(self) -> dict[str, Any]:
         """As estimate.json has it; `Setup(**...)` reads it. What is of workers stands there where there are some."""
         return {name: value for name, value in asdict(self).items() if self.workers or name not in _OF_WORKERS}
@@ -173,7 +189,7 @@ class Setup:
         return by_region.get(self.region, by_region["elsewhere"])
 
 
-_OF_WORKERS = {"workers", "worker_cores", "worker_memory_mb", "spot"}
+_OF_WORKERS = {"workers", "worker_cores", "worker_memory_mb", "spot", "compute"}
 
 
 @dataclass(frozen=True)
@@ -197,6 +213,10 @@ class Speed:
     cold_start_seconds: float = 4.0
     worker_start_seconds: float = 60.0
     """Of a worker on Fargate, with its image, its code and its libraries. An assumption."""
+    instance_start_seconds: float = 150.0
+    """Of a worker on EC2, whose instance starts first. An assumption."""
+    instance_stop_seconds: float = 60.0
+    """Of an instance that is not needed any more, with its worker. An assumption."""
     plan_seconds: float = 10.0
     listed_per_second: float = 10_000.0
     s3_mb_per_second: float = 60.0
@@ -212,7 +232,13 @@ class Speed:
 
     def start_seconds(self, setup: Setup) -> float:
         """Until what simulates a first chunk can begin with it."""
-        return self.worker_start_seconds if setup.workers else self.cold_start_seconds
+        if not setup.workers:
+            return self.cold_start_seconds
+        return self.instance_start_seconds if setup.compute == EC2 else self.worker_start_seconds
+
+    def stop_seconds(self, setup: Setup) -> float:
+        """For which a worker that is not needed any more is paid."""
+        return self.instance_stop_seconds if setup.compute == EC2 else 0.0
 
     def trial_ns(self, kernel: str, cases: int) -> float:
         """Of a loan in a scenario and all its cases."""
@@ -323,7 +349,7 @@ class CostEstimate:
             *(f"{name:<34}{used:>12,.0f}{quota:>12,.0f}" for name, (used, quota) in self.quotas().items()),
             "",
             f"Prices of {prices()['date']}, {prices()['region']}. {prices()['source']}.",
-            *([f"Workers: {prices()['workers_source']}."] if setup.workers else []),
+            *([f"Workers: {prices()[_SOURCES[setup.compute]]}."] if setup.workers else []),
             f"Rates of {setup.region}. {prices()['quotas_source']}.",
         ]
         return "\n".join(lines)
@@ -343,16 +369,8 @@ class CostEstimate:
     def _priced(self) -> list[tuple[str, float, str]]:
         """What is paid for: its name, how much of it, at which price."""
         usd, express = prices()["usd"], self.setup.children == "EXPRESS"
-        hours, setup = self.worker_seconds / 3600, self.setup
-        spot = f", {setup.spot:.0%} Spot"
-        workers = [
-            (VCPU_HOURS, hours * setup.worker_cores, f"${usd['fargate_vcpu_hour'][setup.architecture]:.5f}{spot}"),
-            (GB_HOURS, hours * setup.worker_memory_mb / 1024,
-             f"${usd['fargate_gb_hour'][setup.architecture]:.5f}{spot}"),
-            (ADDRESS_HOURS, hours, f"${usd['public_ipv4_hour']:.3f}"),
-        ]  # fmt: skip
         return [
-            *(workers if setup.workers else []),
+            *((each.name, each.hours, each.price) for each in hired(self.worker_seconds, self.setup)),
             ("Lambda GB-seconds", self.gb_seconds, f"${usd['lambda_gb_second'][self.setup.architecture]:.10f}"),
             ("Lambda requests", self.requests["lambda"], f"${usd['lambda_request'] * 1e6:.2f} a million"),
             ("state transitions", self.requests["transitions"], f"${usd['standard_transition'] * 1e3:.3f} a thousand"),
@@ -361,7 +379,7 @@ class CostEstimate:
             ("S3 reads", self.requests["s3_get"], f"${usd['s3_get'] * 1e3:.4f} a thousand"),
             (
                 "logs, of 2 kB",
-                self.requests["lambda"] + (self.chunks if setup.workers else 0),
+                self.requests["lambda"] + (self.chunks if self.setup.workers else 0),
                 f"${usd['logs_gb']:.2f} a GB",
             ),
         ]
@@ -387,8 +405,52 @@ class CostEstimate:
         }
 
 
-VCPU_HOURS, GB_HOURS, ADDRESS_HOURS = "worker vCPU-hours", "worker GB-hours", "public addresses"
-"""What is paid for workers, in hours. A public address lets a worker reach AWS without a NAT gateway."""
+@dataclass(frozen=True)
+class Hired:
+    """What is paid for workers by the hour. usd: of an hour on demand. spot: share on Spot; None where none can be."""
+
+    name: str
+    hours: float
+    usd: float
+    spot: float | None = None
+    spot_share: float = 1.0
+    """Of the price on demand."""
+
+    @property
+    def dollars(self) -> float:
+        """The price of all hours."""
+        return self.hours * self.usd * (1 - (self.spot or 0.0) * (1 - self.spot_share))
+
+    @property
+    def price(self) -> str:
+        """The price of one, in words."""
+        return f"${self.usd:.5f}" + ("" if self.spot is None else f", {self.spot:.0%} Spot")
+
+
+def hired(worker_seconds: float, setup: Setup) -> list[Hired]:
+    """What is paid for workers. A public address lets them reach AWS without a NAT gateway."""
+    if not setup.workers:
+        return []
+    usd, hours, processor = prices()["usd"], worker_seconds / 3600, setup.architecture
+    share = prices()[f"{setup.compute}_spot_share"]
+    vcpu_hours, instance_hours = hours * setup.worker_cores, hours / setup.workers_of_instance
+    address = Hired("public addresses", instance_hours, usd["public_ipv4_hour"])
+    if setup.compute == EC2:
+        gb_of_core = "2" if setup.worker_memory_mb <= 2048 * setup.worker_cores else "4"
+        vcpu = usd["ec2_vcpu_hour"][processor][gb_of_core]
+        disk = Hired("disk GB-hours", instance_hours * INSTANCE_GB, usd["ebs_gb_month"] / HOURS_OF_MONTH)
+        return [Hired("instance vCPU-hours", vcpu_hours, vcpu, setup.spot, share), disk, address]
+    gb_hours = hours * setup.worker_memory_mb / 1024
+    return [
+        Hired("worker vCPU-hours", vcpu_hours, usd["fargate_vcpu_hour"][processor], setup.spot, share),
+        Hired("worker GB-hours", gb_hours, usd["fargate_gb_hour"][processor], setup.spot, share),
+        address,
+    ]
+
+
+HOURS_OF_MONTH = 730
+
+_SOURCES = {"fargate": "workers_source", EC2: "instances_source"}
 
 _ONE_FUNCTION = ("Plan", "PlanGroup", "ReduceGroup", "Aggregate")
 """Stages that last as long as one invocation of their function, as far as groups run at once."""
@@ -476,6 +538,7 @@ def estimate(
     # Workers are there from when there is a plan; one stays until the end.
     alive = setup.workers_for(environments) * (seconds["PlanGroup"] + seconds["SimulateChunk"])
     alive += seconds["ReduceGroup"] + seconds["Aggregate"]
+    alive += setup.workers_for(environments) * speed.stop_seconds(setup)
     worker_seconds = alive if setup.workers else 0.0
     requests = {
         "lambda": 2 + 2 * len(groups) + (2 if setup.workers else chunks),
@@ -618,15 +681,8 @@ def _dollars(
 ) -> dict[str, float]:
     usd = prices()["usd"]
     express = setup.children != "STANDARD"
-    hours = worker_seconds / 3600
-    paid = 1 - setup.spot * (1 - prices()["fargate_spot_share"])
-    workers = {
-        VCPU_HOURS: hours * setup.worker_cores * usd["fargate_vcpu_hour"][setup.architecture] * paid,
-        GB_HOURS: hours * setup.worker_memory_mb / 1024 * usd["fargate_gb_hour"][setup.architecture] * paid,
-        ADDRESS_HOURS: hours * usd["public_ipv4_hour"],
-    }
     return {
-        **(workers if setup.workers else {}),
+        **{each.name: each.dollars for each in hired(worker_seconds, setup)},
         "Lambda GB-seconds": gb_seconds * usd["lambda_gb_second"][setup.architecture],
         "Lambda requests": requests["lambda"] * usd["lambda_request"],
         "state transitions": requests["transitions"] * usd["standard_transition"],

@@ -67,7 +67,8 @@ class Environment:
 
     def setup(self, request: RunRequest) -> Setup:
         """From SIMULATE_MEMORY, CHILD_EXECUTION_TYPE, MONTECARLO_KERNEL, AWS_REGION and the processor; and from
-        COMPUTE, which is fargate where workers simulate, SPOT, ON_DEMAND, and what says how many workers there are.
+        COMPUTE, which is fargate or ec2 where workers simulate, SPOT, ON_DEMAND, and what says how many workers there
+        are.
         """
         setup = Setup(
             memory_mb=int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb)),
@@ -79,7 +80,8 @@ class Environment:
             region=os.environ.get("AWS_REGION", Setup.region),
             kernel=self.kernel,
         )
-        if os.environ.get("COMPUTE") != "fargate":
+        compute = os.environ.get("COMPUTE", "lambda")
+        if compute == "lambda":
             return replace(setup, max_concurrency=_granted(setup.max_concurrency))
         each, most = _workers()
         spot, on_demand = (int(os.environ.get(name, default)) for name, default in (("SPOT", 1), ("ON_DEMAND", 0)))
@@ -91,6 +93,7 @@ class Environment:
             worker_cores=each,
             worker_memory_mb=int(os.environ.get("WORKER_MEMORY", Setup.worker_memory_mb)),
             spot=spot / (spot + on_demand) if spot + on_demand else Setup.spot,
+            compute=compute,
         )
 
     def worker_setup(self) -> WorkerSetup:
@@ -99,7 +102,9 @@ class Environment:
 
     @cached_property
     def fleet(self) -> Fleet:
-        """From CLUSTER, SERVICE, RULE, PATIENCE_MINUTES, and what says how many workers there are."""
+        """From CLUSTER, SERVICE, RULE, PATIENCE_MINUTES, and what says how many workers there are; on EC2 from GROUP
+        and WORKERS_PER_INSTANCE, too.
+        """
         processes, most = _workers()
         return EcsFleet(
             cluster=os.environ["CLUSTER"],
@@ -108,6 +113,8 @@ class Environment:
             most=most,
             processes=processes,
             patience_seconds=60 * float(os.environ["PATIENCE_MINUTES"]),
+            group=os.environ.get("GROUP", ""),
+            workers_per_instance=int(os.environ.get("WORKERS_PER_INSTANCE", 1)),
         )
 
     @property

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,7 +21,10 @@ _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_
 
 @dataclass
 class EcsFleet:
-    """A `steps.protocol.Fleet`. rule: of EventBridge, by which ProvideWorkers is called while there is a run."""
+    """A `steps.protocol.Fleet`. rule: of EventBridge, by which ProvideWorkers is called while there is a run.
+
+    group: of Auto Scaling, whose instances the workers run on; empty on Fargate, which has none.
+    """
 
     cluster: str
     service: str
@@ -28,10 +32,16 @@ class EcsFleet:
     most: int
     processes: int
     patience_seconds: float
+    group: str = ""
+    workers_per_instance: int = 1
 
     @cached_property
     def _ecs(self) -> Any:
         return boto3.client("ecs", config=_CONFIG)
+
+    @cached_property
+    def _groups(self) -> Any:
+        return boto3.client("autoscaling", config=_CONFIG)
 
     @cached_property
     def _states(self) -> "SFNClient":
@@ -74,8 +84,23 @@ class EcsFleet:
         return int(service["desiredCount"])
 
     def resize(self, workers: int) -> None:
-        """See `Fleet`."""
+        """See `Fleet`. The instances first: where that fails, the next call finds the old number and does both.
+
+        ECS would bring them too, but one a minute, as the group has more than one type of them, and take them away
+        after a quarter of an hour.
+        """
+        if self.group:
+            self._set_instances(ceil(workers / self.workers_per_instance))
         self._ecs.update_service(cluster=self.cluster, service=self.service, desiredCount=workers)
+
+    def _set_instances(self, number: int) -> None:
+        try:
+            self._groups.set_desired_capacity(
+                AutoScalingGroupName=self.group, DesiredCapacity=number, HonorCooldown=False
+            )
+        except ClientError as refused:  # while the group is at work on something else: then ECS does it, if later
+            if refused.response["Error"]["Code"] not in ("ScalingActivityInProgress", "ResourceContention"):
+                raise
 
     def look_again(self, soon: bool) -> None:
         """See `Fleet`."""
