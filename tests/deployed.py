@@ -1,8 +1,11 @@
 """The project's own stack, deployed by SAM on an embedded AWS of the tests' own, once for all tests that want it."""
 
 import contextlib
+import fcntl
 import itertools
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,7 @@ from cli import main, place
 from cli.deployment import Stack, deployed
 from cli.execution import Execution
 from embedded_aws import server
-from embedded_aws.profile import STRICT
+from embedded_aws.profile import STRICT, Profile
 from montecarlo.storage.parquet import to_parquet
 
 Montecarlo = Callable[..., tuple[int, str, str]]
@@ -101,8 +104,35 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
-    running = server.start(tmp_path_factory.mktemp("state") / "up", profile=STRICT)
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of an embedded AWS on which SAM has deployed the stack: once for all processes that run these tests.
+
+    To be copied: a server that starts on a copy brings the stack back, as after a restart.
+    """
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "done").exists():
+            running = server.start(place / "aws", profile=STRICT)
+            try:
+                deployed(running)
+            finally:
+                running.stop()
+            (place / "done").touch()
+    return place / "aws"
+
+
+def start_on_copy(prepared: Path, data_dir: Path, profile: Profile = STRICT) -> server.Server:
+    """An embedded AWS with the stack, on a copy of its prepared data."""
+    shutil.copytree(prepared, data_dir)
+    return server.start(data_dir, profile=profile)
+
+
+@pytest.fixture(scope="session")
+def aws(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    running = start_on_copy(prepared, tmp_path_factory.mktemp("state") / "up")
     yield running
     running.stop()
 

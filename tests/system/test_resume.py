@@ -15,9 +15,10 @@ from cli import deployment
 from cli.deployment import Stack
 from cli.execution import Execution, RunFailed
 from embedded_aws import server
+from embedded_aws.profile import LENIENT
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.storage import keys
-from tests.deployed import Cloud, figures
+from tests.deployed import Cloud, figures, start_on_copy
 
 KILLS = int(os.environ.get("SOAK", "2"))
 """Runs that are cut off at a random moment; `make soak` asks for more."""
@@ -59,14 +60,14 @@ def forget_result(cloud: Cloud, run: str) -> None:
 # Continued
 
 
-def test_killed_anywhere_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
+def test_killed_anywhere_and_resumed_gives_the_same_bits(prepared: Path, tmp_path: Path) -> None:
     """Runs, each cut off at a random moment by a SIGKILL of the whole embedded AWS, workers included."""
     seed = random.randrange(2**32)
     print(f"moments drawn with seed {seed}")
     moments = random.Random(seed)
-    aws = server.start(tmp_path / "aws")
+    aws = start_on_copy(prepared, tmp_path / "aws", LENIENT)
     try:
-        stack = deployment.deploy(aws.environment, tmp_path / "sam-deploy.log")
+        stack = deployment.deployed(aws)
         execute(stack, "DataGenStateMachineArn", "generate", {"name": "resume", "loans": 8_000, "part_loans": 2_500})
         started = time.monotonic()
         execute(stack, "DataProcStateMachineArn", "whole", {"run": "whole", **REQUEST})

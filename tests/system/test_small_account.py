@@ -5,19 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cli.deployment import deploy
+from cli.deployment import deployed
 from embedded_aws import server
 from embedded_aws.profile import STRICT
-from tests.deployed import Cloud, figures
+from tests.deployed import Cloud, figures, start_on_copy
 
 FEW = replace(STRICT, concurrency=4, throttled_first=1, item_reader_failures=1)
 REQUEST: dict[str, Any] = {"run": "few", "scenarios": 200, "chunk_loans": 500, "max_concurrency": 40}
 
 
-def test_a_run_ends_well_on_a_handful_of_functions(cloud: Cloud, tmp_path: Path) -> None:
-    running = server.start(tmp_path / "few", profile=FEW)
+def test_a_run_ends_well_on_a_handful_of_functions(cloud: Cloud, prepared: Path, tmp_path: Path) -> None:
+    running = start_on_copy(prepared, tmp_path / "few", FEW)
     try:
-        few = Cloud(deploy(running.environment, tmp_path / "sam-deploy.log"))
+        few = Cloud(deployed(running))
         results = []
         for each in (few, cloud):
             each.generate(name="few", loans=3_000, part_loans=1_000)
