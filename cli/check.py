@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
-from cli.options import Mapping, Parameters, real
+from cli.options import Mapping, MaxDuplicateShare, Parameters, real
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import show, warn
 
@@ -28,6 +28,7 @@ def check(
         float | None,
         typer.Option(parser=real, metavar="X", help="share of bad rows from which a run fails (default 0.001)"),
     ] = None,
+    max_duplicate_share: MaxDuplicateShare = None,
     stack: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -48,6 +49,7 @@ def check(
         "parameters": files.json_file(parameters, "parameters"),
         "as_of": as_of,
         "max_rejected_share": max_rejected_share,
+        "max_duplicate_share": max_duplicate_share,
     }
     understood, _ = request.checked({name: value for name, value in given.items() if value is not None})
     columns = ColumnMapping.parse(understood.mapping)
@@ -74,5 +76,12 @@ def check(
         raise CommandError(
             f"{seen.rejects:,} rows are rejected, a larger share than --max-rejected-share allows "
             f"({understood.max_rejected_share:g}): a run would fail. Correct the rows or the mapping."
+        )
+    repeated, _, _ = seen.accounts.repeated
+    if repeated > understood.max_duplicate_share * seen.loans.loans:
+        raise CommandError(
+            f"{repeated:,} rows have an AccountID that another row has, too, a larger share than "
+            f"--max-duplicate-share allows ({understood.max_duplicate_share:g}): a run would fail. Give each loan its "
+            "own AccountID, or allow a larger share."
         )
     show("\nNothing looks wrong." if not doubts else "")

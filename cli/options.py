@@ -83,3 +83,12 @@ Scenarios = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="
 Sample = Annotated[
     int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
 ]
+MaxDuplicateShare = Annotated[
+    float | None,
+    typer.Option(
+        "--max-duplicate-share",
+        parser=real,
+        metavar="X",
+        help="share of rows with another row's AccountID from which a run fails (default 0.001)",
+    ),
+]

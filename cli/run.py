@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import LEVELS, RATE, Mapping, Out, Parameters, Sample, Scenarios, real, whole
+from cli.options import LEVELS, RATE, Mapping, MaxDuplicateShare, Out, Parameters, Sample, Scenarios, real, whole
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import be_quiet, show, warn
 
@@ -121,6 +121,7 @@ def run(
         float | None,
         typer.Option(parser=real, metavar="X", help="share of bad rows from which the run fails (default 0.001)"),
     ] = None,
+    max_duplicate_share: MaxDuplicateShare = None,
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="the portfolio's reporting date, such as 2026-01-31")
     ] = None,
@@ -169,6 +170,7 @@ def run(
         "sample": sample,
         "max_cost_usd": max_cost_usd,
         "max_rejected_share": max_rejected_share,
+        "max_duplicate_share": max_duplicate_share,
         "as_of": as_of,
         "mapping": files.json_file(mapping, "mapping"),
         "parameters": files.json_file(parameters, "parameters"),

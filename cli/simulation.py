@@ -103,11 +103,13 @@ def finish(stack: Stack, execution: Execution, run: str, ending: Ending) -> None
             if not _watch_on(execution, run, ending):
                 raise
         except RunFailed as failure:
-            if results.download(stack, run, ending.failed, without=("loans",)):
-                say(f"What the run left is in {shown(ending.failed)}; {shown(ending.out)} is as it was.")
+            there = ending.out.exists()
+            if left := results.download(stack, run, ending.failed, without=("loans",)):
+                unchanged = f"; {shown(ending.out)} is as it was" if there else ""
+                say(f"What the run left is in {shown(ending.failed)}{unchanged}.")
                 for line in results.rejected(ending.failed):
                     say(line)
-            raise _explained(failure, run) from None
+            raise _explained(failure, stack, run, ending.failed if left else None) from None
     bring(stack, run, ending, f"Simulated in {time.monotonic() - started:.1f} s.\n")
 
 
@@ -164,10 +166,14 @@ def _expected(stack: Stack, run: str) -> Expected | None:
     return Expected.of(estimate) if estimate else None
 
 
-def _explained(failure: RunFailed, run: str) -> RunFailed:
-    """The failure with the way out, where it says nothing of itself."""
+def _explained(failure: RunFailed, stack: Stack, run: str, left: Path | None) -> RunFailed:
+    """The failure with the way out, where it says nothing of itself, and with the files in `left` named in place of
+    the bucket's: an embedded AWS of one's own ends with the command.
+    """
     if failure.status != "ABORTED":
-        return failure
+        place = f"s3://{stack.bucket}/runs/{run}/"
+        cause = failure.cause.replace(place, f"{shown(left)}/") if left else failure.cause
+        return RunFailed(failure.status, failure.error, cause)
     cause = failure.cause or "somebody stopped its execution"
     return RunFailed(failure.status, failure.error, f"{cause}. Continue it with: {typed('resume', run)}")
 

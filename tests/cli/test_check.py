@@ -16,7 +16,9 @@ from cli import input_profile, local_objects
 from cli.main import main
 from montecarlo.model.parameters import load
 from montecarlo.portfolio import synthetic
+from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
 
 AS_OF = "2026-01-01"
 LOANS = synthetic.generate(0, 3_000, 42, date(2026, 1, 1))
@@ -135,6 +137,41 @@ def test_the_profile_does_not_depend_on_how_the_portfolio_is_read(
     one, other = found
     assert one.loans.loans == 3_000
     assert one.to_json() == other.to_json()
+
+
+def test_rows_of_one_account_are_counted_as_a_run_counts_them(
+    check: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever chunks they lie; two AccountIDs of one key are two."""
+    path = tmp_path / "loans.csv"
+    names = ["8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ", *(f"L{n}" for n in range(95)), "L3", "L3", "L90"]
+    path.write_text("AccountID,PD,EAD,Segment\n" + "".join(f"{name},0.01,1000,auto\n" for name in names))
+    monkeypatch.setattr(input_profile, "CHUNK", 7)
+    status, _, err = check(path)
+    assert status == 2
+    assert "5 rows have an AccountID that another row has, too (2 AccountIDs, L3, L90 among them)" in err
+    assert "--max-duplicate-share allows (0.001): a run would fail" in err
+    status, out, err = check(path, "--max-duplicate-share", "0.05")
+    assert (status, "Nothing looks wrong" in out) == (0, False)
+    assert "5 rows have an AccountID" in err
+
+
+def test_in_a_large_portfolio_rows_of_one_account_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_profile, "NAMED_LOANS", 10)
+    monkeypatch.setattr(input_profile, "EXACT_LOANS", 2_000)
+    accounts = input_profile.Accounts()
+    for start in range(0, 12_000, 1_000):  # each number twice
+        names = [f"L{n // 2}" for n in range(start, start + 1_000)]
+        rows = "".join(f"{name},0.01,1000\n" for name in names)
+        file = io.BytesIO(f"AccountID,PD,EAD\n{rows}".encode())
+        loans, _ = validate(
+            read_rows(file, "loans.csv", "csv", ColumnMapping()), ColumnMapping(), ("personal",), date(2026, 1, 1)
+        )
+        accounts.add(loans)
+    found, twice, _ = accounts.repeated
+    assert accounts.one_in == 8
+    assert found == 2 * twice
+    assert found == pytest.approx(12_000, rel=0.2)
 
 
 def test_a_run_looks_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli import simulation
+from cli import RunFailed, simulation
 from cli.deployment import Stack
 from cli.execution import Execution
 from cli.main import main
@@ -94,3 +94,26 @@ def test_a_command_that_is_interrupted_says_so(
     monkeypatch.setattr("cli.place.Place.find", interrupt)
     assert main(["list"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failure_names_places_that_are_there(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bucket of an embedded AWS that ends with the command is none; and no folder is as it was that never was."""
+
+    def failing(*_: Any) -> dict[str, Any]:
+        raise RunFailed("FAILED", "InvalidPortfolio", "The AccountIDs are in s3://data/runs/june/duplicates.parquet.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(simulation, "watched", failing)
+    monkeypatch.setattr("cli.results.download", lambda *_, **__: ["duplicates.parquet"])
+    ending = simulation.Ending(tmp_path / "out", tmp_path / "out-failed", stays=False)
+    if there:
+        ending.out.mkdir()
+    stack = Stack(None, {"DataBucket": "data"})  # type: ignore[arg-type]
+    with pytest.raises(RunFailed, match=r"are in out-failed/duplicates\.parquet\.$"):
+        simulation.finish(stack, Execution(States(), "arn:x:june"), "june", ending)
+    told = capsys.readouterr().err
+    assert "What the run left is in out-failed" in told
+    assert ("out is as it was" in told) == there

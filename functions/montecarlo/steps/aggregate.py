@@ -137,7 +137,8 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
         raise InvalidPortfolio(
             f"{counts.rejected:,} of {counts.read:,} rows were rejected, more than max_rejected_share "
             f"{plan.max_rejected_share:.3%} "
-            f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}."
+            f"allows; most often ({top[1]:,}): {top[0]}. Each row with its reason is under {where}. Correct the rows "
+            "or the mapping, or raise max_rejected_share (--max-rejected-share)."
         )
     if not counts.read:
         raise InvalidPortfolio(f"portfolio {plan.portfolio} has no rows.")
@@ -167,6 +168,6 @@ def _check_duplicates(plan: Plan, simulated: int, store: Store) -> Duplicates:
             f"{about}{found.rows:,} rows, {found.share:.3%} of all, have an AccountID that another row has, more than "
             f"max_duplicate_share {plan.max_duplicate_share:.3%} allows. The AccountIDs are in {store.url(where)}. If "
             "each row is a loan of its own, give each its own AccountID; if several rows shall have one AccountID, and "
-            "so share their random numbers, raise max_duplicate_share."
+            "so share their random numbers, raise max_duplicate_share (--max-duplicate-share)."
         )
     return found
