@@ -16,7 +16,12 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     stack: Annotated[
-        str | None, typer.Option(metavar="NAME", help="look at this stack, which is deployed (default: one to come)")
+        str | None,
+        typer.Option(
+            envvar="MONTECARLO_STACK",
+            metavar="NAME",
+            help="look at this stack, which is deployed (default: one to come)",
+        ),
     ] = None,
     profile: Profile = None,
     region: Region = None,

@@ -28,7 +28,7 @@ from cli import (
     runs,
 )
 from cli.options import spread
-from cli.screen import be_quiet, warn, work_at
+from cli.screen import be_quiet, program, warn, work_at
 from montecarlo import __version__
 from montecarlo.errors import MonteCarloError
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work_at("")
     try:
         given = spread(sys.argv[1:] if arguments is None else arguments)
-        status = parser().main(given, "montecarlo", standalone_mode=False)
+        status = parser().main(given, program(), standalone_mode=False)
         sys.stdout.flush()
         if status == INTERRUPTED:  # how Typer tells of Ctrl-C
             raise KeyboardInterrupt

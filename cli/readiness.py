@@ -17,12 +17,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import PROJECT, CommandError, roles
 from cli.deployment import MACHINES, Stack, functions
+from montecarlo.cost.estimate import prices
+from montecarlo.cost.schedule import TRANSITIONS_PER_CHILD
+from montecarlo.limits import MAP_RUN_CHILDREN
 from publishing.templates import read
 
 FINE, DOUBT, WRONG, UNKNOWN = "ok", "look", "wrong", "unknown"
 
 ENOUGH_CONCURRENCY, NEW_ACCOUNT_CONCURRENCY = 500, 10
 """Executions of Lambda at once: the default of MaxConcurrency, and what a new account may have."""
+
+NEW_BUCKETS, PUBLISHED_BUCKETS = 2, 10_000
+"""A stack makes one bucket, from the console or Terraform two; an account may have so many unless it was told more."""
+
+BUCKETS, TRANSITIONS = "General purpose buckets", "StateTransition throttle token refill rate per second"
+"""Names of quotas in Service Quotas."""
+
+_SECONDS = "seconds of a Lambda invocation"
 
 DEPLOYING = (
     "cloudformation:CreateStack", "cloudformation:CreateChangeSet", "cloudformation:DescribeStacks",
@@ -71,6 +82,8 @@ def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
     for what, arn in _layers(given, architecture, partition):
         yield _asked(what, partial(_layer, given, what, arn)) if arn else _no_layer(what, given)
     yield _asked("Lambda", partial(_lambda, given))
+    yield _asked("Step Functions", partial(_step_functions, given))
+    yield _asked("S3", partial(_s3, given, NEW_BUCKETS))
     for machine in ("datagen", "dataproc"):
         for children in ("STANDARD", "EXPRESS"):
             what = f"state machine {machine}, {children.lower()} children"
@@ -78,7 +91,6 @@ def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
     iam, account = given.client("iam"), identity["Account"]
     yield _asked(ROLES, lambda: _roles(roles.of_templates(iam, partition, given.region_name, account), _CHANGED))
     yield _asked("permissions to deploy", partial(_permissions, given, identity["Arn"], partition))
-    yield _asked("buckets", partial(_buckets, given))
 
 
 def of_stack(stack: Stack) -> Iterator[Finding]:
@@ -88,7 +100,9 @@ def of_stack(stack: Stack) -> Iterator[Finding]:
     yield first
     if first.verdict != FINE:
         return
-    yield _asked("Lambda", partial(_lambda, given))
+    yield _asked("Lambda", partial(_lambda, given, stack))
+    yield _asked("Step Functions", partial(_step_functions, given))
+    yield _asked("S3", partial(_s3, given, 0))
     yield _asked("functions", partial(_functions, stack))
     for arn in _layers_of(stack):
         yield _asked(f"layer {arn.split(':')[6]}", partial(_layer, given, f"layer {arn.split(':')[6]}", arn))
@@ -207,19 +221,72 @@ def _layer(given: boto3.Session, what: str, arn: str) -> Finding:
     return Finding(what, FINE, f"{arn}, {size / 1e6:,.0f} MB packed")
 
 
-def _lambda(given: boto3.Session) -> Finding:
+def _lambda(given: boto3.Session, stack: Stack | None = None) -> Finding:
+    """Functions at once: of a stack to come, or of one by what it was deployed with."""
     limits = given.client("lambda").get_account_settings()["AccountLimit"]
     at_once, free = limits["ConcurrentExecutions"], limits.get("UnreservedConcurrentExecutions", 0)
-    told = f"{at_once:,} executions at once, {free:,} of them unreserved"
-    if free <= NEW_ACCOUNT_CONCURRENCY:
-        way_out = (
-            f"Ask for more, or deploy with MaxConcurrency={max(1, free - 2)}; a new account may also allow "
-            "functions no more than 3,008 MB."
-        )
-        return Finding("Lambda", DOUBT, told, way_out)
-    if free < ENOUGH_CONCURRENCY:
-        return Finding("Lambda", DOUBT, told, f"Deploy with MaxConcurrency={free // 2}, or ask for more.")
-    return Finding("Lambda", FINE, told)
+    told = (
+        f"{at_once:,} executions at once, {free:,} of them unreserved; {prices()['quotas'][_SECONDS]:,} s for each, "
+        "which nobody can raise"
+    )
+    wanted = _wanted(stack) if stack else ENOUGH_CONCURRENCY
+    if free >= wanted:
+        return Finding("Lambda", FINE, told)
+    small = " A new account may also allow functions no more than 3,008 MB." if free <= NEW_ACCOUNT_CONCURRENCY else ""
+    if stack:
+        way_out = f"Ask for more than {wanted:,}, or wait longer: a run takes nine in ten of what there is, at most."
+        return Finding("Lambda", DOUBT, told, way_out + small)
+    enough = max(1, free - 2) if free <= NEW_ACCOUNT_CONCURRENCY else free // 2
+    return Finding("Lambda", DOUBT, told, f"Ask for more, or deploy with MaxConcurrency={enough}.{small}")
+
+
+def _wanted(stack: Stack) -> int:
+    """Functions at once that the stack's runs ask for, unless they say otherwise."""
+    plan = stack.client("lambda").get_function_configuration(FunctionName=dict(functions(stack))["Plan"])
+    told = plan.get("Environment", {}).get("Variables", {}).get("DEFAULT_MAX_CONCURRENCY")
+    return int(told) if told else ENOUGH_CONCURRENCY
+
+
+def _step_functions(given: boto3.Session) -> Finding:
+    quotas, by_region = prices()["quotas"], prices()["state_transitions_per_second"]
+    published = by_region.get(given.region_name, by_region["elsewhere"])
+    rate, named = _quota(given, "states", TRANSITIONS, published)
+    told = (
+        f"{rate:,.0f} state transitions a second{named}; {quotas['open Map Runs']:,} Map Runs and {MAP_RUN_CHILDREN:,} "
+        "children of each at once, as published, of which a run has 40 and its concurrency"
+    )
+    if rate >= published:
+        return Finding("Step Functions", FINE, told)
+    way_out = (
+        f"Chunks start at {rate / TRANSITIONS_PER_CHILD:,.0f} a second at most, and nothing fails. AWS raises it with "
+        f"use; or ask Service Quotas for more of {TRANSITIONS!r}."
+    )
+    return Finding("Step Functions", DOUBT, told, way_out)
+
+
+def _s3(given: boto3.Session, more: int) -> Finding:
+    """Buckets, of which a stack to come makes some more, and requests."""
+    quotas = prices()["quotas"]
+    number = len(given.client("s3").list_buckets()["Buckets"])
+    most, named = _quota(given, "s3", BUCKETS, PUBLISHED_BUCKETS)
+    told = (
+        f"{number:,} buckets of {most:,.0f}{named}; {quotas['S3 writes a second to a prefix']:,} writes and "
+        f"{quotas['S3 reads a second of a prefix']:,} reads a second to a prefix, as published, to which runs keep"
+    )
+    if number + more > most:
+        return Finding("S3", WRONG, told, f"A stack makes up to {more}: delete some, or ask Service Quotas for more.")
+    return Finding("S3", FINE, told)
+
+
+def _quota(given: boto3.Session, service: str, name: str, published: float) -> tuple[float, str]:
+    """What Service Quotas tells of this account; where it names no such quota, what AWS publishes, and that it is that.
+
+    Raises ClientError where the user may not ask.
+    """
+    pages = given.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode=service)
+    listed = {each["QuotaName"].lower(): float(each["Value"]) for page in pages for each in page["Quotas"]}
+    found = listed.get(name.lower())
+    return (published, " (as published: Service Quotas does not name it here)") if found is None else (found, "")
 
 
 def _machine(given: boto3.Session, what: str, machine: str, children: str, partition: str) -> Finding:
@@ -256,8 +323,3 @@ def _permissions(given: boto3.Session, caller: str, partition: str) -> Finding:
             what, WRONG, f"{len(refused)} are missing: {', '.join(refused)}", "Ask for them, or for a deployer's role."
         )
     return Finding(what, FINE, f"{len(DEPLOYING)} actions are allowed, as far as IAM's own policies say")
-
-
-def _buckets(given: boto3.Session) -> Finding:
-    number = len(given.client("s3").list_buckets()["Buckets"])
-    return Finding("buckets", FINE, f"{number:,} in the account; a stack makes one, from the console or Terraform two")

@@ -105,10 +105,16 @@ def work_at(options: str) -> None:
 
 
 def typed(command: str, *arguments: str) -> str:
-    """A command as it can be typed here: by its name where that is on the PATH, else by where it lies."""
-    called = Path(sys.argv[0])
-    here = called.name != "montecarlo" or shutil.which("montecarlo")
-    return " ".join(filter(None, ["montecarlo" if here else str(shown(called.resolve())), command, *arguments, _place]))
+    """A command as it can be typed here."""
+    return " ".join(filter(None, [program(), command, *arguments, _place]))
+
+
+def program() -> str:
+    """What runs this program here: its name where that finds it on the PATH, else where it lies."""
+    called, found = Path(sys.argv[0]), shutil.which("montecarlo")
+    if called.name != "montecarlo" or (found and Path(found).resolve() == called.resolve()):
+        return "montecarlo"
+    return str(shown(called.resolve()))
 
 
 def shown(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cli import CommandError
 from cli.files import json_file
+from cli.screen import typed
 from montecarlo.cost.estimate import Speed
 from montecarlo.documents import Damaged, decode
 
@@ -65,7 +66,7 @@ def read(path: Path | None) -> Speed | None:
     names = [field.name for field in fields(Speed)]
     if not isinstance(given, dict) or not given or not set(given) <= set(names):
         raise CommandError(
-            f"{path} holds no speeds: it must be a file of `montecarlo accept`, or have {', '.join(names)}."
+            f"{path} holds no speeds: it must be a file of `{typed('accept')}`, or have {', '.join(names)}."
         )
     usual = asdict(Speed())
     try:

@@ -27,6 +27,7 @@ from embedded_aws import (
     persistence,
     policy_simulator,
     profile,
+    service_quotas,
     step_functions,
 )
 
@@ -58,6 +59,7 @@ if __name__ == "__main__":
     cloudformation.patch()
     cloudwatch.patch()
     policy_simulator.patch()
+    service_quotas.patch(enforced)
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":
         end_with_parent()

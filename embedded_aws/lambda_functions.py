@@ -240,6 +240,12 @@ def get_layer_version_by_arn(arn: str) -> Any:
     stored = response[0] == 200 and json.loads(response[2]).get("Content", {}).get("Location")
     if stored or arn.split(":")[4:5] == [get_account_id()]:
         return response
+    if _profile.unreadable_layers and _profile.unreadable_layers in arn:
+        message = (
+            f"User: arn:aws:iam::{get_account_id()}:root is not authorized to perform: lambda:GetLayerVersion on "
+            f"resource: {arn} because no resource-based policy allows the lambda:GetLayerVersion action"
+        )
+        return lambda_svc.error_response_json("AccessDeniedException", message, 403)
     digest = base64.b64encode(hashlib.sha256(EMPTY_ARCHIVE).digest()).decode()
     content = {"Location": presigned_code_url(ELSEWHERE), "CodeSha256": digest, "CodeSize": len(EMPTY_ARCHIVE)}
     return lambda_svc.json_response({"LayerVersionArn": arn, "Content": content})

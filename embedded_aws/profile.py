@@ -46,6 +46,9 @@ class Profile:
     item_reader_failures: int = 0
     """So many ItemReaders fail first, as they do now and then when S3 does."""
 
+    unreadable_layers: str | None = None
+    """Layers of other accounts with this in their ARN may not be read, as where their owner shares them no more."""
+
 
 LENIENT = Profile()
 

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from cli.deployment import STACK, Stack, functions
 from cli.main import main
 from cli.readiness import DOUBT, FINE, UNKNOWN, WRONG, Finding
 from embedded_aws import server
+from embedded_aws.profile import STRICT
 from tests.deployed import Cloud
 
 DATAPROC = PROJECT / "statemachine" / "dataproc.asl.json"
@@ -39,6 +41,9 @@ class Account:
     def client(self, service: str, **_: Any) -> "Account":
         return self
 
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **arguments: iter([getattr(self, operation)(**arguments)]))
+
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         def answer(**arguments: Any) -> Any:
             self.asked.append((operation, arguments))
@@ -58,6 +63,7 @@ USUAL: dict[str, Answer] = {
     "simulate_principal_policy": {"EvaluationResults": [{"EvalActionName": "x", "EvalDecision": "allowed"}]},
     "simulate_custom_policy": {"EvaluationResults": [{"EvalActionName": "x", "EvalDecision": "allowed"}]},
     "list_buckets": {"Buckets": [{}]},
+    "list_service_quotas": {"Quotas": [{"QuotaName": readiness.TRANSITIONS, "Value": 800.0}]},
 }
 
 
@@ -106,6 +112,12 @@ def test_an_account_that_is_ready() -> None:
          "Lambda", DOUBT, "MaxConcurrency=15"),
         ({"get_account_settings": refused("AccessDeniedException", "GetAccountSettings")},
          "Lambda", UNKNOWN, "Ask for GetAccountSettings"),
+        ({"list_service_quotas": {"Quotas": [{"QuotaName": readiness.TRANSITIONS, "Value": 100.0}]}},
+         "Step Functions", DOUBT, "Chunks start at 50 a second"),
+        ({"list_service_quotas": {"Quotas": [{"QuotaName": readiness.BUCKETS, "Value": 2.0}]}},
+         "S3", WRONG, "delete some, or ask"),
+        ({"list_service_quotas": refused("AccessDeniedException", "ListServiceQuotas")},
+         "Step Functions", UNKNOWN, "Ask for ListServiceQuotas"),
         ({"validate_state_machine_definition": {"result": "FAIL", "diagnostics": [{"code": "X", "message": "bad"}]}},
          "state machine dataproc, express children", WRONG, "Report it"),
         ({"simulate_principal_policy": {"EvaluationResults": [
@@ -152,7 +164,8 @@ def doctor(
 
     def look() -> tuple[int, str]:
         capsys.readouterr()
-        return main(["doctor", "--stack", cloud.stack.name, "--region", "us-east-1"]), capsys.readouterr().out
+        monkeypatch.setenv("MONTECARLO_STACK", cloud.stack.name)  # as good as --stack
+        return main(["doctor", "--region", "us-east-1"]), capsys.readouterr().out
 
     return look
 
@@ -239,3 +252,42 @@ def test_the_embedded_aws_is_asked_as_an_account_is(
     assert verdicts["identity"] == FINE
     assert len([what for what in verdicts if what.startswith("state machine")]) == 4
     assert "Nothing stands in the way of a stack." in out
+
+
+def test_an_account_with_ten_functions_and_a_layer_that_is_not_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As new accounts are; asked, and told by the embedded AWS."""
+    small = replace(STRICT, concurrency=10, transitions=100, unreadable_layers=":layer:AWSSDKPandas")
+    running = server.start(tmp_path / "up", profile=small)
+    try:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("MONTECARLO_STACK", raising=False)
+        assert main(["doctor", "--region", "us-east-1"]) == 2
+    finally:
+        running.stop()
+    out, err = capsys.readouterr()
+    assert "1 of 12 things stand in the way of a stack" in err
+    assert re.search(r"wrong   layer with numpy and pyarrow: .* cannot be read \(AccessDeniedException\)", out)
+    assert "Copy a layer into your account and name it in LayerArn" in out
+    assert "look    Lambda: 10 executions at once" in out
+    assert "deploy with MaxConcurrency=8. A new account may also allow functions no more than 3,008 MB" in out
+    assert "look    Step Functions: 100 state transitions a second;" in out
+    assert "Chunks start at 50 a second at most, and nothing fails." in out
+    assert "ok      layer Powertools" in out
+
+
+def test_a_layer_of_a_deployed_stack_that_was_deleted(cloud: Cloud, doctor: Callable[[], tuple[int, str]]) -> None:
+    client, function = cloud.stack.client("lambda"), dict(functions(cloud.stack))["WriteManifest"]
+    layers = [layer["Arn"] for layer in client.get_function_configuration(FunctionName=function)["Layers"]]
+    own = client.publish_layer_version(LayerName="own", Content={"ZipFile": b"PK\5\6" + bytes(18)})
+    client.update_function_configuration(FunctionName=function, Layers=[own["LayerVersionArn"]])
+    client.delete_layer_version(LayerName="own", VersionNumber=own["Version"])
+    try:
+        status, out = doctor()
+    finally:
+        client.update_function_configuration(FunctionName=function, Layers=layers)
+    assert status == 2
+    assert re.search(r"wrong   layer own: .*:layer:own:1 cannot be read \(ResourceNotFoundException\)", out)
+    assert "name it in LayerArn" in out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import CommandError
+from cli import CommandError, screen
 from cli.deployment import STACK, Stack, connect, deployed, functions
 from cli.place import Place
 from embedded_aws import server
@@ -68,3 +68,16 @@ def test_what_is_deployed_is_not_deployed_again_until_the_sources_change(
     deployed(aws)
     assert len(deployments) == 2
     made_from.write_text(before)
+
+
+def test_commands_are_told_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name where the PATH finds this very program, else by where it lies: another's may have the name, too."""
+    ours, others = tmp_path / "ours" / "montecarlo", tmp_path / "others" / "montecarlo"
+    for program in (ours, others):
+        program.parent.mkdir()
+        program.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(ours)])
+    for path, told in ((ours.parent, "montecarlo"), (others.parent, "ours/montecarlo"), (tmp_path, "ours/montecarlo")):
+        monkeypatch.setenv("PATH", str(path))
+        assert screen.typed("show", "june").startswith(f"{told} show june")

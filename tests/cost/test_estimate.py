@@ -13,6 +13,7 @@ from cli.place import Place
 from montecarlo import limits
 from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import Setup, Speed, Work, actual, estimate, hired
+from montecarlo.cost.schedule import TRANSITIONS_PER_CHILD
 from montecarlo.model.parameters import load
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.source.grouping import deal
@@ -294,3 +295,13 @@ def test_two_workers_of_one_core_share_an_instance_and_one_with_more_memory_has_
 def test_workers_keep_to_the_pollers_of_an_activity() -> None:
     used, quota = estimate(Work(loans=10**9), WORKERS).quotas()["workers that ask an activity at once"]
     assert (used, quota) == (25, 1000)
+
+
+def test_quotas_show_what_the_run_uses_and_not_what_it_may() -> None:
+    made = estimate(Work(loans=1_000, objects=1), Setup())
+    used = {name: amount for name, (amount, _) in made.quotas().items()}
+    assert made.chunks == 1
+    assert used["children of a Map Run at once"] == used["concurrent Lambda executions"] == 1
+    assert used["Standard children of a Map Run started a second"] <= 1
+    assert used["state transitions a second"] <= TRANSITIONS_PER_CHILD
+    assert "1 chunk of 50,000 loans in 1 group; 1 group and 1 chunk at once" in made.format()

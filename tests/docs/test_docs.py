@@ -52,6 +52,16 @@ def test_links_inside_the_repository_resolve(file: Path) -> None:
         assert not anchor or anchor in anchors(there), f"{file.name} links to {target}, which has no such heading"
 
 
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_commands_are_written_as_they_can_be_typed(file: Path) -> None:
+    """`montecarlo` alone is on nobody's PATH; one page says how to put it there, and is written for those who have."""
+    if file == ROOT / "docs" / "commands.md":
+        assert 'export PATH="$PWD/.venv/bin:$PATH"' in file.read_text(encoding="utf-8")
+        return
+    bare = re.findall(r"(?:(?<!`)`|^ {4}|\$ )montecarlo [a-z-][^`\n]*", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert not bare, f"write .venv/bin/montecarlo: {bare}"
+
+
 def anchors(file: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a document."""
     headings = re.findall(r"^#+ +(.+)$", without_code(file.read_text(encoding="utf-8")), re.MULTILINE)

@@ -246,6 +246,10 @@ class Speed:
         return first + further * (cases - 1)
 
 
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + "s" * (number != 1)
+
+
 @dataclass(frozen=True)
 class CostEstimate:
     """A run's size, time, requests and price. seconds and dollars: by what they are for, in the order of the run."""
@@ -284,7 +288,7 @@ class CostEstimate:
         parts = ", ".join(f"{name} ${usd:,.2f}" for name, usd in self.dollars.items() if usd >= 0.005)
         return (
             f"{self.work.loans:,} loans x {self.work.scenarios:,} scenarios x {self.work.cases} cases in "
-            f"{self.chunks:,} chunks; {parts or 'all below a cent'} "
+            f"{_counted(self.chunks, 'chunk')}; {parts or 'all below a cent'} "
             f"(prices of {prices()['date']}, {prices()['region']})"
         )
 
@@ -292,9 +296,10 @@ class CostEstimate:
         """What the run uses of each quota that it might meet: (used, quota)."""
         setup, start = self.setup, rates(self.work, self.chunks, self.setup)
         standard = setup.children == "STANDARD"
-        share = max(self.pace.shares)
-        per_map_run = min(share / self.chunk_seconds, start.map_run)
-        started = min(self.pace.chunks / self.chunk_seconds, start.map_run * self.pace.groups, start.account, start.s3)
+        share = min(max(self.pace.shares), max(self.groups))  # what it uses, where there are fewer chunks than it may
+        at_once = min(self.pace.chunks, self.chunks)
+        per_map_run = min(share / self.chunk_seconds, start.map_run, share)
+        started = min(at_once / self.chunk_seconds, start.map_run * self.pace.groups, start.account, start.s3, at_once)
         kind = setup.children.capitalize()
         limits: dict[str, float] = {
             **prices()["quotas"],
@@ -310,7 +315,7 @@ class CostEstimate:
             "children of a Map Run at once": share,
             "events in an execution's history": 30 + EVENTS_PER_GROUP * len(self.groups),
             "bytes of a payload": 200 + 160 * len(self.groups),
-            "concurrent Lambda executions": self.pace.groups if setup.workers else min(self.chunks, self.pace.chunks),
+            "concurrent Lambda executions": self.pace.groups if setup.workers else at_once,
             "seconds of a Lambda invocation": max(
                 0 if setup.workers else self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)
             ),
@@ -328,11 +333,12 @@ class CostEstimate:
         """The estimate as a text with every step of the arithmetic."""
         work, setup = self.work, self.setup
         trials = work.loans / work.sample * work.scenarios * work.cases
+        at_once = min(self.pace.chunks, self.chunks)
         lines = [
             f"{work.loans:,} loans x {work.scenarios:,} scenarios x {work.cases} cases = {trials:.3g} trials"
             + (f", one loan in {work.sample:,} simulated" if work.sample > 1 else ""),
-            f"{self.chunks:,} chunks of {work.chunk_loans:,} loans in {len(self.groups):,} groups; "
-            f"{self.pace.groups:,} groups and {min(self.chunks, self.pace.chunks):,} chunks at once",
+            f"{_counted(self.chunks, 'chunk')} of {work.chunk_loans:,} loans in {_counted(len(self.groups), 'group')}; "
+            f"{_counted(self.pace.groups, 'group')} and {_counted(at_once, 'chunk')} at once",
             f"a chunk takes {self.chunk_seconds:.1f} s on {self._computer()}, kernel {setup.kernel}",
             "",
             *(f"{name:<16}{seconds:>9,.0f} s" for name, seconds in self.seconds.items()),
