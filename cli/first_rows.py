@@ -4,9 +4,11 @@ What cannot be read by a run in any dialect is named, with the way out.
 """
 
 import csv
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +25,10 @@ _DELIMITERS = (",", ";", "\t", "|", "~", "^", ":", "\x01", "\x1f", " ")
 """The likeliest first."""
 _ENCODINGS = ("cp1252", "cp850", "mac-roman")
 """What texts that are not UTF-8 are tried with; those of the east look like cp1252, too."""
+_SEVERAL_BYTES = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
+"""Encodings of the east, whose characters take several bytes."""
+_SURE = 0.9
+"""The share of letters among its signs from which such an encoding may be meant."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,7 +68,7 @@ def _of_csv(path: Path, data: bytes, whole: bool) -> Beginning:
     lines = text.splitlines(keepends=True)
     if not whole and len(lines) > 1:
         lines = lines[:-1]  # cut off
-    dialect = _parted(lines[: ROWS + 1], dialect)
+    dialect = _parted(lines[: ROWS + 1], dialect, doubts)
     head, *rows = _rows(lines[: ROWS + 1], dialect) or [[]]
     if not rows:
         raise CommandError(f"{path} has no rows below its header.")
@@ -81,7 +87,7 @@ def _or_null(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 def _decoded(path: Path, data: bytes, whole: bool, doubts: list[str]) -> tuple[str, Dialect]:
     """The text, and the dialect with its encoding: UTF-8, or the one in which most signs beyond ASCII are letters."""
     if data.startswith(_UTF_16) or b"\0\0\0" in (data[0:6:2], data[1:6:2]):
-        raise CommandError(f"{path} is UTF-16, which no run can cut into chunks: write the file in UTF-8.")
+        raise CommandError(f"{path} is UTF-16, which no run can cut into chunks: {_rewritten(path, 'UTF-16')}")
     try:
         return data.decode("utf-8-sig"), PLAIN
     except UnicodeDecodeError as error:
@@ -97,19 +103,40 @@ def _decoded(path: Path, data: bytes, whole: bool, doubts: list[str]) -> tuple[s
     around = data[max(place - 20, 0) : place + 20].decode(encoding, "replace").split("\n")
     shown = max(around, key=lambda part: sum(ord(char) > 127 for char in part)).strip()
     doubts.append(f"the text is not UTF-8 and is read as {encoding}: is {shown!r} right?")
+    eastern = {name: words for name in _SEVERAL_BYTES if (words := _eastern(data, name))}
+    if eastern:
+        told = " or ".join(f"{words!r} ({name})" for name, words in eastern.items())
+        doubts.append(
+            f"should it be {told}, its characters take several bytes, and no run can cut it into chunks: "
+            f"{_rewritten(path, next(iter(eastern)).upper())}"
+        )
     return data.decode(encoding, "replace"), replace(PLAIN, encoding=encoding)
 
 
+def _eastern(data: bytes, encoding: str) -> str:
+    """The first words that are beyond ASCII, where the text can be of an encoding of several bytes a character: there
+    they are words of several letters, and not the single ones that western accents become.
+    """
+    text = data.decode(encoding, "replace")
+    words = re.findall(r"[^\x00-\x7f]+", text)
+    letters = "".join(words)
+    is_it = len(letters) >= 2 * len(words) and "\ufffd" not in text[:-2]
+    return words[0] if is_it and sum(map(str.isalpha, letters)) >= _SURE * len(letters) else ""
+
+
+def _rewritten(path: Path, encoding: str) -> str:
+    return f"write it in UTF-8, for example with `iconv -f {encoding} -t UTF-8 {path} > utf8-{path.name}`."
+
+
 def _rows(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
+    read = partial(csv.reader, lines, delimiter=dialect.delimiter, escapechar=dialect.escape)
     try:
-        if dialect.quote:
-            return list(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote))
-        return list(csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE))
+        return list(read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE))
     except csv.Error:  # a cell that does not end
         return []
 
 
-def _parted(lines: Sequence[str], dialect: Dialect) -> Dialect:
+def _parted(lines: Sequence[str], dialect: Dialect, doubts: list[str]) -> Dialect:
     """The dialect with the delimiter and the quote under which most rows have as many cells as the header."""
 
     def fit(candidate: Dialect) -> tuple[bool, float, int, int]:
@@ -122,4 +149,15 @@ def _parted(lines: Sequence[str], dialect: Dialect) -> Dialect:
 
     candidates = [replace(dialect, delimiter=mark, quote=quote) for mark in _DELIMITERS for quote in QUOTES if quote]
     best = max(candidates, key=fit)
-    return best if fit(best)[0] else dialect
+    if not fit(best)[0]:
+        candidates = [replace(each, escape="\\") for each in candidates]
+        best = max(candidates, key=fit)
+    if not fit(best)[0]:
+        return dialect
+    inner = re.compile(rf"(?<!\\)\\{best.quote}(?!{re.escape(best.delimiter)}|\s*$)", re.MULTILINE)
+    escaped = replace(best, escape="\\")
+    if not best.escape and any(map(inner.search, lines)) and fit(escaped)[:3] >= fit(best)[:3]:
+        best = escaped
+    if best.escape:
+        doubts.append("a backslash is taken to stand before what is text, such as a quote within quotes.")
+    return best

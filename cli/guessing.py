@@ -30,7 +30,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ZipCode": ("zipcode", "zip", "postalcode", "postcode", "state", "addrstate", "plz", "postleitzahl"),
     "Rate": ("interestrate", "intrate", "nominalrate", "couponrate", "rate", "apr", "zinssatz", "sollzins", "zins"),
     "Payment": ("payment", "monthlypayment", "installment", "instalment", "monthlyinstalment", "pmt",
-                "monatsrate", "annuitaet"),
+                "monatsrate", "annuitaet", "rate"),
     "LoanAmount": ("loanamount", "originalamount", "originalbalance", "loanamnt", "fundedamount", "fundedamnt",
                    "principal", "amount", "kreditbetrag", "darlehensbetrag", "kreditsumme", "betrag"),
     "LoanTerm": ("loanterm", "term", "termmonths", "originalterm", "maturitymonths", "durationmonths", "duration",
@@ -94,6 +94,17 @@ ENOUGH = 0.9
 """The share of a column's cells that must be what the column wants."""
 MOST_UNITS = 4
 
+_AMOUNT = frozenset(CURRENCIES.values())
+_SHARE = frozenset(("%",))
+_UNITS = {
+    "% a year": _SHARE, "probability": _SHARE, "share of EAD": _SHARE, "": _SHARE,
+    "months": frozenset(("months", "years")),
+}  # fmt: skip
+"""What may stand beside the numbers of a column, by the column's unit; beside amounts, a currency."""
+
+MOST_LIKELY = {"Rate": 60.0, "PD": 100.0, "LGD": 100.0, "LoanTerm": 1_200.0, "AssetCorrelation": 1.0}
+"""Medians above these are of something else, whatever the column is called."""
+
 Bools = NDArray[np.bool_]
 
 
@@ -107,6 +118,8 @@ class Proposal:
     missing: list[str] = field(default_factory=list)
     currency: str | None = None
     lacks: list[str] = field(default_factory=list)
+    passed_over: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Columns of the file that are called like one of the portfolio, which they cannot be; and why."""
 
     def to_json(self) -> dict[str, Any]:
         """The mapping file."""
@@ -165,6 +178,9 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
             "no column tells the Payment: it is computed as that of level payments over the LoanTerm at the Rate."
         )
     found.columns = {column.name: found.columns[column.name] for column in COLUMNS if column.name in found.columns}
+    for name, (called, why) in found.passed_over.items():
+        if name not in taken:
+            found.doubts.append(f"{name!r} is called like {called}, but {why}: it is not used.")
     for name in [name for name in file.cells if _plain(name) in STATUS and name not in taken]:
         values = sorted(set(_texts(file.cells[name])))
         if 1 < len(values) <= MOST_STATES:
@@ -204,6 +220,7 @@ def _spelled(table: pa.Table, found: Proposal) -> _File:
     return _File(cells, found.dialect, units)
 
 
+_MINUS_BEHIND = r"^[0-9][0-9.,' ]* ?-$"
 _AROUND = re.compile(r"([^\d+\-.,]*?)[ \u00a0]*([+-]?\d[\d.,'\u2019 \u00a0\u202f_]*?)[ \u00a0]*([^\d+\-.,'][^\d]*)?")
 
 
@@ -244,6 +261,15 @@ def _spelling(
     marks = [(".", ""), (".", ","), (",", "."), (",", ""), (",", " "), (".", " "), (".", "'"), (",", "'")]
     if dialect.delimiter == ";":  # where a comma parts no columns, it mostly is a decimal mark
         marks = [marks[0], *marks[2:4], marks[1], *marks[4:]]
+    behind = [
+        name
+        for name, array in texts.items()
+        if pc.any(signed := pc.match_substring_regex(array, _MINUS_BEHIND)).as_py()
+        and pc.mean(pc.or_(signed, pc.match_substring_regex(array, "^[+-]?[0-9][0-9.,' ]*$"))).as_py() >= ENOUGH
+    ]
+    if behind:
+        dialect = replace(dialect, minus="behind")
+        doubts.append(f"the minus stands behind some numbers of {', '.join(map(repr, behind))}: 12.50- is -12.50.")
     candidates = [replace(dialect, decimal=decimal, thousands=thousands) for decimal, thousands in marks]
     spelled = {
         name: array
@@ -272,12 +298,16 @@ def _spelling(
 
 def _find(column: str, file: _File, exactly: bool, taken: set[str], segments: Sequence[str], found: Proposal) -> None:
     """Propose a column by its name: the known names' own, or such as begin or end with one."""
-    candidates = [
+    called = [
         name
         for known in (_plain(column), *NAMES[column])
         for name in file.cells
-        if _is_called(name, known, exactly) and name not in taken and _suits(column, name, file)
+        if _is_called(name, known, exactly) and name not in taken
     ]
+    why = {name: _unfit(column, name, file) for name in called}
+    candidates = [name for name in called if not why[name]]
+    if exactly:
+        found.passed_over |= {name: (column, reason) for name, reason in why.items() if reason}
     if not candidates:
         return
     name = candidates[0]
@@ -306,7 +336,7 @@ def _by_content(file: _File, taken: set[str], segments: Sequence[str], found: Pr
         "LoanTerm": of_unit("months", "years"),
     }
     for column, names in likely.items():
-        only = [name for name in names if name not in taken and _suits(column, name, file)]
+        only = [name for name in names if name not in taken and not _unfit(column, name, file)]
         if column not in found.columns and len(only) == 1:
             taken.add(only[0])
             found.columns[column] = _origin(column, only[0], file, segments, found)
@@ -329,20 +359,37 @@ def _texts(array: pa.Array) -> list[str]:
     return [text for text in as_text(array).to_pylist() if text is not None]
 
 
-def _suits(column: str, name: str, file: _File) -> bool:
-    """Whether the cells can be what the column wants."""
+def _unfit(column: str, name: str, file: _File) -> str:
+    """Why the cells cannot be what the column wants; nothing where they can."""
     array = file.cells[name]
     texts = _texts(array)
     if not texts:
-        return False
+        return "it is empty"
     if column == "AccountID":
-        return not pa.types.is_floating(array.type) and len(set(texts)) == len(array)
+        if pa.types.is_floating(array.type):
+            return "its cells are numbers with fractions"
+        return "" if len(set(texts)) == len(array) else "it does not name each row once"
     kind = COLUMN[column].kind
     if kind == "number":
-        return bool(np.isfinite(file.numbers(name)).sum() >= ENOUGH * len(texts))
+        if np.isfinite(file.numbers(name)).sum() < ENOUGH * len(texts):
+            return "too few of its cells are numbers"
+        return _contradicted(column, name, file)
     if kind == "date":
-        return pa.types.is_temporal(array.type) or bool(_formats(texts))
-    return True
+        return "" if pa.types.is_temporal(array.type) or _formats(texts) else "its cells are no dates that are known"
+    return ""
+
+
+def _contradicted(column: str, name: str, file: _File) -> str:
+    """Why numbers cannot be what the column wants, by what stands beside them or by their size."""
+    beside, of_column = _meant(file.units.get(name, ())) - {None}, _UNITS.get(COLUMN[column].unit, _AMOUNT)
+    if beside and not beside & of_column:
+        return f"beside its numbers stands {', '.join(map(repr, file.units[name]))}"
+    values = file.numbers(name)
+    median = float(np.nanmedian(values))
+    if median > MOST_LIKELY.get(column, np.inf):
+        points = "; if these are basis points, map it with a scale of 0.01" if column == "Rate" else ""
+        return f"its numbers are too large for that (median {median:,.4g}{points})"
+    return ""
 
 
 def _formats(texts: Sequence[str]) -> list[tuple[str | None, str | None]]:

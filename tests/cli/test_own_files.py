@@ -285,3 +285,81 @@ def test_numbers_that_can_be_read_in_two_ways_are_named() -> None:
     found = guessing.propose(table, SEGMENTS)
     assert found.dialect.thousands == ","
     assert any("nothing tells which is meant" in doubt for doubt in found.doubts)
+
+
+def test_what_cells_hold_outweighs_what_a_column_is_called(tmp_path: Path) -> None:
+    """In German a Rate is an instalment; and no amount is a rate, whatever its column is called."""
+    rows = LOANS.to_pylist()
+    lines = ["id;Rate;Zinssatz;Betrag;Laufzeit;Beginn;Einkommen;PD"]
+    lines += [
+        f"K{n};{number(row['Payment'], 2, ',', '.')} EUR;{number(row['Rate'], 2, ',')} %;"
+        f"{number(row['LoanAmount'], 2, ',', '.')};{row['LoanTerm']};{row['OriginationDate']};50000;{300 + n}"
+        for n, row in enumerate(rows)
+    ]
+    (tmp_path / "loans.csv").write_text("\n".join(lines) + "\n")
+    found = proposed(tmp_path / "loans.csv")
+    assert found.columns["Rate"] == {"from": "Zinssatz", "unit": "%"}
+    assert found.columns["Payment"] == {"from": "Rate", "unit": "EUR"}
+    assert "PD" not in found.columns
+    assert any("'PD' is called like PD, but its numbers are too large" in doubt for doubt in found.doubts)
+    assert not [doubt for doubt in found.doubts if "'Rate'" in doubt]
+
+
+def test_numbers_with_the_minus_behind_are_read(tmp_path: Path) -> None:
+    lines = ["id,Rate,Balance,PD,EAD", *(f"A{n},{n % 3 + 2}.25{'-' * (n % 4 == 0)},5,0.01,100" for n in range(40))]
+    (tmp_path / "loans.csv").write_text("\n".join(lines) + "\n")
+    found = proposed(tmp_path / "loans.csv")
+    assert found.to_json()["dialect"] == {"minus": "behind"}
+    assert found.columns["Rate"] == "Rate"
+    assert any("the minus stands behind some numbers of 'Rate'" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_quotes_behind_a_backslash_are_read(tmp_path: Path, delimiter: str) -> None:
+    names = [f'"Foo \\"{n}{delimiter} bar\\" Ltd"' for n in range(30)]
+    lines = [delimiter.join(["id", "name", "PD", "EAD"])]
+    lines += [delimiter.join([f"A{n}", name, "0.01", "100"]) for n, name in enumerate(names)]
+    path = tmp_path / "loans.csv"
+    path.write_text("\n".join(lines) + "\n")
+    found = proposed(path)
+    assert found.to_json()["dialect"]["escape"] == "\\"
+    assert any("a backslash is taken to stand before what is text" in doubt for doubt in found.doubts)
+    mapping = {**found.to_json(), "dimensions": {"Name": "name"}}
+    loans, rejects = taken_in(path, ColumnMapping.parse(mapping, ["Name"]))
+    assert (len(loans), rejects) == (30, [])
+    assert loans.dimensions[0].to_pylist()[7] == f'Foo "7{delimiter} bar" Ltd'
+
+
+def test_a_path_of_windows_is_no_escape(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("id,file,PD,EAD\n" + "".join(f'A{n},"C:\\loans\\",0.01,100\n' for n in range(30)))
+    assert proposed(path).to_json().get("dialect", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("shift_jis", "山田太郎,東京都港区,カードローン"),
+        ("euc_jp", "山田太郎,東京都港区,カードローン"),
+        ("gb18030", "王小明,上海市浦东新区,个人住房贷款"),
+        ("big5", "王小明,臺北市信義區,個人住房貸款"),
+        ("euc_kr", "김철수,서울특별시 강남구,주택담보대출"),
+    ],
+)
+def test_characters_of_several_bytes_are_told_with_the_way_out(
+    encoding: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_bytes(("id,name,city,product,PD\n" + "".join(f"{n},{text},0.01\n" for n in range(20))).encode(encoding))
+    assert main(["init", str(path)]) == 0
+    err = capsys.readouterr().err
+    assert "its characters take several bytes, and no run can cut it into chunks: write it in UTF-8" in err
+    assert f"{text.split(',')[0].split()[0]!r} ({encoding})" in err
+    assert "iconv -f " in err
+
+
+def test_western_accents_are_no_characters_of_several_bytes(tmp_path: Path) -> None:
+    for encoding, text in (("cp1252", "Jürgen Groß;Zoë Façade"), ("iso-8859-2", "Łukasz Żółć;pożyczka")):
+        path = tmp_path / "loans.csv"
+        path.write_bytes(("id;one;two\n" + "".join(f"{n};{text}\n" for n in range(9))).encode(encoding))
+        assert not any("several bytes" in doubt for doubt in first_rows.of_file(path, path.name).doubts)

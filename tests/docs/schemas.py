@@ -57,6 +57,8 @@ def mapping() -> Schema:
                         "encoding": {"enum": list(dialect.ENCODINGS), "default": "utf-8"},
                         "decimal": {"enum": list(dialect.DECIMALS), "default": "."},
                         "thousands": {"enum": ["", *dialect.THOUSANDS], "default": ""},
+                        "escape": {"enum": list(dialect.ESCAPES), "default": None},
+                        "minus": {"enum": list(dialect.MINUSES), "default": "before"},
                     },
                 ),
                 "description": "how files write their cells; decimal and thousands of numbers in texts",

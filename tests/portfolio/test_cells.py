@@ -77,6 +77,20 @@ def test_a_text_is_a_number_in_its_dialect_or_none(cells: list[str], dialect: Di
     assert np.array_equal(np.isfinite(found), np.isfinite(expected))
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12.50-", -12.5), ("1,234.5 -", -1234.5), ("-3", -3), ("4", 4), ("3.-", -3), ("7 EUR", 7), ("1,234- EUR", -1234)],
+)
+def test_a_minus_may_stand_behind(text: str, value: float) -> None:
+    assert numbers(pa.array([text]), Dialect(thousands=",", minus="behind"), ("EUR",))[0] == value
+    assert ("-" in text[1:]) == bool(np.isnan(numbers(pa.array([text]), Dialect(thousands=","), ("EUR",))[0]))
+
+
+@pytest.mark.parametrize("text", ["-", "--", "-3-", "+3-", "3--", "2020-01-", "a-", "1-2"])
+def test_not_everything_with_a_minus_is_a_number(text: str) -> None:
+    assert np.isnan(numbers(pa.array([text]), Dialect(minus="behind"))[0])
+
+
 @pytest.mark.parametrize("text", ["1.5", "1.50", "12.34", "1.2345", "1,234.5", "1..234", ".234", "0.123"])
 def test_a_point_that_parts_no_thousands_is_not_passed_over(text: str) -> None:
     assert np.isnan(numbers(pa.array([text]), Dialect(decimal=",", thousands="."))[0])

@@ -90,6 +90,44 @@ def test_csv_slices_hold_the_rows_that_the_reader_finds(
         assert as_plain == read(plain.encode(), dialect=PLAIN)
 
 
+@given(
+    rows=st.lists(st.lists(st.text('ab\u00e4,"\\\n\r ', max_size=6), min_size=2, max_size=2), max_size=12),
+    quoted=st.booleans(),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    chunk_loans=st.integers(1, 5),
+    block=st.integers(1, 200),
+    encoding=st.sampled_from(["utf-8", "cp1252"]),
+)
+def test_what_is_escaped_is_text(
+    rows: list[list[str]], quoted: bool, line_end: str, chunk_loans: int, block: int, encoding: str
+) -> None:
+    """Delimiters, quotes, line breaks and backslashes behind a backslash, in quoted cells and in others."""
+    dialect = Dialect(escape="\\", encoding=encoding)
+
+    def cell(text: str) -> str:
+        if quoted:
+            return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+        return re.sub(r'([",\\\r\n])', r"\\\1", text.replace("\r\n", "\n"))
+
+    lines = ["AccountID,PD,EAD", *(",".join(["x", *map(cell, row)]) for row in rows)]
+    data = (line_end.join(lines) + line_end).encode(encoding)
+    item = InputObject("a.csv", len(data))
+    pieces = csv_slices(item, [data[i : i + block] for i in range(0, len(data), block)], chunk_loans, dialect)
+    found = []
+    for piece in pieces:
+        assert piece.rows is not None
+        assert piece.bytes is not None
+        assert piece.header is not None
+        part = read_rows(
+            io.BytesIO(data[slice(*piece.header)] + data[slice(*piece.bytes)]),
+            "a.csv", "csv", ColumnMapping(dialect=dialect), rows_before=piece.rows[0],
+        )  # fmt: skip
+        assert not part.rejects
+        found += [[row["PD"], row["EAD"]] for row in part.tables[0].to_pylist()]
+    wanted = rows if quoted else [[text.replace("\r\n", "\n") for text in row] for row in rows]
+    assert found == [[text.strip(" \t\r\n") or None for text in row] for row in wanted]
+
+
 def test_cuts_fall_between_row_groups_where_these_are_small() -> None:
     ends = list(range(10_000, 100_001, 10_000))
     assert [piece.rows for piece in row_slices(InputObject("a.parquet", 1), ends, 35_000)] == [

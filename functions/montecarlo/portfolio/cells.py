@@ -42,7 +42,8 @@ def numbers(array: pa.Array, dialect: Dialect = PLAIN, units: Sequence[str] = ()
 
     Texts are read as the dialect spells numbers. units: what may stand before or after one, capitals or not.
     """
-    if pa.types.is_string(array.type) and (units or (dialect.decimal, dialect.thousands) != (".", "")):
+    spelled = (dialect.decimal, dialect.thousands, dialect.minus)
+    if pa.types.is_string(array.type) and (units or spelled != (".", "", "before")):
         array = _respelled(array, dialect, units)
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         array = as_text(array)  # decimals too: through text they are rounded correctly
@@ -69,6 +70,8 @@ def _respelled(text: pa.Array, dialect: Dialect, units: Sequence[str]) -> pa.Arr
         unit = "|".join(re.escape(each) for each in sorted(units, key=len, reverse=True))
         for pattern in (f"(?i)^(?:{unit}){_BLANK}*", f"(?i){_BLANK}*(?:{unit})$"):
             text = pc.replace_substring_regex(text, pattern, "")
+    if dialect.minus == "behind":
+        text = pc.replace_substring_regex(text, f"^([^+-]*[0-9.,]){_BLANK}*-$", r"-\1")
     decimal = re.escape(dialect.decimal)
     whole = "[0-9]+"
     if dialect.thousands:

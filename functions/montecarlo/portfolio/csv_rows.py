@@ -2,7 +2,7 @@
 
 A quote opens a cell only at the cell's start, and is doubled inside it; elsewhere it is text. Line breaks (LF, CR LF or
 CR) inside a quoted cell end no row. Lines without any character are no rows. Which characters are delimiter and quote
-the dialect says; each is one byte.
+the dialect says, and whether one takes its meaning from the next: the escape. Each is one byte.
 
 Imports numpy, our errors and the room's dialect only.
 """
@@ -36,10 +36,17 @@ class RowScanner:
         self.name = name
         self._quote = (dialect.quote or "").encode()
         delimiter, quote = re.escape(dialect.delimiter.encode()), re.escape(self._quote)
+        self._escape = (dialect.escape or "").encode()
+        escape = re.escape(self._escape)
+        inside, escaped = rb"[^%b%b]" % (quote, escape), rb"|%b." % escape if escape else b""
+        doubled = rb"(?:%b%b%b)" % (quote, quote, escaped)
         # An unclosed quote reaches to the end of the data and leaves the group empty.
         self._quoted_cell = re.compile(
-            rb"(?:\A|(?<=[%b\r\n]))%b[^%b]*(?:%b%b[^%b]*)*(%b?)" % (delimiter, *[quote] * 6) if quote else rb"(?!)"
+            rb"(?s)(?:\A|(?<=[%b\r\n]))%b%b*(?:%b%b*)*(%b?)" % (delimiter, quote, inside, doubled, inside, quote)
+            if quote
+            else rb"(?!)"
         )
+        self._escaped = re.compile(rb"(?s)%b." % escape)
         self._after_cell = np.zeros(256, np.bool_)
         self._after_cell[[*dialect.delimiter.encode(), _LF, _CR]] = True
         self.rows = 0
@@ -92,6 +99,10 @@ class RowScanner:
         if b"\r" in text:
             returns = np.flatnonzero(data[:-1] == _CR)  # one at the end may be half of a line break
             breaks = np.sort(np.concatenate([breaks, returns[data[returns + 1] != _LF] + 1]))
+        if self._escape and self._escape in text:
+            escaped = np.array([found.end() for found in self._escaped.finditer(text)])
+            breaks = breaks[~np.isin(breaks, escaped)]
+            return self._row_ends_one_by_one(text, breaks)
         if not self._quote or self._quote not in text:
             return breaks
         quote = self._quote[0]
@@ -134,7 +145,7 @@ class RowScanner:
     def _unclosed(self, row: int) -> InvalidPortfolio:
         return InvalidPortfolio(
             f"{self.name} has a quote in {_named(row)} that is never closed, so that it swallows rows. Close or remove "
-            "it; inside a quoted cell a quote is doubled."
+            "it; inside a quoted cell a quote is doubled, unless the mapping's dialect names the escape before it."
         )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 DELIMITERS = (",", ";", "\t", "|", ":", "^", "~", " ", "\x01", "\x1f")
 QUOTES = ('"', "'", None)
+ESCAPES = (None, "\\")
+MINUSES = ("before", "behind")
 DECIMALS = (".", ",")
 THOUSANDS = (",", ".", " ", "'", "_")
 ENCODINGS = ("utf-8", "latin-1", "iso-8859-2", "iso-8859-15", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp437",
@@ -17,8 +19,9 @@ delimiter, a quote or a line break is one, so that a file can be cut at any row.
 
 @dataclass(frozen=True)
 class Dialect:
-    """`delimiter`, `quote` (None: no quotes) and `encoding` are of CSV files; `decimal` and `thousands` (empty: none)
-    of numbers in texts, in whatever file.
+    """`delimiter`, `quote` (None: no quotes), `escape` (None: quotes in quotes are doubled) and `encoding` are of CSV
+    files; `decimal`, `thousands` (empty: none) and `minus`, where the sign may stand, of numbers in texts, in whatever
+    file.
     """
 
     delimiter: str = ","
@@ -26,6 +29,8 @@ class Dialect:
     encoding: str = "utf-8"
     decimal: str = "."
     thousands: str = ""
+    escape: str | None = None
+    minus: str = "before"
 
     @property
     def encoding_name(self) -> str:

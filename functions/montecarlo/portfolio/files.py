@@ -242,6 +242,7 @@ def _open_csv(
         parse_options=pa_csv.ParseOptions(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote or False,
+            escape_char=dialect.escape or False,
             newlines_in_values=True,
             invalid_row_handler=skip if latin_1 else None,
         ),
@@ -253,7 +254,7 @@ def _open_csv(
 
 def header_names(line: str, dialect: Dialect) -> list[str]:
     """The names in a header line. Raises csv.Error."""
-    read = partial(csv.reader, io.StringIO(line, newline=""), delimiter=dialect.delimiter)
+    read = partial(csv.reader, io.StringIO(line, newline=""), delimiter=dialect.delimiter, escapechar=dialect.escape)
     return next(read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE))
 
 

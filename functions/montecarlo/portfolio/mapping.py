@@ -6,7 +6,7 @@ Imports the standard library, the room's columns, dates, dialect and filters and
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
@@ -78,7 +78,8 @@ class ColumnMapping:
 
         {"columns": {<portfolio column>: <origin>}, "dimensions": {<name>: <origin>}, "region": <origin>,
          "as_of": "YYYY-MM-DD", "currency": "USD",
-         "dialect": {"delimiter": ";", "quote": "\\"", "encoding": "cp1252", "decimal": ",", "thousands": "."},
+         "dialect": {"delimiter": ";", "quote": "\\"", "encoding": "cp1252", "decimal": ",", "thousands": ".",
+                     "escape": "\\\\", "minus": "behind"},
          "missing": ["NA"], "filter": {<column of the file>: <condition>}, "files": {"match": "*.csv", "ignore": [...]}}
 
     Dimensions are what a run may break its results down by, the values of the region are the regions in place of those
@@ -246,17 +247,24 @@ def _parse_reading(given: Mapping[str, Any], where: str, decimal: str) -> dict[s
 
 
 def _parse_dialect(value: object) -> Dialect:
-    given = _object(value, "mapping's dialect", {"delimiter", "quote", "encoding", "decimal", "thousands"})
+    given = _object(value, "mapping's dialect", {field.name for field in fields(Dialect)})
     allowed: Mapping[str, tuple[str | None, ...]] = {
         "delimiter": dialects.DELIMITERS,
         "quote": dialects.QUOTES,
         "encoding": dialects.ENCODINGS,
         "decimal": dialects.DECIMALS,
         "thousands": ("", *dialects.THOUSANDS),
+        "escape": dialects.ESCAPES,
+        "minus": dialects.MINUSES,
     }
     for key, choice in given.items():
         if (choice is not None and not isinstance(choice, str)) or choice not in allowed[key]:
-            wide = " UTF-16 and UTF-32 cannot be cut at bytes: write the file in UTF-8." if key == "encoding" else ""
+            wide = ""
+            if key == "encoding":
+                wide = (
+                    " A file whose characters have several bytes, such as UTF-16, Shift-JIS or GB 18030, cannot be cut "
+                    "at bytes: write it in UTF-8."
+                )
             raise InvalidInput(
                 f"The mapping's dialect has the {key} {shown(choice)}; it may be "
                 f"{', '.join('null' if each is None else shown(each) for each in allowed[key])}.{wide}"
