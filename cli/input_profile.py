@@ -75,7 +75,7 @@ class PortfolioProfile:
     """What a portfolio holds: the profile that a run's result has of it, and beside it what is wrong with its rows."""
 
     as_of: date
-    segments: tuple[str, ...]
+    parameters: Parameters
     loans: InputProfile
     files: int = 0
     filtered: int = 0
@@ -92,11 +92,12 @@ class PortfolioProfile:
 
     def to_json(self) -> dict[str, Any]:
         """As `input` in result.json."""
-        return self.loans.to_json(self.segments)
+        return self.loans.to_json(tuple(self.parameters.segments))
 
     def warnings(self) -> list[str]:
         """What is hardly meant."""
         found = plausibility.warnings(self.to_json(), self.as_of.isoformat())
+        found += plausibility.unused_sectors(self.parameters, self.loans.sectors)
         rows, accounts, names = self.accounts.repeated
         if rows:
             among = f", {', '.join(names)} among them" if names else ""
@@ -117,7 +118,7 @@ def of_portfolio(
 ) -> PortfolioProfile:
     """Read the portfolio, or its first chunks only, and profile it. Raises InvalidPortfolio where it cannot be read."""
     names = tuple(parameters.segments)
-    profile = PortfolioProfile(as_of, names, InputProfile.empty(len(names)))
+    profile = PortfolioProfile(as_of, parameters, InputProfile.empty(len(names)))
     base = Case("base", parameters.base_fed_rate, {})
     tables = model_tables(parameters, [base])
 

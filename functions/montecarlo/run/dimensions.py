@@ -33,7 +33,10 @@ LONGEST = 80
 """Characters of a value that is told apart."""
 
 NONE, OTHER = "not given", "other"
-"""What loans without a value count as, and those of values that are not told apart; so do cells of these words."""
+"""What loans without a value count as, and those of values that are not told apart."""
+
+IN_THE_FILE = " (in the file)"
+"""Stands behind a cell that holds one of these words itself."""
 
 
 def tracked(dimensions: int) -> int:
@@ -59,10 +62,9 @@ class Labels:
         """texts: (N,), null where a loan has none. most: as `tracked` says."""
         encoded = texts.dictionary_encode()
         distinct = encoded.dictionary
-        apart = np.asarray(pc.less_equal(pc.utf8_length(distinct), LONGEST)) & ~np.asarray(
-            pc.is_in(distinct, pa.array([NONE, OTHER]))
-        )
-        candidates = distinct.filter(pa.array(apart))
+        ours = pc.is_in(distinct, pa.array([NONE, OTHER]))
+        distinct = pc.if_else(ours, pc.binary_join_element_wise(distinct, IN_THE_FILE, ""), distinct)
+        candidates = distinct.filter(pc.less_equal(pc.utf8_length(distinct), LONGEST))
         values = sorted(first(candidates.to_pylist(), hash_ids(candidates), most))
         index = {value: place for place, value in enumerate((*values, NONE, OTHER))}
         part = np.array([*(index.get(text, index[OTHER]) for text in distinct.to_pylist()), index[NONE]], np.int32)

@@ -96,16 +96,16 @@ class InputProfile:
     """Loans with a floating rate, that bring their PD, that are older than their term, of an unknown region."""
     largest: list[tuple[int, str]]
     """Exposure in cents and AccountID of the largest loans, largest first."""
+    sectors: frozenset[int] = frozenset()
+    """The sectors that loans name themselves, by their indices."""
 
     @classmethod
     def empty(cls, segments: int) -> Self:
         """Of no loan."""
         numbers = {name: Numbers() for name in COLUMNS}
-        words = {
-            name: np.zeros((segments, width), np.int64) for name, width in (("exposure", 2), ("pd", 4), ("lgd", 4))
-        }
+        exposure, pd, lgd = (np.zeros((segments, width), np.int64) for width in (2, 4, 4))
         none = np.zeros(segments, np.int64)
-        return cls(segment_loans=none, **words, numbers=numbers, counts=dict.fromkeys(_COUNTED, 0), largest=[])
+        return cls(none, exposure, pd, lgd, numbers=numbers, counts=dict.fromkeys(_COUNTED, 0), largest=[])
 
     @classmethod
     def of(cls, loans: Loans, risks: LoanRisks, segments: int) -> Self:
@@ -122,6 +122,7 @@ class InputProfile:
             numbers={name: Numbers.of(values) for name, values in _columns(loans)},
             counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)},
             largest=_largest(loans, risks.exposure),
+            sectors=frozenset(np.unique(loans.sector[loans.sector >= 0]).tolist()),
         )
 
     def add(self, other: Self) -> None:
@@ -132,6 +133,7 @@ class InputProfile:
             numbers.add(other.numbers[name])
         self.counts = {name: count + other.counts[name] for name, count in self.counts.items()}
         self.largest = sorted([*self.largest, *other.largest], key=_by_size)[:TOP]
+        self.sectors |= other.sectors
 
     @property
     def loans(self) -> int:
@@ -176,7 +178,8 @@ class InputProfile:
     def meta(self) -> dict[str, Any]:
         """What a partial's JSON has of the profile; `arrays` has the rest."""
         ends = {name: [numbers.least, numbers.most] for name, numbers in self.numbers.items() if numbers.given}
-        return {"counts": self.counts, "largest": self.largest, "ends": ends}
+        sectors = {"sectors": sorted(self.sectors)} if self.sectors else {}
+        return {"counts": self.counts, "largest": self.largest, "ends": ends, **sectors}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a partial's arrays have of the profile."""
@@ -197,6 +200,7 @@ class InputProfile:
             numbers=numbers,
             counts=dict(meta["counts"]),
             largest=[(cents, name) for cents, name in meta["largest"]],
+            sectors=frozenset(meta.get("sectors", ())),
         )
 
 

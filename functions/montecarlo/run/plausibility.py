@@ -1,9 +1,10 @@
 """What of a portfolio's profile is hardly meant: a wrong unit, a wrong column, a wrong date. Judgement, in words."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from montecarlo.model.parameters import Parameters
 from montecarlo.run.input_profile import TOP
 
 
@@ -56,6 +57,21 @@ def warnings(profile: Mapping[str, Any], as_of: str) -> list[str]:
     if profile["loans"]:
         found += _shares(profile, as_of)
     return found
+
+
+def unused_sectors(parameters: Parameters, named: Collection[int]) -> list[str]:
+    """That correlations are given of sectors that nothing is in, most likely for want of a letter.
+
+    named: the sectors that loans name themselves, by their indices.
+    """
+    sectors, of_segments = parameters.sectors, {s.sector or name for name, s in parameters.segments.items()}
+    used = of_segments | {sectors[index] for index in named}
+    return [
+        f"sector_correlations has the sector {name}, which no segment and no loan has, so that it has no effect: check "
+        f"its name. Segments have {', '.join(sorted(of_segments))}."
+        for name in sectors
+        if name not in used
+    ]
 
 
 def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:

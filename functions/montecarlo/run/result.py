@@ -151,7 +151,9 @@ def _input(plan: Plan, total: Partial, segments: Sequence[str]) -> dict[str, Any
     if total.profile is None:
         return {}
     profile = total.profile.to_json(segments)
-    return {"input": {**profile, "warnings": plausibility.warnings(profile, plan.as_of.isoformat())}}
+    doubts = plausibility.warnings(profile, plan.as_of.isoformat())
+    doubts += plausibility.unused_sectors(plan.parameters, total.profile.sectors)
+    return {"input": {**profile, "warnings": doubts}}
 
 
 def _sampling_error(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:
