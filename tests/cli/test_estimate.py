@@ -12,7 +12,8 @@ from montecarlo.cost.estimate import Setup, Work, estimate, prices
 def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
     """The worked plan for a billion loans, and the table of chunk sizes."""
     text = (PROJECT / "docs" / "scale.md").read_text(encoding="utf-8")
-    command, printed = re.findall(r"^    \.venv/bin/montecarlo (estimate [^\n]*)\n\n```\n(.*?)\n```", text, re.M | re.S)[0]
+    example = r"^    \.venv/bin/montecarlo (estimate [^\n]*)\n\n```\n(.*?)\n```"
+    command, printed = re.findall(example, text, re.M | re.S)[0]
     assert main(command.split()) == 0
     assert capsys.readouterr().out.rstrip() == printed
 

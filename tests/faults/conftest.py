@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from montecarlo.model.tables import model_tables
-from montecarlo.steps import aggregate, plan
+from montecarlo.run import publication
+from montecarlo.steps import plan
 from tests.faults.faulty_s3 import FaultyS3
 from tests.memory_run import Call, MemoryHost, dataproc, generate
 
@@ -34,7 +35,7 @@ def _quick() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "model_tables", once)
-        patch.setattr(aggregate, "render", lambda result, distributions: "a report")
+        patch.setattr(publication, "render", lambda result, distributions: "a report")
         yield
 
 
