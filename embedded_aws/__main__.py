@@ -22,6 +22,7 @@ from embedded_aws import (
     cloudwatch,
     containers,
     gate,
+    instances,
     lambda_functions,
     permissions,
     persistence,
@@ -56,6 +57,7 @@ if __name__ == "__main__":
     activities.patch()
     containers.patch()
     capacity.patch()
+    instances.patch()
     cloudformation.patch()
     cloudwatch.patch()
     policy_simulator.patch()

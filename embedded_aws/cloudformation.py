@@ -142,7 +142,9 @@ def create_capacity_provider(logical_id: str, properties: Any, stack: str) -> An
 
 
 def delete_capacity_provider(physical_id: str, properties: Any) -> None:
-    """Delete a capacity provider."""
+    """Delete a capacity provider, unless a cluster has it, which ECS refuses."""
+    if any(physical_id in cluster.get("capacityProviders", []) for cluster in ecs._clusters.values()):
+        raise ValueError(f"The capacity provider {physical_id} is in use and cannot be deleted")
     ecs._delete_capacity_provider({"capacityProvider": physical_id})
 
 

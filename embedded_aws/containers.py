@@ -174,12 +174,13 @@ def variables(definition: Any, task: Any, environment: Mapping[str, str]) -> dic
     role = (task.get("overrides") or {}).get("taskRoleArn") or definition.get("taskRoleArn")
     who = task["taskArn"].rsplit("/", 1)[-1]
     own = {name: value for name, value in environment.items() if name not in WITHOUT}
+    kind = task.get("launchType") or "FARGATE"
     return {
         **own,
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
-        "AWS_EXECUTION_ENV": f"AWS_ECS_{task.get('launchType') or 'FARGATE'}",
-        "AWS_REGION": get_region(),
-        "AWS_DEFAULT_REGION": get_region(),
+        "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
+        # On an instance ECS does not say where it is.
+        **({"AWS_REGION": get_region(), "AWS_DEFAULT_REGION": get_region()} if kind == "FARGATE" else {}),
         **(gate.session(get_account_id(), role, who) if role else {}),
     }
 

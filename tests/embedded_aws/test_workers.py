@@ -282,6 +282,74 @@ def test_a_worker_that_has_died_is_replaced(aws: Aws, activity: str, service: Ca
     assert second in processes(aws)
 
 
+# Instances ------------------------------------------------------------------------------------------------------------
+
+REQUIREMENTS = {"VCpuCount": {"Min": 2, "Max": 2}, "MemoryMiB": {"Min": 4096}}
+"""Of instances that have room for two of the tasks below."""
+
+
+@pytest.fixture
+def group(aws: Aws) -> Iterator[str]:
+    """An Auto Scaling group of two instances at most, and a service of three tasks that has its capacity provider."""
+    ec2, groups, ecs = (aws.client(name) for name in ("ec2", "autoscaling", "ecs"))
+    data = {"ImageId": "ami-1", "InstanceRequirements": REQUIREMENTS}
+    template = ec2.create_launch_template(LaunchTemplateName="instances", LaunchTemplateData=data)["LaunchTemplate"]
+    specification = {"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"}
+    overrides: list[Any] = [{"InstanceRequirements": REQUIREMENTS}]
+    mix: Any = {"LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": overrides}}
+    zone = {"VPCZoneIdentifier": "subnet-1"}
+    groups.create_auto_scaling_group(
+        AutoScalingGroupName="instances", MinSize=0, MaxSize=2, MixedInstancesPolicy=mix, **zone
+    )
+    (found,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=["instances"])["AutoScalingGroups"]
+    provider = {"autoScalingGroupArn": found["AutoScalingGroupARN"], "managedScaling": {"status": "ENABLED"}}
+    ecs.create_capacity_provider(name="provider", autoScalingGroupProvider=provider)
+    ecs.create_cluster(clusterName="instances", capacityProviders=["provider"])
+    ecs.register_task_definition(
+        family="sleeper",
+        requiresCompatibilities=["EC2"],
+        networkMode="bridge",
+        cpu="1024",
+        memory="1792",
+        containerDefinitions=[
+            {"name": "sleeper", "image": "x", "entryPoint": ["python", "-c"], "command": [SLEEPER], "stopTimeout": 2}
+        ],
+    )
+    strategy: Any = [{"capacityProvider": "provider", "weight": 1}]
+    ecs.create_service(
+        cluster="instances",
+        serviceName="sleepers",
+        taskDefinition="sleeper",
+        desiredCount=3,
+        capacityProviderStrategy=strategy,
+    )
+    yield "instances"
+    ecs.delete_service(cluster="instances", service="sleepers", force=True)
+    groups.delete_auto_scaling_group(AutoScalingGroupName="instances", ForceDelete=True)
+
+
+SLEEPER = "import time; time.sleep(60)"
+
+
+def test_tasks_wait_for_an_instance_with_room_and_go_with_it(aws: Aws, group: str) -> None:
+    groups, ecs = aws.client("autoscaling"), aws.client("ecs")
+
+    def running() -> int:
+        return int(ecs.describe_services(cluster=group, services=["sleepers"])["services"][0]["runningCount"])
+
+    with pytest.raises(ClientError, match="max value 2"):
+        groups.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=3)
+    time.sleep(0.5)
+    assert running() == 0
+    for instances, tasks in ((1, 2), (2, 3), (1, 2), (0, 0)):
+        groups.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=instances)
+        until(lambda tasks=tasks: running() == tasks)  # type: ignore[misc]
+        listed = ecs.list_tasks(cluster=group)["taskArns"]
+        places = {task["containerInstanceArn"] for task in ecs.describe_tasks(cluster=group, tasks=listed)["tasks"]
+                  if task["lastStatus"] == "RUNNING"}  # fmt: skip
+        assert len(places) == instances
+
+
 # Events ---------------------------------------------------------------------------------------------------------------
 
 LISTENER = """
@@ -422,6 +490,14 @@ def test_a_stack_of_workers_is_made_and_removed(aws: Aws) -> None:
     assert cluster["defaultCapacityProviderStrategy"] == [{"capacityProvider": outputs["Provider"], "weight": 1}]
     (provider,) = ecs.describe_capacity_providers(capacityProviders=[outputs["Provider"]])["capacityProviders"]
     assert provider["autoScalingGroupProvider"]["managedScaling"]["status"] == "ENABLED"
+    name = provider["autoScalingGroupProvider"]["autoScalingGroupArn"]
+    groups = aws.client("autoscaling")
+    groups.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)  # which keep no stack from going
+    (group,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    assert len(group["Instances"]) == 2
+    assert (
+        group["MixedInstancesPolicy"]["InstancesDistribution"]["SpotAllocationStrategy"] == "price-capacity-optimized"
+    )
     cloudformation.delete_stack(StackName="workers")
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="workers", WaiterConfig={"Delay": 1})
     assert not states.list_activities()["activities"]
