@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from cli.execution import Execution
 from embedded_aws import server
+from embedded_aws.profile import Profile
 from publishing.console import PROJECT
 from tests.embedded_aws.application import Aws
 
@@ -48,10 +49,25 @@ class Account(Aws):
             ("state machine", "stepfunctions", "list_state_machines", "stateMachines", "name"),
             ("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
             ("dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+            ("activity", "stepfunctions", "list_activities", "activities", "name"),
+            ("network", "ec2", "describe_vpcs", "Vpcs", "VpcId"),
+            ("security group", "ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
+            ("launch template", "ec2", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateName"),
+            ("instance profile", "iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
+            ("group", "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", "AutoScalingGroupName"),
+            ("rule", "events", "list_rules", "Rules", "Name"),
         ):
             pages = self.client(service).get_paginator(operation).paginate()
             found |= {f"{kind} {item[name]}" for page in pages for item in page[items]}
-        return found
+        ecs = self.client("ecs")
+        found |= {f"cluster {arn}" for arn in ecs.list_clusters()["clusterArns"]}
+        providers = ecs.describe_capacity_providers()["capacityProviders"]
+        return found | {f"capacity provider {each['name']}" for each in providers}
+
+    def instances(self) -> int:
+        """How many instances there are."""
+        groups = self.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        return sum(len(group["Instances"]) for group in groups)
 
 
 @dataclass(frozen=True)
@@ -135,15 +151,22 @@ class ConsoleStack:
 
     def simulate(self, **request: Any) -> dict[str, Any]:
         """Run dataproc; returns result.json."""
-        key = self._execute("DataProcStateMachineArn", request)["result"]
+        return self.result(self.start("DataProcStateMachineArn", request))
+
+    def result(self, execution: Execution) -> dict[str, Any]:
+        """result.json of a run that was started, when it has ended."""
+        key = execution.wait()["result"]
         body = self.account.client("s3").get_object(Bucket=self.outputs["DataBucket"], Key=key)["Body"]
         result: dict[str, Any] = json.load(body)
         return result
 
-    def _execute(self, output: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, output: str, request: Mapping[str, Any]) -> Execution:
+        """Start an execution of the state machine that an output names."""
         name = f"run-{time.time_ns()}"
-        states = self.account.client("stepfunctions")
-        return Execution.start(states, self.outputs[output], name, request).wait()
+        return Execution.start(self.account.client("stepfunctions"), self.outputs[output], name, request)
+
+    def _execute(self, output: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self.start(output, request).wait()
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +174,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     pytest.importorskip("ministack", reason="the embedded AWS (ministack) is not installed in this environment")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONTECARLO_WORKERS", "1")  # many functions that each do little: their starts are what takes time
-        running = server.start(tmp_path_factory.mktemp("embedded-aws"))
+        running = server.start(tmp_path_factory.mktemp("embedded-aws"), profile=Profile(permissions=True))
     yield Account(running)
     running.stop()
 

@@ -3,14 +3,18 @@
 The tests build on each other's stacks, in order: two stacks are created at once, one of them is updated and deleted.
 """
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.deployment import STACK, deploy
+from embedded_aws.permissions import recorded
 from publishing import console
 from tests.cli.commanded import a_runs_life, on_stack
+from tests.embedded_aws.test_workers import until
 from tests.publishing.conftest import UPLOADS, Account, ConsoleStack
 from tests.simulation.machines import CARRIED
 
@@ -76,18 +80,39 @@ def test_both_state_machines_run_and_the_result_is_that_of_sam_to_the_last_bit(
     assert results[0]["versions"]["kernel"] == "compiled" or not CARRIED
 
 
-def test_the_file_of_the_stack_with_workers_makes_one_that_comes_to_the_same_and_goes(
-    account: Account, by_sam: ConsoleStack
+COMPUTES = ("fargate", "ec2") if "SOAK" in os.environ else ("ec2",)
+"""Stacks with workers that are made from their files; tests/system has them as SAM makes them."""
+
+
+@pytest.mark.parametrize("compute", COMPUTES)
+def test_the_file_of_a_stack_with_workers_makes_one_that_comes_to_the_same_and_goes(
+    account: Account, by_sam: ConsoleStack, compute: str
 ) -> None:
-    workers = ConsoleStack(account, "workers")
-    address = account.upload(console.self_contained("fargate"), "workers.yml")
-    workers.create(address, MaxWorkers="2", WorkerCores="1")
+    """With instances, these come with the workers and go after them, and a stack that has some goes as well."""
+    before = account.inventory()
+    workers = ConsoleStack(account, f"workers-{compute}")
+    workers.create(account.upload(console.self_contained(compute), "workers.yml"), MaxWorkers="2", WorkerCores="1")
     assert workers.wait() == "CREATE_COMPLETE", workers.failures()
     assert workers.outputs.keys() == by_sam.outputs.keys() | {"ArtifactBucket"}
+    data = workers.outputs["DataBucket"]
     workers.generate(**PORTFOLIO)
-    assert figures(workers.simulate(**RUN)) == figures(by_sam.simulate(**RUN))
+    run, most = workers.start("DataProcStateMachineArn", RUN), 0
+    while run.describe().running:
+        most = max(most, account.instances())
+        time.sleep(0.2)
+    assert figures(workers.result(run)) == figures(by_sam.simulate(**RUN))
+    assert most == (compute == "ec2")  # two workers with one vCPU share an instance
+    until(lambda: account.instances() == 0)
+    if compute == "ec2":
+        (group,) = account.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        account.client("autoscaling").set_desired_capacity(
+            AutoScalingGroupName=group["AutoScalingGroupName"], DesiredCapacity=1
+        )
     workers.delete()
     assert workers.wait() == "DELETE_COMPLETE", workers.failures()
+    assert account.inventory() - before == {f"bucket {data}"}
+    refused = [call for call in recorded(Path(account.server.data_dir)) if not call.allowed]
+    assert not [call for call in refused if call.role.startswith(workers.name)]
 
 
 def test_the_command_line_works_on_it_by_its_name(

@@ -1,7 +1,10 @@
-"""Runs whose chunks workers simulate, on the stack with Fargate as SAM deploys it, under enforced permissions."""
+"""Runs whose chunks workers simulate, on the stacks with Fargate and EC2 as SAM deploys them, under enforced
+permissions.
+"""
 
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.deployment import deploy, stack_name
+from cli.deployment import deploy
 from cli.execution import Execution
 from embedded_aws import server
 from embedded_aws.permissions import recorded
@@ -37,16 +40,27 @@ NOT_CALLED = {
 """Actions of the workers' roles that these runs need not need. tests/steps and tests/host have them."""
 
 
-@pytest.fixture(scope="module")
-def fleet(aws: server.Server) -> Iterator[Cloud]:
-    """The stack with workers, of one process each; at most four at once."""
+def with_workers(aws: server.Server, compute: str) -> Iterator[Cloud]:
+    """A stack with workers, of one process each; at most four at once."""
     settings = {"MaxWorkers": "4", "WorkerCores": "1"}
-    deployed = Cloud(deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log", settings, "fargate"))
+    deployed = Cloud(deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log", settings, compute))
     deployed.generate(**LOANS)
     yield deployed
     for execution in running_executions(deployed):
         execution.stop("the tests are done")
     until(lambda: not workers(aws))
+
+
+@pytest.fixture(scope="module")
+def fleet(aws: server.Server) -> Iterator[Cloud]:
+    """The stack with Fargate."""
+    yield from with_workers(aws, "fargate")
+
+
+@pytest.fixture(scope="module")
+def on_ec2(aws: server.Server) -> Iterator[Cloud]:
+    """The stack with EC2."""
+    yield from with_workers(aws, "ec2")
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -180,10 +194,15 @@ def test_what_workers_may_is_what_they_do(aws: server.Server, fleet: Cloud) -> N
     """After the runs above: no call was refused, and no permission of the workers and of ProvideWorkers is spare but
     those of rare occasions.
     """
+    assert spare_permissions(aws, fleet) <= NOT_CALLED
+
+
+def spare_permissions(aws: server.Server, fleet: Cloud) -> set[str]:
+    """What the roles of a stack's workers and of its ProvideWorkers allow and was not done."""
     calls = recorded(Path(aws.data_dir))
     iam = fleet.stack.client("iam")
     names = [role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
-    own = [name for name in names if name.startswith(f"{stack_name('fargate')}-DataProc-")]
+    own = [name for name in names if name.startswith(f"{fleet.stack.name}-DataProc-")]
     assert not [call for call in calls if call.role in own and not call.allowed]
     of_workers = [name for name in own if "Worker" in name or "ProvideWor" in name]
     assert len(of_workers) == 3
@@ -192,11 +211,40 @@ def test_what_workers_may_is_what_they_do(aws: server.Server, fleet: Cloud) -> N
         role = Role(name, policies(iam, name), [call for call in calls if call.role == name])
         assert role.calls, name
         for policy, statements in role.policies.items():
-            if policy.startswith(name):  # its own; what it shares is shown by the stack with functions
+            if policy.startswith(name):  # what it shares is shown by the stack with functions
                 spare |= {
                     action
                     for statement in statements
                     for action in listed(statement["Action"])
                     if not role.allowed_by({**statement, "Action": action})
                 }
-    assert spare <= NOT_CALLED
+    return spare
+
+
+# On EC2 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    "SOAK" not in os.environ, reason="in `make soak`: tests/publishing/test_deployment.py has the stack with EC2, too"
+)
+def test_instances_come_with_the_workers_and_go_with_them(
+    aws: server.Server, on_ec2: Cloud, expected: dict[str, Any]
+) -> None:
+    """Two workers share an instance, as they have one vCPU each."""
+    groups = on_ec2.stack.client("autoscaling")
+
+    def instances() -> int:
+        return sum(len(group["Instances"]) for group in groups.describe_auto_scaling_groups()["AutoScalingGroups"])
+
+    for number in NUMBERS:
+        run, most, most_instances = f"on-ec2-{number}", 0, 0
+        execution = start(on_ec2, run, max_concurrency=number)
+        while execution.describe().running:
+            most, most_instances = max(most, len(workers(aws))), max(most_instances, instances())
+            time.sleep(0.2)
+        assert execution.describe().status == "SUCCEEDED", execution.describe().cause
+        assert figures(result(on_ec2, run)) == expected
+        assert (most, most_instances) == (number, math.ceil(number / 2))
+        until(lambda: not workers(aws) and not instances())
+    assert result(on_ec2, run)["cost"]["usd_by_item"]["instance vCPU-hours"] > 0
+    assert spare_permissions(aws, on_ec2) <= NOT_CALLED
