@@ -20,10 +20,10 @@ from montecarlo.run.request import NAME
 
 FILES = (
     *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
-    *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet"),
+    *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet", "sums.npz"),
 )
 FOLDERS = ("loans", "rejects")
-"""What a run leaves for its user, by name below runs/<run>/. Partial sums and scenarios are left in the bucket."""
+"""What a run leaves for its user, by name below runs/<run>/. Partial sums of chunks, and scenarios, are left in the bucket."""
 
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, FILES))})|(?:{'|'.join(FOLDERS)})/[0-9A-Za-z][0-9A-Za-z_-]*\.parquet", re.ASCII
