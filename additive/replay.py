@@ -24,7 +24,7 @@ from montecarlo.portfolio.loans import Loans
 from montecarlo.run import groups, records
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import Labels
-from montecarlo.run.plan import Plan, find, read_scenarios, read_waves
+from montecarlo.run.plan import Plan, find, read, read_scenarios, read_waves
 from montecarlo.run.request import check_name
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.run.simulated import ChunkLoans, Simulated, read_loans, simulate_loans
@@ -169,8 +169,9 @@ def _result(store: Store, run: str) -> dict[str, Any]:
 
 def _waves(store: Store, run: str, result: dict[str, Any]) -> int:
     """How many waves of scenarios the result is of."""
-    waves = result.get("waves", {"count": 1})
-    count = waves.get("count") if isinstance(waves, dict) else None
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise IncompleteRun(f"{store.url(keys.result(run))} is damaged: it does not say of how many waves it is.")
-    return count
+    scenarios, of_a_wave = result.get("scenarios"), read(store, run).scenarios
+    if not isinstance(scenarios, int) or isinstance(scenarios, bool) or scenarios < 1 or scenarios % of_a_wave:
+        raise IncompleteRun(
+            f"{store.url(keys.result(run))} is damaged: it is not of so many scenarios as waves of {of_a_wave:,} have."
+        )
+    return scenarios // of_a_wave

@@ -36,12 +36,26 @@ def json_file(path: Path | None, what: str) -> Any:
             content = file.read(LARGEST_JSON + 1)
         if len(content) > LARGEST_JSON:
             raise ValueError(f"it is larger than {LARGEST_JSON:,} bytes")
-        text = content.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+        return _parsed(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise CommandError(
             f"the {what} file {path} cannot be read as JSON: {error or 'it is nested too deep'}."
         ) from None
+
+
+def json_text(text: str | None, option: str) -> Any:
+    """JSON that is written on the command line, None where there is none. Raises CommandError naming the option."""
+    try:
+        return None if text is None else _parsed(text)
+    except (ValueError, RecursionError) as error:
+        raise CommandError(
+            f"{option} cannot be read as JSON: {error or 'it is nested too deep'}. Put it in single quotes, so that "
+            "the shell leaves its double quotes in it."
+        ) from None
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
 
 
 def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

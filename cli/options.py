@@ -76,6 +76,12 @@ Run = Annotated[str, typer.Argument(help="the run's name", metavar="RUN")]
 Mapping = Annotated[
     Path | None, typer.Option(metavar="FILE", help="JSON file that says where your files keep the columns")
 ]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON", help="""only the loans that meet all of these conditions, such as '[["Rate", ">", 9]]'"""
+    ),
+]
 Parameters = Annotated[
     Path | None, typer.Option(metavar="FILE", help="JSON file with model parameters that replace the defaults")
 ]

@@ -8,7 +8,6 @@ from cli.input_profile import EXAMPLES, PortfolioProfile, of_portfolio
 from cli.local_objects import opened
 from cli.screen import counted, table
 from montecarlo.model.parameters import load
-from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.input_profile import QUANTILES, RATIOS
 from montecarlo.run.request import RunRequest
 
@@ -20,7 +19,7 @@ wait."""
 def first_look(files: Mapping[str, Path], request: RunRequest) -> list[str]:
     """What is implausible in the beginning of local files. Raises InvalidPortfolio where they cannot be read."""
     store, objects = opened(files)
-    columns = ColumnMapping.parse(request.mapping, request.dimensions or ())
+    columns = request.columns
     when = date.fromisoformat(request.as_of) if request.as_of else columns.as_of or date.today()
     return of_portfolio(store, objects, columns, load(request.parameters), when, FIRST_CHUNKS).warnings()
 

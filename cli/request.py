@@ -8,7 +8,6 @@ from cli import CommandError
 from cli.files import json_file
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
-from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.request import RunRequest, run_request, stress_cases
 
 
@@ -37,5 +36,5 @@ def checked(request: Mapping[str, Any]) -> tuple[RunRequest, tuple[Case, ...]]:
     """The request and its cases as the planner of a run understands them. Raises InvalidInput where it would."""
     understood = run_request({"run": "check", **request}, {})
     parameters = load(understood.parameters)
-    ColumnMapping.parse(understood.mapping, understood.dimensions or ())
+    _ = understood.columns  # raises where the mapping or the filter cannot be used
     return understood, stress_cases(understood, Case("base", parameters.base_fed_rate, {}), parameters.segments)

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import LEVELS, RATE, Mapping, MaxDuplicateShare, Out, Parameters, Sample, Scenarios, real, whole
+from cli.options import (
+    LEVELS,
+    RATE,
+    Filter,
+    Mapping,
+    MaxDuplicateShare,
+    Out,
+    Parameters,
+    Sample,
+    Scenarios,
+    real,
+    whole,
+)
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import be_quiet, show, warn
 
@@ -96,6 +108,7 @@ def run(
             metavar="NAMES", help="columns whose values results are broken down by, too, such as Rating,Branch"
         ),
     ] = None,
+    filter: Filter = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
@@ -163,6 +176,7 @@ def run(
         "levels": levels or None,
         "contribution_level": contribution_level,
         "dimensions": None if dimensions is None else [name.strip() for name in dimensions.split(",")],
+        "filter": files.json_text(filter, "--filter"),
         "tail_sampling": False if plain else None,
         "scenarios_from": scenarios_from,
         "chunk_loans": chunk_loans,

@@ -137,7 +137,7 @@ def present(ending: Ending) -> None:
         show(told)
     show(f"\nReport:  {there / 'report.html'}")
     if filtered := result.rows.filtered:
-        show(f"Left out by the mapping's filter: {filtered:,.0f} of {result.rows.read or 0:,.0f} rows.")
+        show(f"Left out by the filter: {filtered:,.0f} of {result.rows.read or 0:,.0f} rows.")
     rejected = result.rows.rejected
     show(
         f"Results: {there / 'result.json'}, loans/, losses.parquet, segments.parquet"

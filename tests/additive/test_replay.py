@@ -119,8 +119,8 @@ RESULT, PLAN = keys.result("june"), keys.plan("june")
     [
         (lost(RESULT), InvalidInput, "run june is not finished"),
         (cut_off(RESULT), IncompleteRun, "result.json is damaged"),
-        (written(RESULT, {"waves": {"count": "two"}}), IncompleteRun, "how many waves"),
-        (written(RESULT, {"waves": {"count": 3}}), IncompleteRun, "waves/002/plan.json does not exist"),
+        (written(RESULT, {"scenarios": "two"}), IncompleteRun, "so many scenarios as waves"),
+        (written(RESULT, {"scenarios": 360}), IncompleteRun, "waves/002/plan.json does not exist"),
         (cut_off(PLAN), IncompleteRun, "plan.json is damaged"),
         (changed(PLAN, lambda plan: plan.update(model="1")), RunTaken, "of different plans"),
         (lost(keys.scenarios("june")), IncompleteRun, "scenarios.npz does not exist"),

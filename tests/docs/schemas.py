@@ -5,7 +5,7 @@ cannot say (a format of dates, a sum of two places) the code alone refuses.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -13,8 +13,9 @@ from montecarlo.model import capital, parameters
 from montecarlo.portfolio import dialect
 from montecarlo.portfolio.columns import COLUMNS, Column
 from montecarlo.portfolio.dates import LANGUAGES
-from montecarlo.portfolio.filters import COMPARED, LISTED
-from montecarlo.portfolio.mapping import CURRENCY, UNIT, origins_of
+from montecarlo.portfolio.filters import EQUAL, MOST_CONDITIONS, ORDERED
+from montecarlo.portfolio.filters import LISTED as LISTED_BY
+from montecarlo.portfolio.mapping import COMPARED, CURRENCY, LISTED, UNIT, origins_of
 from montecarlo.run import request
 from montecarlo.run.dimensions import MAX_DIMENSIONS
 from tests.docs.tables import MARKED, ROOT, rows
@@ -228,6 +229,7 @@ def run() -> Schema:
         "dimensions": _list(
             {**_pattern(PART), "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS
         ),
+        "filter": _filter(),
         "as_of": TEXT,
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
@@ -244,6 +246,32 @@ def run() -> Schema:
             "anyOf": [allowed, {"type": "null"}],
         }
     return _root("Input of a run", {**properties, "Comment": {}})
+
+
+def _filter() -> Schema:
+    """Conditions, or alternatives of them."""
+
+    def condition(operators: Sequence[str], value: Schema) -> Schema:
+        return {
+            "type": "array",
+            "prefixItems": [FILLED, {"enum": list(operators)}, value],
+            "minItems": 3,
+            "maxItems": 3,
+        }
+
+    listed = {"anyOf": [_list(kind, minItems=1) for kind in (TEXT, NUMBER)]}
+    conditions = _list(
+        {
+            "anyOf": [
+                condition((*EQUAL, *ORDERED), {"anyOf": [TEXT, NUMBER]}),
+                condition(EQUAL, {"type": "null"}),
+                condition(LISTED_BY, listed),
+            ]
+        },
+        minItems=1,
+        maxItems=MOST_CONDITIONS,
+    )
+    return {"anyOf": [conditions, _list(conditions, minItems=1, maxItems=MOST_CONDITIONS)]}
 
 
 def _number(name: str) -> Schema:

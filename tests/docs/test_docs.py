@@ -215,6 +215,7 @@ def bucket() -> MemoryS3:
             "portfolio": part,
             "mapping": {"columns": {"ObligorID": "ZipCode"}, "filter": {"ZipCode": {"missing": False}}},
             "dimensions": ["RateType"],
+            "filter": [["LoanAmount", ">", 0]],
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,
             "as_of": "2026-01-01",

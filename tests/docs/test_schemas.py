@@ -41,6 +41,7 @@ MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
     "|sectors, more than|pair of two sectors once|no factors have these correlations|positive semidefinite"
     "|must be the name of a rate|must be a name|leave target_error out"
+    "|is a (number|text|date): write what it is compared with|is no date such as|more than 100 conditions"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
 
@@ -81,7 +82,9 @@ FULL: dict[str, list[Any]] = {
          "target_error": 0.01, "target_measure": "var_99.95", "max_cost_usd": 5.5, "tail_sampling": False,
          "as_of": "2026-01-31", "mapping": {"currency": "EUR"}, "parameters": {"base_fed_rate": 1}, "Comment": "x",
          "cases": {"a": {"fed_rate": 2, "probit_shift": {"auto": 0.5}}}, "exact_duplicates": True,
-         "dimensions": ["branch", "RateType"]},
+         "dimensions": ["branch", "RateType"],
+         "filter": [[["a", "in", ["b"]], ["Rate", ">", 1.5]], [["c", "==", None], ["d", "not in", [1, 2.5]]]]},
+        {"filter": [["OriginationDate", ">=", "2020-01-31"], ["branch", "!=", "north"], ["Segment", "=", "auto"]]},
         json.loads((ROOT / "examples/commercial/request.json").read_text(encoding="utf-8")),
     ],
 }  # fmt: skip

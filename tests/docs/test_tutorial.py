@@ -42,7 +42,7 @@ def test_every_command_of_the_tutorial_works(
     assert "1 rows rejected: GrossIncome is missing" in said[1]
     assert "72 loans, 0 rejected, 8 filtered out" in said[2]
     assert "Nothing was started" in said[3]
-    assert "Left out by the mapping's filter: 8 of 80 rows." in said[4]
+    assert "Left out by the filter: 8 of 80 rows." in said[4]
     result = json.loads(Path("darlehen/result.json").read_text(encoding="utf-8"))
     assert result["loans"] == {"read": 80, "simulated": 72, "rejected": 0, "not_sampled": 0, "filtered": 8}
     assert result["currency"] == "EUR"

@@ -1,11 +1,13 @@
 """Cells of whatever type a file has, as text or as numbers.
 
 Parsed numbers are the same to the last bit on every CPU: text becomes a double by Arrow's cast, which rounds correctly.
-Imports numpy, pyarrow, our errors and the room's dialect only.
+Imports the standard library, numpy, pyarrow, our errors and the room's dates and dialect only.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from montecarlo.errors import InvalidPortfolio
+from montecarlo.portfolio.dates import parse_date
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 
 Floats = NDArray[np.float64]
@@ -98,6 +101,24 @@ def days(array: pa.Array) -> NDArray[np.datetime64]:
         found = (np.array(pc.cast(array, kind).fill_null(0)).astype(np.int64) // per_day).astype("datetime64[D]")
     found[np.asarray(pc.is_null(array))] = np.datetime64("NaT", "D")
     return np.asarray(found)
+
+
+def dates(array: pa.Array, format: str | None = None, language: str | None = None) -> NDArray[np.datetime64]:
+    """As `days`, of whatever type: texts are read as `parse_date` does. NaT for null and for what is no date."""
+    if pa.types.is_temporal(array.type):
+        return days(array)
+    read = partial(parse_date, format=format, language=language)
+    return per_distinct(as_text(array), read, np.datetime64("NaT", "D"))
+
+
+def per_distinct(text: pa.Array, function: Callable[[str], Any], missing: Any) -> NDArray[Any]:
+    """Apply a function once to each distinct text; nulls become `missing`, whose type the result has."""
+    encoded = as_text(text).dictionary_encode()
+    kind = np.asarray(missing).dtype
+    results = np.array(
+        [function(value) for value in encoded.dictionary.to_numpy(zero_copy_only=False)] + [missing], kind
+    )
+    return np.asarray(results[np.asarray(encoded.indices.fill_null(len(results) - 1))])
 
 
 def plain(column: pa.ChunkedArray, file: str, name: str) -> pa.Array:

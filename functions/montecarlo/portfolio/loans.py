@@ -6,10 +6,9 @@ the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which diff
 Imports numpy, pyarrow and this room only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from montecarlo.portfolio.amortisation import annuity
-from montecarlo.portfolio.cells import as_text, days, numbers
+from montecarlo.portfolio.cells import as_text, dates, numbers, per_distinct
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
-from montecarlo.portfolio.dates import parse_date, whole_months
+from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.dialect import Dialect
 from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
@@ -261,16 +260,10 @@ def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dial
     return value
 
 
-_NOT_A_DATE = np.datetime64("NaT", "D")
-
-
 def _check_age(array: pa.Array, origin: Origin, as_of: date, checks: _Checks) -> Ints:
     """Whole months from origination to as_of; 0 where no date is given."""
-    if pa.types.is_temporal(array.type):
-        origination = days(array)
-    else:
-        read = partial(parse_date, format=origin.format, language=origin.language)
-        origination = _per_distinct(as_text(array), read, _NOT_A_DATE)
+    origination = dates(array, origin.format, origin.language)
+    if not pa.types.is_temporal(array.type):
         expected = f"in the format {origin.format}" if origin.format else "(YYYY-MM-DD or MM/DD/YYYY)"
         wrong = np.asarray(pc.is_valid(array)) & np.isnat(origination)
         checks.reject(wrong, "OriginationDate", f"is not a date {expected}")
@@ -286,7 +279,7 @@ def _regions(text: pa.Array) -> Ints:
     first = pc.cast(
         pc.if_else(zero, "0", pc.utf8_slice_codeunits(text, 0, 1)).filter(pc.greater(digits, 0)), pa.int64()
     )
-    region = _per_distinct(
+    region = per_distinct(
         pc.if_else(pc.greater(digits, 0), None, text), lambda name: STATE_REGION.get(name.upper(), UNKNOWN_REGION),
         UNKNOWN_REGION,
     )  # fmt: skip
@@ -298,23 +291,13 @@ def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default
     """The index into the known names; where nothing is given, the default's, or -1 if nothing need be."""
     index = {name.lower(): position for position, name in enumerate(known)}
     missing = pc.is_null(array)
-    choice = _per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default or "", -1))
+    choice = per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default or "", -1))
     unknown = choice < 0
     if default is None:
         unknown &= ~np.asarray(missing)
     checks.reject(unknown & np.asarray(missing), column.name, "is missing")
     checks.reject(unknown, column.name, f"is none of {', '.join(known)}")
     return choice
-
-
-def _per_distinct(text: pa.Array, function: Callable[[str], Any], missing: Any) -> NDArray[Any]:
-    """Apply a function once to each distinct text; nulls become `missing`, whose type the result has."""
-    encoded = as_text(text).dictionary_encode()
-    kind = np.asarray(missing).dtype
-    results = np.array(
-        [function(value) for value in encoded.dictionary.to_numpy(zero_copy_only=False)] + [missing], kind
-    )
-    return np.asarray(results[np.asarray(encoded.indices.fill_null(len(results) - 1))])
 
 
 def _rejects(raw: RawRows, checks: _Checks) -> list[Reject]:

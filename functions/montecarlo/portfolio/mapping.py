@@ -5,7 +5,7 @@ Imports the standard library, the room's columns, dates, dialect and filters and
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ from montecarlo.portfolio import dialect as dialects
 from montecarlo.portfolio.columns import COLUMN, Column
 from montecarlo.portfolio.dates import LANGUAGES, is_format, parse_date
 from montecarlo.portfolio.dialect import PLAIN, Dialect
-from montecarlo.portfolio.filters import COMPARED, LISTED, Condition
+from montecarlo.portfolio.filters import Condition, Filter, columns_of
 
 CURRENCY = re.compile("[A-Z]{3}")
 UNIT = re.compile(r"(?=.*[^+\-.,'_\s])[^0-9\s]([^0-9]*[^0-9\s])?")
@@ -105,17 +105,23 @@ class ColumnMapping:
     currency: str = "USD"
     dialect: Dialect = PLAIN
     missing: tuple[str, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: Filter = ()
+    """On the file's own columns."""
     files: Files = ALL_FILES
     dimensions: Mapping[str, Origin] = field(default_factory=dict)
     """Those that are read, by name."""
+    filters: tuple[Filter, ...] = ()
+    """On columns of the portfolio or, by the names of `filtered_by`, of the file. A row is kept that all keep."""
+    filtered_by: Mapping[str, Origin] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any] | None, dimensions: Sequence[str] = ()) -> "ColumnMapping":
+    def parse(
+        cls, document: Mapping[str, Any] | None, dimensions: Sequence[str] = (), filters: Sequence[Filter] = ()
+    ) -> "ColumnMapping":
         """Parse the JSON document (None is the empty mapping). Raises InvalidInput naming the key that is wrong.
 
         dimensions: names of those to read. One that the document does not tell of is the portfolio's column of that
-        name, or else the file's.
+        name, or else the file's. filters: beside the document's own; their columns are found in the same way.
         """
         known = {"$schema", "columns", "dimensions", "region", "as_of", "currency", *_OF_FILES}
         given = _object({} if document is None else document, "mapping", known)
@@ -130,15 +136,21 @@ class ColumnMapping:
         if "region" in given:
             named[REGIONS] = _parse_origin(_dimension("region"), given["region"], dialect.decimal)
             dimensions = (REGIONS, *dimensions)
+
+        def found(name: str) -> Origin:
+            return named.get(name) or origins.get(name) or Origin((name,))
+
         return cls(
             origins,
             _parse_as_of(given.get("as_of")),
             _parse_currency(given.get("currency", cls.currency)),
             dialect,
             _texts(given.get("missing", []), "mapping's missing"),
-            tuple(_parse_condition(name, tests) for name, tests in _object(given.get("filter", {}), _FILTER).items()),
+            _parse_conditions(given.get("filter", {})),
             _parse_files(given.get("files", {})),
-            {name: named.get(name) or origins.get(name) or Origin((name,)) for name in dimensions},
+            {name: found(name) for name in dimensions},
+            tuple(filters),
+            {name: _filterable(name, found(name)) for name in columns_of(filters)},
         )
 
     def origin(self, column: str) -> Origin:
@@ -275,22 +287,43 @@ def _parse_dialect(value: object) -> Dialect:
     return dialect
 
 
-def _parse_condition(name: str, value: object) -> Condition:
+def _filterable(name: str, origin: Origin) -> Origin:
+    if origin.computed:
+        raise InvalidInput(f"filter: {name} is computed in the mapping; filter by the columns that it comes from.")
+    return origin
+
+
+LISTED: Mapping[str, str] = {"in": "in", "not_in": "not in"}
+COMPARED: Mapping[str, str] = {"above": ">", "below": "<", "at_least": ">=", "at_most": "<="}
+"""A mapping's words for the operators of `filters`."""
+
+
+def _parse_conditions(value: object) -> Filter:
+    """The mapping's filter: all conditions must hold."""
+    found = [each for name, tests in _object(value, _FILTER).items() for each in _parse_condition(name, tests)]
+    return (tuple(found),) if found else ()
+
+
+def _parse_condition(name: str, value: object) -> Iterator[Condition]:
     where = f"filter of {shown(name)}"
-    tests = dict(_object(value, where, {*LISTED, *COMPARED, "missing"}))
+    tests = _object(value, where, {*LISTED, *COMPARED, "missing"})
+    name = _text(name, where)
     if not tests:
         raise InvalidInput(f"The {where} must have a condition: any of {', '.join((*LISTED, *COMPARED))}, missing.")
     for test, wanted in tests.items():
         if test in LISTED:
-            tests[test] = _texts(wanted, f"{where}: {test}")
-            if not tests[test]:
+            texts = _texts(wanted, f"{where}: {test}")
+            if not texts:
                 raise InvalidInput(f"The {where} must have in {test} at least one text.")
+            yield Condition(name, LISTED[test], texts)
         elif test == "missing":
             if not isinstance(wanted, bool):
                 raise InvalidInput(f"The {where} must have for missing true or false, not {shown(wanted)}.")
+            yield Condition(name, "==" if wanted else "!=", ())
         elif (number := _as_float(wanted)) is None or not math.isfinite(number):
             raise InvalidInput(f"The {where} must have for {test} a number, not {shown(wanted)}.")
-    return Condition(_text(name, where), tests)
+        else:
+            yield Condition(name, COMPARED[test], (wanted,), "number")
 
 
 def _parse_files(value: object) -> Files:

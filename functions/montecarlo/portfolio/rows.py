@@ -5,7 +5,7 @@ joins the slices of a chunk. No row gets lost: one that cannot even be read beco
 on its own file alone, never on the files beside it in a chunk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -21,6 +21,7 @@ from montecarlo.portfolio.cells import as_text, decoded, is_text, plain, without
 from montecarlo.portfolio.columns import COLUMN, COLUMNS
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
+from montecarlo.portfolio.filters import Cells, Filter
 from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 
@@ -40,7 +41,7 @@ class RawRows:
     rejects: tuple[Reject, ...] = ()
     """Rows that could not even be read, hence not in the tables."""
     filtered: int = 0
-    """Rows that the mapping's filter leaves out."""
+    """Rows that filters leave out."""
 
 
 def read_rows(
@@ -94,7 +95,15 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
         for column, origin in mapping.origins.items()
         for wanted in origin.columns
     ]
-    named += [(each.column, ", which the mapping names in its filter.") for each in mapping.conditions]
+    named += [
+        (column, ", which the mapping names in its filter.") for column in filters.columns_of([mapping.conditions])
+    ]
+    named += [
+        (wanted, f", which the filter {'names' if wanted == column else f'needs for {column}'}.")
+        for column, origin in mapping.filtered_by.items()
+        for wanted in origin.columns
+        if column not in COLUMN
+    ]
     named += [
         (wanted, f" for {'the region' if dimension == REGIONS else f'the dimension {dimension}'}{_WHERE}")
         for dimension, origin in mapping.dimensions.items()
@@ -118,7 +127,9 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
         )
     wanted_by = {name: dimension for dimension, origin in mapping.dimensions.items() for name in origin.columns}
     wanted_by |= {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
-    wanted_by |= {each.column: each.column for each in mapping.conditions if each.column not in wanted_by}
+    further = [*filters.columns_of([mapping.conditions])]
+    further += [name for origin in mapping.filtered_by.values() for name in origin.columns if name in names]
+    wanted_by |= {name: name for name in further if name not in wanted_by}
     for name in wanted_by:
         if names.count(name) > 1:
             raise InvalidPortfolio(f"{file} has the column {name!r} more than once. Rename or remove all but one.")
@@ -201,16 +212,18 @@ def _decode(
 def _filter(
     table: pa.Table, number: Ints, file: str, mapping: ColumnMapping
 ) -> tuple[pa.Table, Ints, list[Reject], int]:
-    """The rows that the mapping's filter keeps, rejects of those that it cannot judge, and how many it leaves out."""
-    if not mapping.conditions:
+    """The rows that the filters keep, rejects of those that they cannot judge, and how many they leave out."""
+    kept, rejects = np.ones(len(table), np.bool_), dict[int, Reject]()
+    for chosen, cells in _filters(table, number, file, mapping):
+        keeps, unclear = filters.apply(chosen, cells, len(table))
+        kept &= keeps
+        for (column, kind), rows in unclear.items():
+            for row in (int(row) for row in np.flatnonzero(rows) if row not in rejects):
+                value = as_text(cells[column].array[row : row + 1])[0].as_py()[:MAX_VALUE]
+                reason = f"{column} is not a {'finite number' if kind == 'number' else kind}, which the filter compares"
+                rejects[row] = Reject(file, int(number[row]), column, value, reason)
+    if kept.all() and not rejects:
         return table, number, [], 0
-    kept, unclear = filters.apply(mapping.conditions, table, mapping.dialect)
-    rejects: dict[int, Reject] = {}
-    for column, rows in unclear.items():
-        for row in (int(row) for row in np.flatnonzero(rows) if row not in rejects):
-            value = as_text(table[column].combine_chunks()[row : row + 1])[0].as_py()[:MAX_VALUE]
-            reason = f"{column} is not a finite number, which the filter compares"
-            rejects[row] = Reject(file, int(number[row]), column, value, reason)
     kept[list(rejects)] = False
     return (
         table.filter(pa.array(kept)),
@@ -218,6 +231,26 @@ def _filter(
         list(rejects.values()),
         len(table) - int(kept.sum()) - len(rejects),
     )
+
+
+def _filters(
+    table: pa.Table, number: Ints, file: str, mapping: ColumnMapping
+) -> Iterator[tuple[Filter, dict[str, Cells]]]:
+    """The mapping's filter and the further ones, each with the cells that it judges."""
+    if mapping.conditions:
+        own = filters.columns_of([mapping.conditions])
+        yield mapping.conditions, {name: Cells(table[name].combine_chunks(), mapping.dialect) for name in own}
+    for chosen in mapping.filters:
+        cells = {}
+        for name in filters.columns_of([chosen]):
+            origin = mapping.filtered_by[name]
+            array = pa.nulls(len(table), pa.string())
+            if not origin.columns or all(column in table.column_names for column in origin.columns):
+                array = _from_origin(name, origin, table, number, file, mapping.dialect)
+            cells[name] = Cells(
+                filters.as_ours(name, array), mapping.dialect, origin.unit, origin.scale, origin.format, origin.language
+            )
+        yield chosen, cells
 
 
 def _from_origin(column: str, origin: Origin, table: pa.Table, number: Ints, file: str, dialect: Dialect) -> pa.Array:

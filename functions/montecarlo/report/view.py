@@ -174,6 +174,7 @@ class PortfolioView:
     """Which portfolio it was and what it holds.
 
     regions_told: None where regions are those of ZIP codes, else as `DimensionView.told`, of a column's values.
+    filter: the request's, as JSON; empty where it has none.
     """
 
     source: str | None
@@ -184,6 +185,7 @@ class PortfolioView:
     regions: Mapping[str, Holding]
     regions_told: str | None
     dimensions: Mapping[str, DimensionView]
+    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -486,6 +488,7 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
             name: DimensionView(found.text("told"), holdings(found.child("values")))
             for name, found in portfolio.child("dimensions").children()
         },
+        json.dumps(portfolio.value["filter"], ensure_ascii=False) if "filter" in portfolio.value else "",
     )
 
 

@@ -34,7 +34,7 @@ class Counts:
     rejected: int = 0
     not_sampled: int = 0
     filtered: int = 0
-    """Left out by the mapping's filter."""
+    """Left out by the mapping's filter or the request's."""
 
     def balanced(self) -> bool:
         """Whether no row was dropped in silence."""

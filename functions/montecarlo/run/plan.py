@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
@@ -14,6 +14,8 @@ from montecarlo.errors import IncompleteRun, InvalidInput, RunTaken
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design
+from montecarlo.portfolio import filters
+from montecarlo.portfolio.filters import Filter
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run import records
 from montecarlo.run.scenario_file import ScenarioFile
@@ -41,7 +43,7 @@ OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 """Fields in which the plan of a further wave differs from the first's."""
 
 
-_OPTIONAL = ("scenarios_from", "pinned", "tail_fit")
+_OPTIONAL = ("filter", "scenarios_from", "pinned", "tail_fit")
 """Fields that a plan without them is written without, so that it keeps its digest."""
 
 
@@ -89,6 +91,8 @@ class Plan:
     levels: tuple[float, ...]
     contribution_level: float
     wave: int = 0
+    filter: tuple[Any, ...] = ()
+    """As the request has it."""
     scenarios_from: str | None = None
     """The run whose scenarios these are, as it was asked for, if not its own."""
     pinned: tuple[str, ...] = ()
@@ -129,7 +133,14 @@ class Plan:
     @property
     def columns(self) -> ColumnMapping:
         """The mapping of columns, parsed."""
-        return ColumnMapping.parse(self.mapping, self.dimensions)
+        return self.columns_with()
+
+    def columns_with(self, dimensions: Sequence[str] | None = None, further: Sequence[Filter] = ()) -> ColumnMapping:
+        """The mapping of columns with other dimensions than the plan's, and filters beside the plan's own."""
+        own = [filters.parse(self.filter)] if self.filter else []
+        return ColumnMapping.parse(
+            self.mapping, self.dimensions if dimensions is None else dimensions, [*own, *further]
+        )
 
     def check(self, digest: str | None) -> None:
         """Raise RunTaken unless the digest is this plan's. An event that was written by hand may have none."""

@@ -10,6 +10,8 @@ from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
+from montecarlo.portfolio import filters
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.dimensions import MAX_DIMENSIONS
 from montecarlo.run.parts import BOOKS, Book
 
@@ -68,7 +70,7 @@ class RunRequest:
     parameters and sample, so that both runs' losses add up. It is the name of a run of this stack, or
     s3://bucket/runs/NAME/ in a bucket that the stack reads portfolios from.
     Results are broken down by the values of the `dimensions` too: columns of the portfolio or of its files, or those
-    that the mapping tells of.
+    that the mapping tells of. With a `filter` the loans are those rows that it keeps, see `filters.parse`.
     VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
@@ -88,6 +90,7 @@ class RunRequest:
     levels: tuple[float, ...] | None = None
     contribution_level: float = 99.0
     dimensions: tuple[str, ...] | None = None
+    filter: tuple[Any, ...] | None = None
     chunk_loans: int = 50_000
     sample: int = 1
     max_concurrency: int = 500
@@ -100,6 +103,12 @@ class RunRequest:
     mapping: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
     as_of: str | None = None
+
+    @property
+    def columns(self) -> ColumnMapping:
+        """The mapping of columns, with the request's dimensions and its filter. Raises InvalidInput."""
+        chosen = () if self.filter is None else (filters.parse(self.filter),)
+        return ColumnMapping.parse(self.mapping, self.dimensions or (), chosen)
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,9 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     _check_source(values)
     values["levels"] = _levels(values["levels"])
     values["dimensions"] = _dimensions(values["dimensions"])
+    if values["filter"] is not None:
+        filters.parse(values["filter"])
+        values["filter"] = tuple(values["filter"])
     _level("contribution_level", values["contribution_level"])
     own = [f"{name}_{level:g}" for name in ("var", "es") for level in values["levels"] or ()]
     if values["target_measure"] not in (*TARGET_MEASURES, *own):

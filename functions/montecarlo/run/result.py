@@ -1,7 +1,7 @@
 """From the run's sums to what is published: result.json and the tables beside it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -106,6 +106,7 @@ def build(
         "portfolio": {
             "source": plan.portfolio,
             "as_of": plan.as_of.isoformat(),
+            **_if_any("filter", plan.filter),
             "concentration": _concentration(segments, regions, plan.sample),
             **({} if borrowers is None else {"borrowers": _borrowers(borrowers, segments, plan.sample)}),
             "segments": _holdings(segments, segment_names),
@@ -143,7 +144,11 @@ def _source(plan: Plan) -> dict[str, Any]:
 def _rows(plan: Plan, total: Partial) -> dict[str, int]:
     """What became of the portfolio's rows; those that a filter left out where there is one."""
     rows = asdict(total.counts)
-    return rows if plan.columns.conditions else {name: count for name, count in rows.items() if name != "filtered"}
+    return (
+        rows
+        if plan.columns.conditions or plan.filter
+        else {name: count for name, count in rows.items() if name != "filtered"}
+    )
 
 
 def _input(plan: Plan, total: Partial, segments: Sequence[str]) -> dict[str, Any]:
@@ -325,7 +330,7 @@ def _parts(plan: Plan, totals: Totals, names: Sequence[str], case: int, sample: 
     return parts
 
 
-def _if_any(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _if_any(name: str, values: Collection[Any]) -> dict[str, Any]:
     """Nothing of what the run was not asked for."""
     return {name: values} if values else {}
 

@@ -145,7 +145,7 @@ def _check_rejects(plan: Plan, total: Partial, store: Store) -> None:
     if not counts.simulated:
         raise InvalidPortfolio(
             f"portfolio {plan.portfolio} has no loan to simulate: {counts.read:,} rows, {counts.rejected:,} rejected "
-            f"and {counts.filtered:,} left out by the mapping's filter. See {where}."
+            f"and {counts.filtered:,} left out by the filter. See {where}."
         )
 
 

@@ -28,7 +28,6 @@ from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design, draw, mixing
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
-from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records
 from montecarlo.run.pinned import Source, find_source, tail_fit
@@ -105,7 +104,7 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
     store = host.store
     earlier, etag = find(store, request.run) or (None, None)
     parameters = load(request.parameters)
-    columns = ColumnMapping.parse(request.mapping, request.dimensions or ())
+    columns = request.columns
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
     place, prefix = host.find_store(request.portfolio)
@@ -158,6 +157,7 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
         by_borrower=seen.names_borrowers,
         dimensions=request.dimensions or (),
         mapping=request.mapping,
+        filter=request.filter or (),
         parameters=parameters,
         cases=cases,
         design=source.plan.design if source else design,
@@ -195,7 +195,7 @@ def most_waves(request: RunRequest) -> int:
 
 def _asked(request: RunRequest, parameters: Parameters) -> dict[str, Any]:
     """What decides a run's numbers and is known before the portfolio is looked at."""
-    names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping", "scenarios_from")
+    names = ("portfolio", "seed", "scenarios", "chunk_loans", "sample", "mapping", "filter", "scenarios_from")
     asked = {name: getattr(request, name) for name in names}
     asked["dimensions"] = request.dimensions or ()
     return {**asked, "parameters": parameters.to_json(), "version": __version__, "model": MODEL_VERSION}

@@ -16,6 +16,7 @@ def record_section(result: ResultView) -> Html:
     entries: list[tuple[str, str]] = [
         ("Run", result.run or MISSING),
         ("Portfolio", f"{portfolio.source or MISSING}, as of {portfolio.as_of or MISSING}"),
+        *((("Filter", portfolio.filter),) if portfolio.filter else ()),
         ("Seed", MISSING if result.seed is None else str(result.seed)),
         ("Scenarios", count(result.scenarios)),
         *((f"Version of {key}", version) for key, version in result.versions.items()),
