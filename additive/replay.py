@@ -21,6 +21,7 @@ from montecarlo import MODEL_VERSION
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput
 from montecarlo.portfolio.loans import Loans
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run import groups, records
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import Labels
@@ -142,12 +143,12 @@ class Replay:
         except (NoSuchObject, Damaged) as error:
             raise records.incomplete(error) from None
 
-    def read(self, chunk: Chunk) -> ChunkLoans:
-        """The chunk's loans and rejects, as the run had them.
+    def read(self, chunk: Chunk, columns: ColumnMapping | None = None) -> ChunkLoans:
+        """The chunk's loans and rejects, as the run had them; by other columns, see `Plan.columns_with`.
 
         Raises InvalidPortfolio where its objects are not what they were.
         """
-        return read_loans(self.plan, chunk.slices, self.portfolio)
+        return read_loans(self.plan, chunk.slices, self.portfolio, columns)
 
     def over(self, do: Callable[[T], U], things: Iterable[T], at_once: int = CORES) -> Iterator[U]:
         """do(thing) for each thing, in order, on several cores: the kernel and the readers let other threads run."""

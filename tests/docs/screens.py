@@ -39,6 +39,7 @@ SCREENS: Mapping[str, str] = {
     "download": "download june --out copy",
     "export": "export june june.xlsx",
     "query": 'query "SELECT Segment, count(*) AS loans FROM loans GROUP BY 1 ORDER BY 2 DESC" june',
+    "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",
     "estimate": "estimate --loans 1e9 --chunk-loans 2e5 --concurrency 1000",
     "watch": "watch july --out july",
     "cancel": "cancel august",

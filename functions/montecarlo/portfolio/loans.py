@@ -130,7 +130,7 @@ def validate(
         known = segments, sectors
         parts.append(_parse(columns, account_id[rows.start : rows.stop], known, as_of, checks.of(rows)))
         start = rows.stop
-    loans = _joined(parts) if len(parts) > 1 else parts[0]
+    loans = joined(parts)
     rejects = sorted([*raw.rejects, *_rejects(raw, checks)], key=place)
     return (loans.select(checks.fault == 0) if checks.fault.any() else loans), rejects
 
@@ -198,14 +198,18 @@ def _parse(
     )
 
 
-def _joined(parts: Sequence[Loans]) -> Loans:
-    def joined(name: str) -> Any:
+def joined(parts: Sequence[Loans]) -> Loans:
+    """The loans of one part or more, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def of(name: str) -> Any:
         arrays = [getattr(part, name) for part in parts]
         if name == "dimensions":
             return tuple(map(pa.concat_arrays, zip(*arrays, strict=True)))
         return pa.concat_arrays(arrays) if name in _TEXTS else np.concatenate(arrays)
 
-    return Loans(**{item.name: joined(item.name) for item in fields(Loans)})
+    return Loans(**{item.name: of(item.name) for item in fields(Loans)})
 
 
 _OBLIGORS = np.uint64(0x6F626C69676F7273)

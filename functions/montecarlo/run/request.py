@@ -144,11 +144,11 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
         _check_date("as_of", values["as_of"])
     _check_source(values)
     values["levels"] = _levels(values["levels"])
-    values["dimensions"] = _dimensions(values["dimensions"])
+    values["dimensions"] = checked_dimensions(values["dimensions"])
     if values["filter"] is not None:
         filters.parse(values["filter"])
         values["filter"] = tuple(values["filter"])
-    _level("contribution_level", values["contribution_level"])
+    check_level("contribution_level", values["contribution_level"])
     own = [f"{name}_{level:g}" for name in ("var", "es") for level in values["levels"] or ()]
     if values["target_measure"] not in (*TARGET_MEASURES, *own):
         raise InvalidInput(
@@ -176,10 +176,11 @@ def _levels(given: Any) -> tuple[float, ...] | None:
         return None
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_LEVELS:
         raise InvalidInput(f"levels must be a list of 1 to {MAX_LEVELS} levels in percent, not {shown(given)}.")
-    return tuple(sorted({_level("levels", level) for level in given}))
+    return tuple(sorted({check_level("levels", level) for level in given}))
 
 
-def _dimensions(given: Any) -> tuple[str, ...] | None:
+def checked_dimensions(given: Any) -> tuple[str, ...] | None:
+    """The names of dimensions, if they may be such; None where none are given. Raises InvalidInput."""
     if given is None:
         return None
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_DIMENSIONS:
@@ -196,8 +197,8 @@ def _dimensions(given: Any) -> tuple[str, ...] | None:
     return tuple(given)
 
 
-def _level(name: str, given: Any) -> float:
-    """A confidence level in percent, which names a figure of the result."""
+def check_level(name: str, given: Any) -> float:
+    """A confidence level in percent, which names a figure of the result. Raises InvalidInput."""
     level = _number(name, given)
     if round(level, 3) != level:
         raise InvalidInput(f"{name} must have at most three decimals, not {level!r}.")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from montecarlo.model import concentration, sums
 from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
-from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
+from montecarlo.model.measures import ErrorOfSum, Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.mapping import REGIONS as OWN_REGIONS
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import plausibility
@@ -53,10 +53,9 @@ def build(
     weights: (S,), of the scenarios of all waves. borrowers: where the portfolio names them. Raises InvalidPortfolio
     where the portfolio owes too much.
     """
-    strata = plan.design.strata(plan.scenarios) * waves
-    error = stratified_error(strata) if strata else independent_error
+    strata, error = strata_of(plan, waves), error_of_sum(plan, waves)
     segments, regions = total.segments.totals(plan.sample), total.regions.totals(plan.sample)
-    sampling_error = _sampling_error(segments, plan.sample) * _clustering(total, borrowers)
+    sampling_error = sampling_error_of(segments, plan.sample) * _clustering(total, borrowers)
     segment_names = list(plan.parameters.segments)
     found = dict(zip(plan.columns.dimensions, total.dimensions, strict=True))
     named = {name: each.named() for name, each in found.items()}
@@ -66,28 +65,28 @@ def build(
     cases = {}
     for c, case in enumerate(plan.cases):
         sample = LossSample(segments.losses[c].sum(axis=0), weights, error, sampling_error)
-        expected = _cents(segments.expected_loss[c].sum())
+        expected = in_cents(segments.expected_loss[c].sum())
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "probit_shift": dict(case.probit_shift),
             "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
-            **_case(sample.measures(expected, plan.levels)),
+            **case_figures(sample.measures(expected, plan.levels)),
             "el_check": _el_check(sample, expected, int(segments.exposure.sum())),
             **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
                 "all": round(sample.effective_size()),
                 "99.9": round(sample.effective_size(0.999)),
             },
-            "capital": _expected_money(segments.capital[c].sum()),
+            "capital": expected_money(segments.capital[c].sum()),
             "ecl": {
-                "twelve_month": _expected_money(segments.twelve_month[c].sum()),
-                "lifetime": _lifetime(segments, c, slice(None)),
+                "twelve_month": expected_money(segments.twelve_month[c].sum()),
+                "lifetime": lifetime_ecl(segments, c, slice(None)),
             },
             "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
-            "segments": _parts(plan, segments, segment_names, c, sample),
-            "regions": _parts(plan, regions, region_names, c, sample),
-            **_if_any("dimensions", {name: _parts(plan, *of, c, sample) for name, of in further.items()}),
+            "segments": parts_figures(plan, segments, segment_names, c, sample),
+            "regions": parts_figures(plan, regions, region_names, c, sample),
+            **_if_any("dimensions", {name: parts_figures(plan, *of, c, sample) for name, of in further.items()}),
         }
     return {
         "schema": SCHEMA,
@@ -109,12 +108,12 @@ def build(
             **_if_any("filter", plan.filter),
             "concentration": _concentration(segments, regions, plan.sample),
             **({} if borrowers is None else {"borrowers": _borrowers(borrowers, segments, plan.sample)}),
-            "segments": _holdings(segments, segment_names),
-            "regions": _holdings(regions, region_names),
+            "segments": holdings(segments, segment_names),
+            "regions": holdings(regions, region_names),
             **({"regions_told": found[OWN_REGIONS].told} if OWN_REGIONS in found else {}),
             **_if_any(
                 "dimensions",
-                {name: {"told": found[name].told, "values": _holdings(*of)} for name, of in further.items()},
+                {name: {"told": found[name].told, "values": holdings(*of)} for name, of in further.items()},
             ),
         },
         "loans": _rows(plan, total),
@@ -122,7 +121,7 @@ def build(
         "rejected_by_reason": dict(sorted(total.rejected_by_reason.items())),
         "currency": plan.columns.currency,
         "contribution_level": plan.contribution_level,
-        "exposure": _money(int(segments.exposure.sum())),
+        "exposure": money(int(segments.exposure.sum())),
         "cases": cases,
         "timings": {
             "kernel_seconds": round(total.kernel_seconds, 3),
@@ -139,6 +138,17 @@ def _source(plan: Plan) -> dict[str, Any]:
     fit = plan.tail_fit
     sizes = {"pinned": fit.pinned * len(plan.pinned), "own": fit.own * len(plan.pinned)} if fit else None
     return {"run": plan.scenarios_from, "waves": len(plan.pinned), "tail_sample_size": sizes}
+
+
+def strata_of(plan: Plan, waves: int) -> list[int]:
+    """Sizes of the stratified runs of scenarios in so many waves; none for plain Monte Carlo."""
+    return plan.design.strata(plan.scenarios) * waves
+
+
+def error_of_sum(plan: Plan, waves: int) -> ErrorOfSum:
+    """How precise a sum over the scenarios of so many waves is, as they were drawn."""
+    strata = strata_of(plan, waves)
+    return stratified_error(strata) if strata else independent_error
 
 
 def _rows(plan: Plan, total: Partial) -> dict[str, int]:
@@ -161,7 +171,7 @@ def _input(plan: Plan, total: Partial, segments: Sequence[str]) -> dict[str, Any
     return {"input": {**profile, "warnings": doubts}}
 
 
-def _sampling_error(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:
+def sampling_error_of(totals: Totals, one_in: int, parts: slice = slice(None)) -> float:
     """What simulating one loan in k adds to every error: the relative standard error of a total over all loans, or
     over those of some parts.
 
@@ -206,7 +216,7 @@ def _borrowers(borrowers: Borrowers, segments: Totals, one_in: int) -> dict[str,
         "largest": [
             {
                 "borrower": one.name,
-                "exposure": _money(one.exposure),
+                "exposure": money(one.exposure),
                 "share": one.exposure / exposure if exposure else 0.0,
                 "loans": one.loans,
             }
@@ -222,7 +232,7 @@ def _convergence(sample: LossSample, strata: Sequence[int]) -> list[dict[str, An
         if part.losses.size >= SMALLEST_CONVERGENCE:
             measures = part.measures()
             estimates = {"el": measures.el, "var_99.9": measures.var[99.9], "es_99.9": measures.es[99.9]}
-            figures = {name: [_money(e.value), _money(e.standard_error)] for name, e in estimates.items()}
+            figures = {name: [money(e.value), money(e.standard_error)] for name, e in estimates.items()}
             rows.append({"scenarios": part.losses.size, **figures})
     return rows
 
@@ -257,7 +267,7 @@ def segments_table(result: Mapping[str, Any]) -> pa.Table:
     return pa.table(unknown, names=table.column_names)
 
 
-def _case(measures: Measures) -> dict[str, Any]:
+def case_figures(measures: Measures) -> dict[str, Any]:
     """The measures of one case in the shape of result.json: values, standard errors and intervals side by side."""
     single = {"el": measures.el, "ul": measures.ul}
     by_level = {"var": measures.var, "es": measures.es, "economic_capital": measures.economic_capital}
@@ -268,13 +278,13 @@ def _case(measures: Measures) -> dict[str, Any]:
             name: {f"{level:g}": value(e) for level, e in levels.items()} for name, levels in by_level.items()
         }
 
-    def money(figure: Any) -> Any:
-        return lambda estimate: _money(figure(estimate))
+    def amount(figure: Any) -> Any:
+        return lambda estimate: money(figure(estimate))
 
     return {
-        **shape(money(lambda e: e.value)),
-        "worst": _money(measures.worst),
-        "standard_error": shape(money(lambda e: e.standard_error)),
+        **shape(amount(lambda e: e.value)),
+        "worst": money(measures.worst),
+        "standard_error": shape(amount(lambda e: e.standard_error)),
         "interval_95": shape(_interval),
     }
 
@@ -298,14 +308,14 @@ def _el_check(sample: LossSample, expected: float, exposure: int) -> dict[str, A
         same = math.exp(-(sample.losses.size / 2) * gap / exposure)
         agrees = None if same > EL_CHECK_CHANCE else False
     return {
-        "simulated": _money(simulated.value),
-        "standard_error": _money(error),
+        "simulated": money(simulated.value),
+        "standard_error": money(error),
         "standard_errors_apart": None if not error or math.isnan(error) else round(gap / error, 2),
         "agrees": agrees,
     }
 
 
-def _parts(plan: Plan, totals: Totals, names: Sequence[str], case: int, sample: LossSample) -> dict[str, Any]:
+def parts_figures(plan: Plan, totals: Totals, names: Sequence[str], case: int, sample: LossSample) -> dict[str, Any]:
     """Expected loss, contributions to VaR and ES, capital and provisions of each part that holds a loan."""
     level = plan.contribution_level
     found = contributions(sample, totals.losses[case], level / 100)
@@ -313,19 +323,19 @@ def _parts(plan: Plan, totals: Totals, names: Sequence[str], case: int, sample: 
     for part, name in enumerate(names):
         if not totals.loans[part]:
             continue
-        sampled = _sampling_error(totals, plan.sample, slice(part, part + 1))
+        sampled = sampling_error_of(totals, plan.sample, slice(part, part + 1))
         estimates = {
             f"var_{level:g}_contribution": found.var[part].widened(sampled),
             f"es_{level:g}_contribution": found.es[part].widened(sampled),
         }
         parts[name] = {
-            "el": _expected_money(totals.expected_loss[case, part]),
-            **{key: _money(estimate.value) for key, estimate in estimates.items()},
-            "standard_error": {key: _money(estimate.standard_error) for key, estimate in estimates.items()},
+            "el": expected_money(totals.expected_loss[case, part]),
+            **{key: money(estimate.value) for key, estimate in estimates.items()},
+            "standard_error": {key: money(estimate.standard_error) for key, estimate in estimates.items()},
             "interval_95": {key: _interval(estimate) for key, estimate in estimates.items()},
-            "capital": _expected_money(totals.capital[case, part]),
-            "twelve_month_ecl": _expected_money(totals.twelve_month[case, part]),
-            "lifetime_ecl": _lifetime(totals, case, slice(part, part + 1)),
+            "capital": expected_money(totals.capital[case, part]),
+            "twelve_month_ecl": expected_money(totals.twelve_month[case, part]),
+            "lifetime_ecl": lifetime_ecl(totals, case, slice(part, part + 1)),
         }
     return parts
 
@@ -335,16 +345,17 @@ def _if_any(name: str, values: Collection[Any]) -> dict[str, Any]:
     return {name: values} if values else {}
 
 
-def _lifetime(totals: Totals, case: int, parts: slice) -> float | None:
+def lifetime_ecl(totals: Totals, case: int, parts: slice) -> float | None:
     """The lifetime ECL of the loans that have one; None where no loan has."""
     if totals.without_lifetime[parts].sum() == totals.loans[parts].sum():
         return None
-    return _expected_money(totals.lifetime[case, parts].sum())
+    return expected_money(totals.lifetime[case, parts].sum())
 
 
-def _holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
+def holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
+    """Number of loans and exposure of each part that holds a loan."""
     return {
-        name: {"loans": int(totals.loans[part]), "exposure": _money(int(totals.exposure[part]))}
+        name: {"loans": int(totals.loans[part]), "exposure": money(int(totals.exposure[part]))}
         for part, name in enumerate(names)
         if totals.loans[part]
     }
@@ -352,19 +363,19 @@ def _holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
 
 def _interval(estimate: Estimate) -> list[float | None]:
     """The ends of the 95 % interval in currency units."""
-    return [_money(estimate.low), _money(estimate.high)]
+    return [money(estimate.low), money(estimate.high)]
 
 
-def _cents(expected: int) -> float:
+def in_cents(expected: int) -> float:
     """An exact sum in 2**-FRACTION_BITS cents as cents."""
     return expected / (1 << FRACTION_BITS)
 
 
-def _expected_money(expected: int) -> float | None:
+def expected_money(expected: int) -> float | None:
     """An exact sum in 2**-FRACTION_BITS cents as currency units, rounded to cents."""
-    return _money(_cents(expected))
+    return money(in_cents(expected))
 
 
-def _money(cents: float) -> float | None:
+def money(cents: float) -> float | None:
     """Cents as currency units, rounded to cents; None where there is no number."""
     return None if math.isnan(cents) else round(cents / 100, 2)

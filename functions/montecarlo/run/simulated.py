@@ -15,6 +15,7 @@ import numpy.typing as npt
 from montecarlo.model.credit import LoanRisks, loan_risks
 from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
+from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rejects import Reject
 from montecarlo.run import borrowers, dimensions
 from montecarlo.run.dimensions import Labels
@@ -44,16 +45,17 @@ class ChunkLoans:
         return dict(Counter(reject.reason for reject in self.rejects))
 
 
-def read_loans(plan: Plan, slices: Sequence[Slice], portfolio: Store) -> ChunkLoans:
+def read_loans(
+    plan: Plan, slices: Sequence[Slice], portfolio: Store, columns: ColumnMapping | None = None
+) -> ChunkLoans:
     """The loans of some slices of the portfolio, read and checked as the plan says.
 
-    Raises InvalidPortfolio where an object is not what it was when the plan was made, or cannot be read.
+    columns: other than the plan's. Raises InvalidPortfolio where an object is not what it was when the plan was made,
+    or cannot be read.
     """
-    rows = read_slices(slices, portfolio, plan.columns)
-    parameters = plan.parameters
-    loans, rejects = validate(
-        rows, plan.columns, tuple(parameters.segments), plan.as_of, tuple(parameters.named_sectors)
-    )
+    columns, parameters = columns or plan.columns, plan.parameters
+    rows = read_slices(slices, portfolio, columns)
+    loans, rejects = validate(rows, columns, tuple(parameters.segments), plan.as_of, tuple(parameters.named_sectors))
     sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
     counts = Counts(
         read=len(loans) + len(rejects) + rows.filtered,
