@@ -6,7 +6,7 @@ import pytest
 
 from cli.deployment import PROJECT
 from cli.main import main
-from montecarlo.cost.estimate import Setup, Work, estimate, prices
+from montecarlo.cost.estimate import HOURS_OF_MONTH, INSTANCE_GB, Setup, Work, estimate, prices
 
 
 def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,14 +31,21 @@ def test_the_document_shows_what_the_command_prints(capsys: pytest.CaptureFixtur
             assert [f"{made.duration:.0f}", f"{made.usd:.2f}"] == shown
 
 
+OPTIONS = (
+    ["--concurrency", "500"],
+    ["--compute", "fargate", "--workers", "25"],
+    ["--workers", "125"],
+    ["--compute", "ec2"],
+    ["--compute", "ec2", "--workers", "125"],
+)
+
+
 def test_the_document_compares_functions_and_workers_as_the_command_does(capsys: pytest.CaptureFixture[str]) -> None:
     text = (PROJECT / "docs" / "compute.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (1e\d) \|" + 3 * r" ([\d,]+) s, \$([\d.]+) \|" + "$", text, re.M)
+    rows = re.findall(r"^\| (1e\d) \|" + 5 * r" ([\d,]+) s, \$([\d.]+) \|" + "$", text, re.M)
     assert [row[0] for row in rows] == ["1e6", "1e8", "1e9"]
     for loans, *told in rows:
-        for options, seconds, usd in zip(
-            (["--concurrency", "500"], ["--workers", "25"], ["--workers", "125"]), told[::2], told[1::2], strict=True
-        ):
+        for options, seconds, usd in zip(OPTIONS, told[::2], told[1::2], strict=True):
             assert main(["estimate", "--loans", loans, *options]) == 0
             printed = capsys.readouterr().out
             assert re.search(rf"^duration +{seconds} s$", printed, re.M), (loans, options)
@@ -47,7 +54,14 @@ def test_the_document_compares_functions_and_workers_as_the_command_does(capsys:
     functions = Setup.memory_mb / 1024 * usd["lambda_gb_second"]["arm64"] * 3600
     on_demand = usd["fargate_vcpu_hour"]["arm64"] + core_gb * usd["fargate_gb_hour"]["arm64"]
     address = usd["public_ipv4_hour"] / 4
-    for hour in (functions, on_demand * prices()["fargate_spot_share"] + address, on_demand + address):
+    instance, disk = usd["ec2_vcpu_hour"]["arm64"]["2"], INSTANCE_GB * usd["ebs_gb_month"] / HOURS_OF_MONTH / 4
+    for hour in (
+        functions,
+        on_demand * prices()["fargate_spot_share"] + address,
+        on_demand + address,
+        instance * prices()["ec2_spot_share"] + disk + address,
+        instance + disk + address,
+    ):
         assert f"${hour:.3f}" in text
     assert main(["estimate", "--loans", "1e9", "--workers", "25"]) == 0
     assert re.search(r"^state transitions .*\$ +1\.00$", capsys.readouterr().out, re.M)
