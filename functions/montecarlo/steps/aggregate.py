@@ -47,13 +47,15 @@ class AggregateEvent:
     plan: str | None = None
 
 
-def aggregate(plans: Sequence[Plan], store: Store) -> bool:
+def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] | None = None) -> bool:
     """Add up the groups of the run's waves, check that they are whole, and publish.
 
     Returns true where the estimates are less precise than was asked and another wave is allowed, or where scenarios
     that were taken over are left; nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
     not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
     counted in cents.
+
+    versions: of what computes, as the result names them; those of this process where they are not given.
     """
     plan = plans[0]
     totals = [add_up(wave, store) for wave in plans]
@@ -70,7 +72,7 @@ def aggregate(plans: Sequence[Plan], store: Store) -> bool:
     if len(plans) < len(plan.pinned):
         return True  # of the scenarios that were taken over, more are to come
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    versions = versions or {"python": platform.python_version(), "numpy": np.__version__}
     owed = borrowers.find(plan, store) if plan.by_borrower else None
     result = build(plan, total, weights, len(plans), versions, owed)
     result["duplicates"] = repeated.to_json()

@@ -237,7 +237,11 @@ def _deal(
 
 
 def _write_group(plan: Plan, group: int, document: bytes, store: Store) -> None:
-    dealt = json.loads(zlib.decompress(document))
+    write_group(plan, group, json.loads(zlib.decompress(document)), store)
+
+
+def write_group(plan: Plan, group: int, dealt: GroupDocument, store: Store) -> None:
+    """Write what a group is to read."""
     records.write_sealed(store, keys.group_objects(plan.run, group), {"plan": plan.digest, **dealt})
 
 
@@ -337,13 +341,14 @@ def make_wave(run: str, wave: int, store: Store) -> Plan:
         drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
     plan = replace(plan, scenarios_digest=drawn.digest())
     with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
+        list(pool.map(lambda group: copy_group(first, plan, group, store), range(first.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
     return plan
 
 
-def _copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
+def copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
+    """Cut a group of a further wave as the first was."""
     try:
         lines, planned = groups.read_chunks(first, group, store)
     except (NoSuchObject, Damaged) as error:

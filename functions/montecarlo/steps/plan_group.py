@@ -55,7 +55,7 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
     try:
         chunks, planned = groups.read_chunks(plan, group, store)
     except (NoSuchObject, Damaged):
-        chunks, planned = _cut_group(plan, group, lists, portfolio, store)
+        chunks, planned = cut_group(plan, group, lists, portfolio, store)
     done = find_done(plan, planned, group, store)
     todo = [line for number, line in enumerate(chunks) if number not in done]
     store.put(keys.group_todo(plan.run, group), groups.json_lines(todo), JSON)
@@ -80,8 +80,11 @@ def find_done(plan: Plan, planned: PlannedGroup, group: int, store: Store) -> se
     return {number for number, done in zip(numbers, groups.ahead(is_done, numbers, READERS), strict=True) if done}
 
 
-def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> tuple[list[str], PlannedGroup]:
-    """Write chunks.json and group.json. Returns the chunks as JSON, and what group.json holds."""
+def cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> tuple[list[str], PlannedGroup]:
+    """Cut the group's objects into chunks, and write chunks.json and group.json.
+
+    Returns the chunks as JSON, and what group.json holds.
+    """
     objects = group_objects(_read_objects(plan, group, store), lists)
     chunks: list[str] = []
     rows: list[int | None] = []
