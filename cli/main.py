@@ -18,15 +18,18 @@ from cli import (
     accept,
     analysis,
     check,
+    compare,
     debug,
     doctor,
     embedded,
     estimate,
     init,
     package,
+    price,
     run,
     runs,
     slice,
+    verify,
 )
 from cli.options import spread
 from cli.screen import be_quiet, program, warn, work_at
@@ -37,7 +40,23 @@ DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 """Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 120})
-for group in (run, runs, init, check, analysis, estimate, slice, doctor, accept, embedded, debug, package):
+for group in (
+    run,
+    runs,
+    init,
+    check,
+    analysis,
+    compare,
+    price,
+    verify,
+    estimate,
+    slice,
+    doctor,
+    accept,
+    embedded,
+    debug,
+    package,
+):
     group.add_to(app)
 
 

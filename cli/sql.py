@@ -2,11 +2,11 @@
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from additive.tables import parquet, text
 from cli import CommandError
 from cli.results import read
 from cli.screen import table
@@ -29,8 +29,7 @@ def answer(sql: str, folders: Sequence[Path], *, as_csv: bool = False) -> str:
     try:
         for name, pattern in TABLES.items():
             parts = [
-                f"SELECT {_text(read(folder).run)} AS run, * "
-                f"FROM read_parquet([{', '.join(map(_file, files))}], hive_partitioning = false)"
+                f"SELECT {text(read(folder).run)} AS run, * FROM {parquet(files)}"
                 for folder in folders
                 if (files := sorted(folder.glob(pattern)))
             ]
@@ -46,21 +45,11 @@ def answer(sql: str, folders: Sequence[Path], *, as_csv: bool = False) -> str:
     finally:
         database.close()
     if as_csv:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([head, *rows])
-        return text.getvalue()
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows([head, *rows])
+        return written.getvalue()
     left = [i for i in range(len(head)) if not any(isinstance(row[i], int | float) for row in rows)]
     return table(head, [[_cell(value) for value in row] for row in rows], left) + "\n"
-
-
-def _file(path: Path) -> str:
-    """A file's name as SQL writes it. DuckDB takes names for patterns, in which [*] stands for the sign itself."""
-    return _text(re.sub(r"[*?[]", r"[\g<0>]", str(path)))
-
-
-def _text(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _cell(value: Any) -> str:

@@ -17,6 +17,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from cli import place
 from embedded_aws import server
 from montecarlo.portfolio import synthetic
@@ -40,6 +43,10 @@ SCREENS: Mapping[str, str] = {
     "export": "export june june.xlsx",
     "query": 'query "SELECT Segment, count(*) AS loans FROM loans GROUP BY 1 ORDER BY 2 DESC" june',
     "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",
+    "price": "price june deals.csv --funding 4 --costs 0.5",
+    "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
+    "compare": "compare june next",
+    "verify": "verify june --record june-verified.json",
     "estimate": "estimate --loans 1e9 --chunk-loans 2e5 --concurrency 1000",
     "watch": "watch july --out july",
     "cancel": "cancel august",
@@ -76,7 +83,8 @@ def main() -> int:
     (options.to / "screens").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "loans.csv").write_bytes(synthetic.to_csv(synthetic.generate(0, LOANS, 42, date.today())))
+        for name, table in portfolios().items():
+            (folder / name).write_bytes(synthetic.to_csv(table))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MONTECARLO_"))},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -97,6 +105,19 @@ def main() -> int:
         finally:
             screen("down", folder, environment, 80)
     return 0
+
+
+def portfolios() -> dict[str, pa.Table]:
+    """The files that commands are typed with: a portfolio, the same a month later, and three loans that may come."""
+    today = date.today()
+    loans, new, deals = (synthetic.generate(first, count, 42, today) for first, count in
+                         ((0, LOANS), (LOANS, 200), (2 * LOANS, 3)))  # fmt: skip
+    left = loans.slice(150)  # the first are repaid, and a tenth of the others owe a fifth less
+    owed = left["Balance"].combine_chunks()
+    tenth = pa.array([place % 10 == 0 for place in range(len(left))])
+    less = pc.if_else(tenth, pc.round(pc.multiply(owed, 0.8), 2), owed)
+    month = left.set_column(left.column_names.index("Balance"), "Balance", less)
+    return {"loans.csv": loans, "next.csv": pa.concat_tables([month, new]), "deals.csv": deals}
 
 
 def screen(typed: str, folder: Path, environment: Mapping[str, str], columns: int) -> list[Line]:
