@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from montecarlo.errors import InvalidPortfolio, RunTaken
+from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.run.plan import read
 from montecarlo.steps import plan
 from montecarlo.storage import keys
@@ -63,3 +63,12 @@ def test_a_portfolio_that_is_not_there_is_refused_and_leaves_the_name_free(portf
     with pytest.raises(InvalidPortfolio, match="portfolios/none/ holds no object"):
         plan_run(portfolio, portfolio="portfolios/none/")
     assert plan_run(portfolio)["run"] == "june"
+
+
+def test_sums_that_would_not_fit_are_refused_before_anything_is_written(portfolio: MemoryHost) -> None:
+    cases = {f"rate-{rate}": {"fed_rate": rate} for rate in range(16)}
+    with pytest.raises(InvalidInput, match=r"take [\d,]+ MB where they are added up, and there are 1,769: ask for"):
+        plan_run(portfolio, scenarios=1_000_000, cases=cases)
+    with pytest.raises(InvalidInput, match=r"200 waves.* or for a lower max_scenarios"):
+        plan_run(portfolio, scenarios=10_000, target_error=0.01, max_scenarios=2_000_000)
+    assert keys.plan("june") not in portfolio.s3.objects

@@ -25,6 +25,20 @@ from montecarlo.storage.sealed import seal, unseal
 Ints = npt.NDArray[np.int64]
 
 
+def memory_of_sums(scenarios: int, waves: int, cases: int, parts: int) -> float:
+    """MB that ReduceGroup and Aggregate take at most, with partials of so many parts (segments, regions, values of
+    dimensions).
+
+    While groups are added up, eight partials of one wave are there beside the waves that are done; then four times what
+    all waves lost, to measure it. As measured by `python benchmarks/memory.py --sums`.
+    """
+    partial = 8 * cases * parts * scenarios / 1e6
+    return _WITHOUT_PARTIALS_MB + partial * max(8 + waves, 4 * waves)
+
+
+_WITHOUT_PARTIALS_MB = 130
+
+
 @dataclass
 class Counts:
     """Rows of the portfolio and what became of them."""

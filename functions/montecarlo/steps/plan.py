@@ -30,6 +30,7 @@ from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records
+from montecarlo.run.partial import memory_of_sums
 from montecarlo.run.pinned import Source, find_source, tail_fit
 from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
 from montecarlo.run.request import RunRequest, run_request, stress_cases
@@ -133,6 +134,7 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
     work = replace(_work(request, listing.census, waves, len(cases), parts), by_borrower=seen.names_borrowers)
     estimate = cost.estimate(work, setup, groups=dealt.chunks)
     _check_budget(request, estimate, store)
+    _check_memory(request, waves, len(cases), parts)
     aimed = request.tail_sampling and request.scenarios >= SMALLEST_AIMED
     design = Design(find_shift(seen.profile, tables, mixing(parameters), request.seed) if aimed else None)
     own = draw(parameters, request.scenarios, request.seed, design)
@@ -301,6 +303,22 @@ def _check_budget(request: RunRequest, estimate: CostEstimate, store: Store) -> 
     raise InvalidInput(
         f"the run would cost about ${estimate.usd:,.2f}, more than max_cost_usd ${request.max_cost_usd:,.2f} "
         f"allows: {estimate.explain()}. Nothing was simulated."
+    )
+
+
+def _check_memory(request: RunRequest, waves: int, cases: int, parts: int) -> None:
+    """Raise InvalidInput if the sums would not fit the memory of ReduceGroup and Aggregate."""
+    needed = memory_of_sums(request.scenarios, waves, cases, parts)
+    if needed <= Setup.memory_mb:
+        return
+    most = request.scenarios // 100 * 100
+    while most > 100 and memory_of_sums(most, waves, cases, parts) > Setup.memory_mb:
+        most -= 100
+    raise InvalidInput(
+        f"the losses by {parts:,} segments, regions and values of dimensions, in {cases} cases and "
+        f"{request.scenarios:,} scenarios{f' of each of {waves} waves' if waves > 1 else ''}, take {needed:,.0f} MB "
+        f"where they are added up, and there are {Setup.memory_mb:,}: ask for {most:,} scenarios, or for fewer "
+        f"dimensions or cases{', or for a lower max_scenarios' if waves > 1 else ''}."
     )
 
 
