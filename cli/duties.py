@@ -71,7 +71,10 @@ STEPS = {
         writes=(f"{GROUPS}/chunks.json", f"{GROUPS}/group.json", f"{GROUPS}/todo.json"),
     ),
     "SimulateChunk": Touched(
-        reads=("portfolios/*", RUN_PLAN, "runs/*/scenarios.npz"),
+        reads=(
+            *("portfolios/*", RUN_PLAN, "runs/*/scenarios.npz"),
+            *(f"{GROUPS}/group.json", f"{GROUPS}/chunk-*.npz", "runs/*/loans/*", "runs/*/rejects/*"),  # to take over
+        ),
         writes=(f"{GROUPS}/chunk-*.npz", "runs/*/loans/*", "runs/*/rejects/*"),
     ),
     "ReduceGroup": Touched(

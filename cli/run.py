@@ -109,6 +109,13 @@ def run(
         ),
     ] = None,
     filter: Filter = None,
+    reuse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="take this run's scenarios, and take over its chunks where files and request are the same",
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
@@ -176,6 +183,7 @@ def run(
         "levels": levels or None,
         "contribution_level": contribution_level,
         "dimensions": None if dimensions is None else [name.strip() for name in dimensions.split(",")],
+        "reuse": reuse,
         "filter": files.json_text(filter, "--filter"),
         "tail_sampling": False if plain else None,
         "scenarios_from": scenarios_from,

@@ -230,6 +230,7 @@ def run() -> Schema:
             {**_pattern(PART), "not": {"enum": ["segments", "regions"]}}, minItems=1, maxItems=MAX_DIMENSIONS
         ),
         "filter": _filter(),
+        "reuse": _pattern(request.NAME.pattern),
         "as_of": TEXT,
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},

@@ -278,7 +278,7 @@ def test_every_key_of_a_pinned_result_is_described(bucket: MemoryS3) -> None:
     host = MemoryHost(MemoryS3(dict(bucket.objects)))
     portfolio = generate(host, name="loans", loans=300)
     simulate(host, run="june", portfolio=portfolio, scenarios=200)
-    found = set(paths(simulate(host, run="july", portfolio=portfolio, scenarios_from="june")))
+    found = set(paths(simulate(host, run="july", portfolio=portfolio, reuse="june")))
     others = set(paths(host.json(keys.result("june"))))
     compare(described_keys("takes the scenarios of another"), found - others, "result.json")
 

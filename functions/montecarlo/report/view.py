@@ -264,6 +264,15 @@ class CostView:
 
 
 @dataclass(frozen=True)
+class ReusedView:
+    """The run whose chunks were taken over, and how many, `of` so many."""
+
+    run: str
+    chunks: float | None
+    of: float | None
+
+
+@dataclass(frozen=True)
 class ResultView:
     """A run's result. Amounts are in currency units; `parameters` are as they are in the file.
 
@@ -289,6 +298,7 @@ class ResultView:
     versions: Mapping[str, str]
     timings: Mapping[str, float | str]
     cost: CostView
+    reused: ReusedView | None = None
 
     @classmethod
     def read(cls, content: str | bytes) -> "ResultView":
@@ -351,7 +361,13 @@ class ResultView:
             versions=root.child("versions").texts(),
             timings=root.child("timings").record(),
             cost=cost_view(root.child("cost")),
+            reused=reused_of(root.child("reused")) if "reused" in root.value else None,
         )
+
+
+def reused_of(reused: Node) -> ReusedView:
+    """The chunks that were taken over."""
+    return ReusedView(reused.text("run") or "", reused.number("chunks"), reused.number("of"))
 
 
 def currency_of(result: Node) -> Currency:

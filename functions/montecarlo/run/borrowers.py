@@ -64,7 +64,11 @@ def check(plan: Plan, loans: Loans) -> None:
 
 def write_chunk(plan: Plan, group: int, chunk: int, risks: LoanRisks, store: Store) -> None:
     """Leave the tally of the chunk's exposures by borrower."""
-    tally = next(Tally.of(mix64(risks.key), risks.exposure).split(plan.count_one_in, 1))
+    put_chunk(plan, group, chunk, next(Tally.of(mix64(risks.key), risks.exposure).split(plan.count_one_in, 1)), store)
+
+
+def put_chunk(plan: Plan, group: int, chunk: int, tally: Tally, store: Store) -> None:
+    """Write the tally of one chunk."""
     key = keys.chunk_obligors(plan.run, group, chunk)
     store.put(key, tally.to_bytes(duplicates.name_of(plan, group, chunk)))
 

@@ -69,7 +69,11 @@ class Duplicates:
 def write_chunk(plan: Plan, group: int, chunk: int, loans: Loans, store: Store) -> None:
     """Leave the tally of the chunk's loans."""
     key = mix64(loans.key)
-    tally = next(Tally.of(key).split(plan.count_one_in, 1))
+    put_chunk(plan, group, chunk, next(Tally.of(key).split(plan.count_one_in, 1)), store)
+
+
+def put_chunk(plan: Plan, group: int, chunk: int, tally: Tally, store: Store) -> None:
+    """Write the tally of one chunk."""
     store.put(keys.chunk_tally(plan.run, group, chunk), tally.to_bytes(name_of(plan, group, chunk)))
 
 

@@ -83,6 +83,8 @@ class Partial:
     """Of the loans, as the first wave of scenarios finds them; further waves would find the same."""
     slices: str = ""
     """`Chunk.digest` of the one chunk that this is of; of no meaning in a sum."""
+    reused: int = 0
+    """Chunks that were taken over from another run."""
 
     @classmethod
     def of_chunk(
@@ -142,6 +144,7 @@ class Partial:
         if self.profile and other.profile:
             self.profile.add(other.profile)
         self.kernels = sorted({*self.kernels, *other.kernels})
+        self.reused += other.reused
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
@@ -151,6 +154,7 @@ class Partial:
         for ours, theirs in zip(self._breakdowns().values(), other._breakdowns().values(), strict=True):
             ours.losses = np.concatenate([ours.losses, theirs.losses], axis=2)
         self.kernels = sorted({*self.kernels, *other.kernels})
+        self.reused += other.reused
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
@@ -182,6 +186,7 @@ class Partial:
             "kernel_seconds": self.kernel_seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "slices": self.slices,
+            **({"reused": self.reused} if self.reused else {}),
             **({"dimensions": [each.to_json() for each in self.dimensions]} if self.dimensions else {}),
             "profile": self.profile.meta() if self.profile else None,
         }
@@ -216,6 +221,7 @@ class Partial:
             kernel_seconds=meta["kernel_seconds"],
             peak_memory_mb=meta["peak_memory_mb"],
             slices=meta["slices"],
+            reused=meta.get("reused", 0),
             segments=breakdown("segments"),
             regions=breakdown("regions"),
             dimensions=[

@@ -59,6 +59,8 @@ class Source:
             "levels": plan.levels or None,
             "contribution_level": plan.contribution_level,
         }
+        if given.get("reuse") is not None:
+            taken |= {"chunk_loans": plan.chunk_loans, "dimensions": plan.dimensions or None}
         if given.get("cases") is None and given.get("fed_rate") is None:
             taken["cases"] = _stress(plan.cases)
         return taken

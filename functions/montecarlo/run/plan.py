@@ -34,6 +34,7 @@ PUBLISHING_FIELDS = {
     "levels",
     "contribution_level",
     "tail_fit",
+    "reuse",
 }
 """Fields of a plan that a resumed run may change: they decide whether and how a result is published, not what a wave
 gives.
@@ -43,7 +44,7 @@ OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 """Fields in which the plan of a further wave differs from the first's."""
 
 
-_OPTIONAL = ("filter", "scenarios_from", "pinned", "tail_fit")
+_OPTIONAL = ("filter", "scenarios_from", "pinned", "tail_fit", "reuse")
 """Fields that a plan without them is written without, so that it keeps its digest."""
 
 
@@ -98,6 +99,8 @@ class Plan:
     pinned: tuple[str, ...] = ()
     """Digests of that run's scenarios, wave by wave."""
     tail_fit: TailFit | None = None
+    reuse: str | None = None
+    """The run whose chunks are taken over where they are the same."""
     version: str = __version__
     model: str = MODEL_VERSION
 

@@ -66,6 +66,8 @@ class RunRequest:
     larger in any case, or `max_scenarios` are reached.
     The run fails where more than `max_rejected_share` of the rows are rejected, or more than `max_duplicate_share` have
     an AccountID that another has; `exact_duplicates` counts these among any number of loans.
+    `reuse` names a run of this stack whose scenarios are taken, and whose chunks, too, where they would come out the
+    same: where their objects are the same, by their ETags, and all that decides numbers is.
     `scenarios_from` takes the scenarios of another run, which is done: all waves of them, with its seed, cases,
     parameters and sample, so that both runs' losses add up. It is the name of a run of this stack, or
     s3://bucket/runs/NAME/ in a bucket that the stack reads portfolios from.
@@ -84,6 +86,7 @@ class RunRequest:
     cases: Mapping[str, Any] | None = None
     tail_sampling: bool = True
     scenarios_from: str | None = None
+    reuse: str | None = None
     target_error: float | None = None
     target_measure: str = "var_99.9"
     max_scenarios: int = 200_000
@@ -159,7 +162,14 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     return RunRequest(**values)
 
 
-def _check_source(values: Mapping[str, Any]) -> None:
+def _check_source(values: dict[str, Any]) -> None:
+    if values["reuse"] is not None:
+        check_name("reuse", values["reuse"])
+        if values["reuse"] == values["run"]:
+            raise InvalidInput("reuse must name another run: a run that goes on keeps what it has by itself.")
+        if values["scenarios_from"] not in (None, values["reuse"]):
+            raise InvalidInput("reuse takes the scenarios of its run: leave scenarios_from out.")
+        values["scenarios_from"] = values["reuse"]
     place = values["scenarios_from"]
     if place is None:
         return

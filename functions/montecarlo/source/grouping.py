@@ -7,7 +7,7 @@ next to nothing of each.
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice, pairwise
 from typing import Any
 
@@ -28,18 +28,23 @@ BLOCK_OBJECTS = 1_000
 
 
 def deal(
-    objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups
+    objects: Iterable[InputObject], chunk_loans: int, choose: ChooseGroups, starts: Collection[str] = ()
 ) -> Iterator[tuple[list[dict[str, Any]], float]]:
     """Split the objects, in their order, into groups of about equal work. Yields the objects of each as JSON, and about
     how many chunks they make.
 
     choose: how many groups, from the chunks' worth of work in each object, float (N,). How much a group gets is known
-    only when all objects have gone by; until then they are kept compressed, in about 50 bytes each.
+    only when all objects have gone by; until then they are kept compressed, in about 50 bytes each. starts: keys of
+    objects that groups are to begin with, where all of them are there and this makes no group much larger than it
+    would be.
     """
     blocks: list[bytes] = []
     block: list[dict[str, Any]] = []
     chunks = array("d")
+    begin: list[int] = []
     for item in objects:
+        if item.key in starts:
+            begin.append(len(chunks))
         entry = item.to_json()
         block.append(entry)
         chunks.append(max(item.estimated_rows / chunk_loans, len(json.dumps(entry)) / CHUNK_BYTES))
@@ -51,8 +56,17 @@ def deal(
     blocks.append(_packed(block))
     amounts = np.frombuffer(chunks, dtype=np.float64)
     kept = chain.from_iterable(json.loads(zlib.decompress(packed)) for packed in blocks)
-    for start, stop in pairwise([0, *schedule.deal(amounts, choose(amounts))]):
+    ends = schedule.deal(amounts, choose(amounts))
+    if begin and len(begin) == len(starts):
+        ends = _the_more_even(amounts, [*begin[1:], len(amounts)], ends)
+    for start, stop in pairwise([0, *ends]):
         yield list(islice(kept, stop - start)), float(amounts[start:stop].sum())
+
+
+def _the_more_even(amounts: npt.NDArray[np.float64], wanted: list[int], ends: list[int]) -> list[int]:
+    """The ends of groups that are wanted, unless one is more than twice as large as the largest by the other ends."""
+    largest = (max(np.add.reduceat(amounts, [0, *each[:-1]])) for each in (wanted, ends))
+    return wanted if next(largest) <= 2 * next(largest) else ends
 
 
 def _packed(entries: list[dict[str, Any]]) -> bytes:

@@ -5,7 +5,7 @@ What is found is dealt out to groups: a group's document names its objects, or i
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -51,10 +51,13 @@ class Listing(Protocol):
     def digest(self) -> str:
         """SHA-256 of the names, sizes and, where they are known, ETags of all objects."""
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
+    def groups(
+        self, chunk_loans: int, choose: ChooseGroups, starts: Collection[str] = ()
+    ) -> Iterator[tuple[GroupDocument, float]]:
         """What each group is to read, as JSON, and about how many chunks that makes; to be taken once.
 
-        When `choose` is called, the census is complete.
+        When `choose` is called, the census is complete. starts: see `grouping.deal`; an inventory's objects are not
+        known then.
         """
 
 
@@ -72,9 +75,11 @@ class Objects:
         """See `Listing`."""
         return self.census.digest
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
+    def groups(
+        self, chunk_loans: int, choose: ChooseGroups, starts: Collection[str] = ()
+    ) -> Iterator[tuple[GroupDocument, float]]:
         """See `Listing`."""
-        for group, chunks in deal(self.census.count(self.objects), chunk_loans, choose):
+        for group, chunks in deal(self.census.count(self.objects), chunk_loans, choose, starts):
             yield {"objects": group}, chunks
 
 
@@ -96,7 +101,12 @@ class Inventoried:
         """See `Listing`."""
         return self.inventory.digest
 
-    def groups(self, chunk_loans: int, choose: ChooseGroups) -> Iterator[tuple[GroupDocument, float]]:
+    def groups(
+        self,
+        chunk_loans: int,
+        choose: ChooseGroups,
+        starts: Collection[str] = (),  # noqa: ARG002
+    ) -> Iterator[tuple[GroupDocument, float]]:
         """See `Listing`."""
         for shares, chunks in inventory.deal(self.inventory, self.census, chunk_loans, choose):
             yield {"inventory": self.inventory.to_json(shares)}, chunks

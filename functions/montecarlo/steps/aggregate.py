@@ -91,6 +91,8 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] |
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return True
     chunks = len(total.chunks) * len(plans)
+    if plan.reuse:
+        result["reused"] = {"run": plan.reuse, "chunks": total.reused, "of": chunks}
     result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)
     store.put(
         keys.sums(plan.run), RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total).to_bytes()

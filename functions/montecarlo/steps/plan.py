@@ -7,7 +7,7 @@ earlier waves computed stays and is added up with it.
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +29,7 @@ from montecarlo.model.scenarios import Design, draw, mixing
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.regions import REGIONS
-from montecarlo.run import duplicates, groups, pilot, records
+from montecarlo.run import duplicates, groups, pilot, records, reuse
 from montecarlo.run.partial import memory_of_sums
 from montecarlo.run.pinned import Source, find_source, tail_fit
 from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
@@ -90,9 +90,9 @@ def make(request: RunRequest, host: Host, source: Source | None = None) -> Plan:
     plan there, and the others must have the same. Only then come the files that the plan speaks of, so that nobody
     writes under a name that is another's. Where an attempt ends in between, the next writes them.
 
-    The reporting date is the request's, the mapping's, the manifest's, that of an earlier execution of the run, or
-    today, in this order. Raises RunTaken where a run of this name was planned differently, InvalidInput where it would
-    cost too much, InvalidPortfolio where the portfolio is not there or lacks a column.
+    The reporting date is the request's, the mapping's, the manifest's, that of an earlier execution of the run or of a
+    run that is reused, or today, in this order. Raises RunTaken where a run of this name was planned differently,
+    InvalidInput where it would cost too much, InvalidPortfolio where the portfolio is not there or lacks a column.
     """
     while True:
         try:
@@ -114,7 +114,8 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
     if source:
         source.check(request, parameters, cases)
     setup, waves = host.setup(request), len(source.digests) if source else most_waves(request)
-    dealt = _deal(request, listing, waves, len(cases), _parts(parameters), setup, earlier)
+    starts = _starts(request, source, earlier, store)
+    dealt = _deal(request, listing, waves, len(cases), _parts(parameters), setup, earlier, starts)
     if not listing.census.objects:
         raise InvalidPortfolio(f"{place.url(prefix)} names no object with anything in it.")
     if columns.numbers_rows and listing.census.objects > 1:
@@ -125,6 +126,7 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
         _refuse_another_portfolio(store, request.run, dealt.documents)
     before = date.fromisoformat(earlier["as_of"]) if earlier else None
     asked = date.fromisoformat(request.as_of) if request.as_of else None
+    before = before or (source.plan.as_of if source and request.reuse else None)
     as_of = asked or columns.as_of or listing.as_of or before or host.today()
     pinned = source.scenarios(0) if source else None
     tables = pinned.tables if pinned else model_tables(parameters, cases)
@@ -173,10 +175,13 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
         levels=request.levels or (),
         contribution_level=request.contribution_level,
         scenarios_from=request.scenarios_from,
+        reuse=request.reuse,
         pinned=source.digests if source else (),
         tail_fit=fit,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
+    if source and request.reuse:
+        reuse.check(plan, source.plan)
     if earlier != as_json(plan.to_json()):
         store.put_new(keys.plan(plan.run), plan.to_bytes(), JSON, instead_of=etag)
     records.write_sealed(store, keys.estimate(plan.run), estimate.to_json())
@@ -222,6 +227,7 @@ def _deal(
     parts: int,
     setup: Setup,
     earlier: Mapping[str, Any] | None,
+    starts: Collection[str],
 ) -> _Dealt:
     """Deal the portfolio out to groups: to those of an earlier plan, or to as many as make the run shortest."""
     dealt = _Dealt()
@@ -232,10 +238,22 @@ def _deal(
         check_groups(dealt.into * waves)
         return dealt.into
 
-    for document, chunks in listing.groups(request.chunk_loans, choose):
+    for document, chunks in listing.groups(request.chunk_loans, choose, starts):
         dealt.documents.append(zlib.compress(to_json(document), 1))
         dealt.chunks.append(max(1, ceil(round(chunks, 6))))
     return dealt
+
+
+def _starts(
+    request: RunRequest, source: Source | None, earlier: Mapping[str, Any] | None, store: Store
+) -> Collection[str]:
+    """What groups begin with where another run is reused: that one's groups, so that its chunks come out again. An
+    attempt that goes on keeps to the groups that it was dealt.
+    """
+    if not (source and request.reuse):
+        return ()
+    own = reuse.first_objects(store, request.run, len(earlier["group_chunks"])) if earlier else ()
+    return own or reuse.first_objects(store, source.run, source.plan.groups)
 
 
 def _write_group(plan: Plan, group: int, document: bytes, store: Store) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
-from montecarlo.run import borrowers, duplicates, groups, records
+from montecarlo.run import borrowers, duplicates, groups, records, reuse
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.groups import PlannedGroup
 from montecarlo.run.plan import Plan, read
 from montecarlo.source.cutting import slices
-from montecarlo.source.grouping import pack
 from montecarlo.source.listing import GroupDocument, group_objects
 from montecarlo.source.reading import READERS
 from montecarlo.steps.protocol import Event, Host, objects_store, read_event
@@ -90,8 +89,9 @@ def cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Sto
     rows: list[int | None] = []
     digests: list[str] = []
     cut = slices(objects, portfolio, plan.chunk_loans, plan.columns.dialect)
-    for number, pieces in enumerate(pack(cut, plan.chunk_loans)):
-        chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest)
+    there = reuse.chunks_near(plan, group, store) if plan.reuse else []
+    for number, (pieces, place) in enumerate(reuse.pack(cut, there, plan.chunk_loans)):
+        chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest, place)
         chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
         digests.append(chunk.digest)
         known = [piece.rows for piece in pieces if piece.rows]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
-from montecarlo.run import borrowers, duplicates
+from montecarlo.run import borrowers, duplicates, reuse
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan, read
@@ -23,11 +23,15 @@ from montecarlo.storage.parquet import to_parquet
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "plan", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}."""
+    """{"run", "plan", "group", "chunk", "slices"}, an item of todo.json -> {"group", "chunk", "loans", "rejected"}.
+
+    With "reuse" the chunk is taken over from the run that the plan reuses, where what that has of it is intact.
+    """
     given = read_event(ChunkEvent, event)
-    chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan)
+    chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan, given.reuse)
     plan = read(host.store, chunk.run, chunk.plan)
-    counts = simulate(chunk, plan, host).counts
+    taken = reuse.take_over(plan, chunk, host.store) if chunk.reuse and plan.reuse else None
+    counts = (taken or simulate(chunk, plan, host)).counts
     return {"group": chunk.group, "chunk": chunk.number, "loans": counts.simulated, "rejected": counts.rejected}
 
 
@@ -40,6 +44,7 @@ class ChunkEvent:
     chunk: int
     slices: tuple[Slice, ...]
     plan: str | None = None
+    reuse: tuple[int, int] | None = None
 
 
 def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:

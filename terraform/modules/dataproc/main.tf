@@ -50,6 +50,7 @@ locals {
       memory_size = var.simulate_memory
       policies    = ["ReadRuns", "ReadPortfolios"]
       writes      = ["groups/*/chunk-*.npz", "loans/*", "rejects/*"]
+      reads       = ["loans/*", "rejects/*"] # what another run has of a chunk, to take it over
     }
     ReduceGroup = {
       description = "Adds the chunks of one group up"

@@ -6,7 +6,7 @@ from typing import Any
 
 from montecarlo.model.parameters import load
 from montecarlo.report.markup import Html, details, section, table, tag
-from montecarlo.report.view import CostView, ResultView
+from montecarlo.report.view import CostView, ResultView, ReusedView
 from montecarlo.report.words import MISSING, count, dollars, humanise, record_entry
 
 
@@ -17,6 +17,7 @@ def record_section(result: ResultView) -> Html:
         ("Run", result.run or MISSING),
         ("Portfolio", f"{portfolio.source or MISSING}, as of {portfolio.as_of or MISSING}"),
         *((("Filter", portfolio.filter),) if portfolio.filter else ()),
+        *([("Chunks taken over", taken_over(result.reused))] if result.reused else []),
         ("Seed", MISSING if result.seed is None else str(result.seed)),
         ("Scenarios", count(result.scenarios)),
         *((f"Version of {key}", version) for key, version in result.versions.items()),
@@ -31,6 +32,11 @@ def record_section(result: ResultView) -> Html:
         cost_details(result.cost),
         *parameters_table(result),
     )
+
+
+def taken_over(reused: ReusedView) -> str:
+    """Of which run, and how many."""
+    return f"{count(reused.chunks)} of {count(reused.of)}, from run {reused.run or MISSING}"
 
 
 def parameters_table(result: ResultView) -> list[Html]:
