@@ -136,7 +136,7 @@ def invoke_activity(arn: str, data: Any) -> Any:
     finally:
         if task in queue:
             queue.remove(task)
-        del _open[task.token]
+        _open.pop(task.token, None)
         _closed.add(task.token)
 
 
@@ -171,7 +171,7 @@ def send_task_success(request: Any) -> Any:
         value = json.loads(output)
     except ValueError:
         return refusal("InvalidOutput", "Invalid Output: no JSON")
-    return on_task(request, lambda task: task.answer(True, value))
+    return on_task(request, lambda task: task.answer(True, value), last=True)
 
 
 def send_task_failure(request: Any) -> Any:
@@ -179,7 +179,7 @@ def send_task_failure(request: Any) -> Any:
     if request.get("taskToken") in engine._task_tokens:
         return _send_task_failure(request)
     error = engine._ExecutionError(request.get("error", ""), request.get("cause", ""))
-    return on_task(request, lambda task: task.answer(False, error))
+    return on_task(request, lambda task: task.answer(False, error), last=True)
 
 
 def send_task_heartbeat(request: Any) -> Any:
@@ -189,11 +189,17 @@ def send_task_heartbeat(request: Any) -> Any:
     return on_task(request, Task.beat)
 
 
-def on_task(request: Any, act: Any) -> Any:
-    """Do something to the task that a token names, or refuse a token that is wrong or whose time is over."""
+def on_task(request: Any, act: Any, last: bool = False) -> Any:
+    """Do something to the task that a token names, or refuse a token that is wrong or whose time is over. last: after
+    which it is.
+    """
     token = request.get("taskToken", "")
     task = _open.get(token)
+    if last and task is not None and _open.pop(token, None) is None:  # of two at once, the other was the first
+        task = None
     if task is not None:
+        if last:
+            _closed.add(token)
         act(task)
         return engine.json_response({})
     if token in _closed:

@@ -360,7 +360,9 @@ def test_the_environment_says_how_a_worker_works(monkeypatch: pytest.MonkeyPatch
     given = {"ACTIVITY_ARN": "arn", "WORKER_CORES": "4", "WORKER_MEMORY": "8192", "SIMULATE_MEMORY": "1769"}
     for name, value in {**given, "MAX_WORKERS": "25", "LOG_LEVEL": "WARN"}.items():
         monkeypatch.setenv(name, value)
-    assert Environment().worker_setup() == WorkerSetup("arn", processes=4, most_workers=25)
+    assert Environment().worker_setup() == WorkerSetup("arn", processes=4, most_workers=25, heartbeat_seconds=60)
+    monkeypatch.setenv("HEARTBEAT_SECONDS", "7.5")
+    assert Environment().worker_setup().heartbeat_seconds == 7.5
     assert Environment().log_level == "WARNING"
 
 
@@ -372,6 +374,8 @@ def test_heartbeats_are_paced_by_the_number_of_workers() -> None:
     assert worker.beat_seconds(WorkerSetup("arn", 1, 10)) == 20
     assert a_second(1000, 4) <= 200.0
     assert worker.beat_seconds(WorkerSetup("arn", 4, 1000)) * 2 < 60, "one lost heartbeat must not cost a chunk"
+    assert worker.beat_seconds(WorkerSetup("arn", 32, 1000)) * 2 < 60
+    assert worker.beat_seconds(WorkerSetup("arn", 1, 10, heartbeat_seconds=3)) == 1
 
 
 def test_a_worker_tries_again_what_is_no_fault_of_the_chunk_and_nothing_else() -> None:

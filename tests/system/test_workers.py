@@ -7,34 +7,54 @@ import json
 import math
 import os
 import random
+import re
 import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from cli.deployment import deploy
+from cli.deployment import deploy, functions
 from cli.execution import Execution
 from embedded_aws import server
 from embedded_aws.permissions import recorded
+from montecarlo.errors import SlowDown
+from montecarlo.host.environment import Environment
+from montecarlo.host.worker import Outcome, Worker, clients, outcome_of
+from montecarlo.steps import simulate_chunk
+from montecarlo.steps.protocol import Step
 from tests.deployed import Cloud, figures
 from tests.system.test_permissions import Role, listed, policies
 
-RUNS = int(os.environ.get("SOAK", "3"))
-"""Runs of the storm; `make soak` asks for more, and kills more."""
+RUNS = int(os.environ.get("SOAK", "10"))
+"""Runs that go through storms; `make soak` asks for more."""
+
+AT_ONCE = 10
+"""Runs in a storm."""
+
+HIT_SHARE, AT_LEAST = 0.3, 5
+"""Of the workers of a storm, so many are killed or worse, and not only the first few."""
+
+HEARTBEAT = 3
+"""Seconds without one after which a chunk is taken away: these tests cannot wait for a minute each time."""
 
 LOANS = {"name": "workers", "loans": 2_400, "part_loans": 1_200}
 REQUEST: dict[str, Any] = {"scenarios": 200, "chunk_loans": 300}
+
+POISONED = b'AccountID,PD,EAD\nA1,0.01,1000\nA2,"0.01,1000\nA3,0.01,1000\n'
+"""A quote that is never closed."""
 
 NUMBERS = (1, 2, 4) if "SOAK" in os.environ else (2,)
 """Of workers, that come to the same."""
 
 NOT_CALLED = {
-    "states:StopExecution",  # and s3:PutObject of ProvideWorkers: of a run that no worker comes to
-    "s3:PutObject",
-    "states:SendTaskFailure",  # of a chunk that is handed back: where chance lets a worker be stopped in one
+    "states:SendTaskFailure",  # of a chunk that is handed back or poisoned: where chance gives it to a worker of these
     "states:SendTaskHeartbeat",  # of a chunk that takes long
 }
 """Actions of the workers' roles that these runs need not need. tests/steps and tests/host have them."""
@@ -45,6 +65,7 @@ def with_workers(aws: server.Server, compute: str) -> Iterator[Cloud]:
     settings = {"MaxWorkers": "4", "WorkerCores": "1"}
     deployed = Cloud(deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log", settings, compute))
     deployed.generate(**LOANS)
+    shorten_clocks(deployed)
     yield deployed
     for execution in running_executions(deployed):
         execution.stop("the tests are done")
@@ -61,6 +82,41 @@ def fleet(aws: server.Server) -> Iterator[Cloud]:
 def on_ec2(aws: server.Server) -> Iterator[Cloud]:
     """The stack with EC2."""
     yield from with_workers(aws, "ec2")
+
+
+def shorten_clocks(fleet: Cloud) -> None:
+    """Have a chunk without a heartbeat taken away after HEARTBEAT seconds: in the state machine and for the workers."""
+    states, machine = fleet.stack.client("stepfunctions"), fleet.stack.outputs["DataProcStateMachineArn"]
+    definition = states.describe_state_machine(stateMachineArn=machine)["definition"]
+    short, number = re.subn(r'"HeartbeatSeconds": *60\b', f'"HeartbeatSeconds": {HEARTBEAT}', definition)
+    assert number == 1
+    states.update_state_machine(stateMachineArn=machine, definition=short)
+    with_container(
+        fleet, lambda container: container["environment"].append({"name": "HEARTBEAT_SECONDS", "value": str(HEARTBEAT)})
+    )
+
+
+def with_container(fleet: Cloud, change: Callable[[dict[str, Any]], object]) -> str:
+    """Have the service run another container, one changed; returns the task definition that it had."""
+    ecs = fleet.stack.client("ecs")
+    cluster, service = (of_provider(fleet)[name] for name in ("CLUSTER", "SERVICE"))
+    before = ecs.describe_services(cluster=cluster, services=[service])["services"][0]["taskDefinition"]
+    task = ecs.describe_task_definition(taskDefinition=before)["taskDefinition"]
+    change(task["containerDefinitions"][0])
+    kept = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes", "cpu",
+            "memory", "requiresCompatibilities", "runtimePlatform")  # fmt: skip
+    made = ecs.register_task_definition(**{name: task[name] for name in kept if name in task})["taskDefinition"]
+    ecs.update_service(cluster=cluster, service=service, taskDefinition=made["taskDefinitionArn"])
+    return str(before)
+
+
+def of_provider(fleet: Cloud) -> dict[str, str]:
+    """The variables of ProvideWorkers."""
+    name = dict(functions(fleet.stack))["ProvideWorkers"]
+    found: dict[str, str] = fleet.stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
+        "Variables"
+    ]
+    return found
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -93,16 +149,15 @@ def workers(aws: server.Server) -> list[int]:
     return [process for process, parent, command in processes() if parent == aws.pid and "worker.py" in command]
 
 
-def simulators(aws: server.Server) -> list[int]:
-    """The processes of the workers in which chunks are simulated."""
-    at_work = workers(aws)
-    return [process for process, parent, command in processes() if parent in at_work and "spawn_main" in command]
+def simulators(of: int) -> list[int]:
+    """The processes of a worker in which chunks are simulated."""
+    return [process for process, parent, command in processes() if parent == of and "spawn_main" in command]
 
 
-def start(fleet: Cloud, run: str, **request: Any) -> Execution:
+def start(fleet: Cloud, run: str, execution: str = "", **request: Any) -> Execution:
     client, machine = fleet.stack.client("stepfunctions"), fleet.stack.outputs["DataProcStateMachineArn"]
     given = {"run": run, "portfolio": "portfolios/workers/", **REQUEST, **request}
-    return Execution.start(client, machine, run, given)
+    return Execution.start(client, machine, execution or run, given)
 
 
 def result(fleet: Cloud, run: str) -> dict[str, Any]:
@@ -135,54 +190,218 @@ def test_any_number_of_workers_comes_to_what_functions_come_to(
     assert cost["requests"]["lambda"] < 10
 
 
-def test_a_storm(aws: server.Server, fleet: Cloud, expected: dict[str, Any]) -> None:
-    """Workers are told to stop, the processes in them are killed, executions are stopped: every run that was not ends
-    exactly as ever, or with the name of what ended it; and no worker is left.
+class Network:
+    """A network that is gone for some seconds now and then, as soon as a chunk has come through it."""
 
-    In a soak whole workers are killed and frozen too, which costs a chunk a minute without heartbeats each time.
+    def __init__(self, chance: random.Random) -> None:
+        self._chance, self._gone_until, self.losses = chance, 0.0, 0
+
+    def carry(self, call: Callable[..., Any], **request: Any) -> Any:
+        """The answer, unless it is gone."""
+        if time.monotonic() < self._gone_until:
+            raise EndpointConnectionError(endpoint_url="https://states")
+        answer = call(**request)
+        if answer.get("taskToken") and self._chance.random() < 0.5:
+            self.losses += 1
+            self._gone_until = time.monotonic() + self._chance.uniform(0.5, 2 * HEARTBEAT)
+        return answer
+
+
+class Repeated:
+    """Sends every answer twice, of which the second is refused."""
+
+    def __init__(self) -> None:
+        self.taken, self.refused = 0, list[str]()
+
+    def carry(self, call: Callable[..., Any], **request: Any) -> Any:
+        """The first answer."""
+        answer = call(**request)
+        if "output" in request or "error" in request:
+            try:
+                call(**request)
+                self.taken += 1
+            except ClientError as refused:
+                self.refused.append(refused.response["Error"]["Code"])
+        return answer
+
+
+class Client:
+    """A client of Step Functions over a way of carrying its calls."""
+
+    def __init__(self, client: Any, way: Network | Repeated) -> None:
+        self._client, self._way = client, way
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._way.carry, getattr(self._client, name))
+
+
+class InThisProcess:
+    """A simulator for a worker that is not killed."""
+
+    def __init__(self, step: Step = simulate_chunk.step) -> None:
+        self._host, self._step = Environment(), step
+
+    def run(self, event: Any) -> Outcome:
+        return outcome_of(self._step, event, self._host)
+
+    def kill(self) -> None:
+        """There is nothing to end."""
+
+
+@contextlib.contextmanager
+def odd_workers(
+    aws: server.Server, fleet: Cloud, chance: random.Random, patch: pytest.MonkeyPatch
+) -> Iterator[tuple[Repeated, Network]]:
+    """A worker that answers twice, and one that loses the network: such as those on Fargate, but in this process."""
+    for name, value in (*aws.environment.items(), ("DATA_BUCKET", fleet.stack.bucket)):
+        patch.setenv(name, value)
+    polls, answers = clients()
+    ways = Repeated(), Network(chance)
+    by_way: list[tuple[Any, Any]] = [(Client(polls, way), Client(answers, way)) for way in ways]
+    made = [Worker(activity(fleet), [InThisProcess()], *each, beat_seconds=HEARTBEAT / 3) for each in by_way]
+    with contextlib.ExitStack() as ends:
+        for each in made:
+            ends.callback(each.stop)
+            each.start()
+        yield ways
+
+
+def activity(fleet: Cloud) -> str:
+    """The ARN that workers ask."""
+    states, machine = fleet.stack.client("stepfunctions"), fleet.stack.outputs["DataProcStateMachineArn"]
+    definition = states.describe_state_machine(stateMachineArn=machine)["definition"]
+    (found,) = set(re.findall(r"arn:aws:states:[\w-]+:\d+:activity:[\w-]+", definition))
+    return str(found)
+
+
+@pytest.mark.parametrize("number", range(-(-RUNS // AT_ONCE)))
+def test_a_storm(
+    number: int, aws: server.Server, fleet: Cloud, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers are told to stop, are killed, hang, answer twice and lose the network; the processes in them are killed,
+    and executions are stopped: every run that was not ends exactly as ever, or with the name of what ended it; and a
+    minute after the last no worker is left.
     """
     seed = random.randrange(2**32)
-    print(f"storm drawn with seed {seed}")
     chance = random.Random(seed)
-    soak = "SOAK" in os.environ
-    executions = {f"storm-{number}": start(fleet, f"storm-{number}") for number in range(RUNS)}
-    stopped = set(chance.sample(sorted(executions), max(1, RUNS // 5)))
-    still_to_stop, frozen = set(stopped), set[int]()
-    hits = RUNS if soak else 2
-    while under_way := [run for run, execution in executions.items() if execution.describe().running]:
-        time.sleep(chance.uniform(0.3, 1.5))
-        at_work = [each for each in workers(aws) if each not in frozen]
-        if at_work and hits:
-            hits -= 1
-            kind = chance.choice(("stop", "kill process", *(("kill", "freeze") if soak else ())))
-            if kind == "stop":
-                send(chance.choice(at_work), signal.SIGTERM)
-            elif kind == "kill":
-                send(chance.choice(at_work), signal.SIGKILL)
-            elif kind == "freeze":
-                frozen.add(chance.choice(at_work))
-                for each in frozen:
-                    send(each, signal.SIGSTOP)
-            elif inside := simulators(aws):
-                send(chance.choice(inside), signal.SIGKILL)
-        if still_to_stop and chance.random() < 0.5:
-            run = still_to_stop.pop()
-            if run in under_way:
+    print(f"storm {number} drawn with seed {seed}")
+    names = [f"storm-{number}-{each}" for each in range(min(AT_ONCE, RUNS - number * AT_ONCE))]
+    seen, hit, kinds = set[int](), set[int](), Counter[str]()
+    with odd_workers(aws, fleet, chance, monkeypatch) as (repeated, network):
+        executions = {run: start(fleet, run) for run in names}
+        stopped = set(chance.sample(names, max(1, len(names) // 5)))
+        to_stop = sorted(stopped)
+        while under_way := [run for run, execution in executions.items() if execution.describe().running]:
+            time.sleep(chance.uniform(0.1, 0.6))
+            at_work = set(workers(aws))
+            seen |= at_work
+            if (fresh := sorted(at_work - hit)) and len(hit) < max(AT_LEAST, HIT_SHARE * len(seen)):
+                hit.add(victim := chance.choice(fresh))
+                kinds[strike(victim, chance)] += 1
+            if to_stop and chance.random() < 0.3 and (run := to_stop.pop()) in under_way:
                 executions[run].stop("enough")
-    for each in frozen:
-        send(each, signal.SIGCONT)
     ended_at = time.monotonic()
     until(lambda: not workers(aws))
     assert time.monotonic() < ended_at + 60
+    print(f"{len(hit)} of {len(seen)} workers hit: {dict(kinds)}; {network.losses} times without a network, "
+          f"{len(repeated.refused)} answers refused that came twice")  # fmt: skip
+    assert len(hit) >= HIT_SHARE * len(seen)
+    assert repeated.taken == 0
+    assert set(repeated.refused) <= {"TaskTimedOut"}
     for run, execution in executions.items():
         state = execution.describe()
         if state.status == "SUCCEEDED":
             assert figures(result(fleet, run)) == expected, run
         elif run in stopped:
-            assert state.status == "ABORTED", run
+            assert state.status == "ABORTED", (run, state)
         else:  # a chunk whose process was killed three times
             assert state.error == "Runtime.ExitError", (run, state.error, state.cause)
             assert json.loads(fleet.read(f"runs/{run}/failure.json"))["error"] == state.error
+    ends = Counter(execution.describe().status for execution in executions.values())
+    print(f"ended: {dict(ends)}")
+
+
+def test_what_a_chunk_ends_in_is_told_by_its_name(
+    aws: server.Server, fleet: Cloud, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk that is poisoned fails its run, whoever takes it; one that S3 asks for a pause is taken again."""
+    asked = Counter[str]()
+
+    def slowed_down(event: Any, host: Any) -> dict[str, Any]:
+        asked[event["run"]] += 1
+        if asked[event["run"]] <= 2:
+            raise SlowDown("S3 asks for a pause.")
+        return simulate_chunk.step(event, host)
+
+    for name, value in (*aws.environment.items(), ("DATA_BUCKET", fleet.stack.bucket)):
+        monkeypatch.setenv(name, value)
+    slow = Worker(activity(fleet), [InThisProcess(slowed_down)], *clients(), beat_seconds=HEARTBEAT / 3)
+    slow.start()
+    try:
+        executions = {
+            "slowed": start(fleet, "slowed"),
+            "poisoned": start(fleet, "poisoned", portfolio=fleet.upload("portfolios/poisoned/a.csv", POISONED)),
+        }
+        until(lambda: not any(execution.describe().running for execution in executions.values()))
+    finally:
+        slow.stop()
+    assert asked["slowed"] > 2
+    assert figures(result(fleet, "slowed")) == expected
+    assert executions["poisoned"].describe().error == "InvalidPortfolio"
+    failure = json.loads(fleet.read("runs/poisoned/failure.json"))
+    assert "a quote in data row 2 that is never closed" in failure["cause"]
+    assert "runs/poisoned/result.json" not in fleet.keys("runs/poisoned/")
+    until(lambda: not workers(aws))
+
+
+def test_a_run_that_no_worker_comes_to_is_ended_and_can_be_resumed(
+    aws: server.Server, fleet: Cloud, expected: dict[str, Any]
+) -> None:
+    """Tasks are started, and none of them ever asks for a chunk. Minutes are seconds here; what calls every few minutes
+    calls at once.
+    """
+    client, name = fleet.stack.client("lambda"), dict(functions(fleet.stack))["ProvideWorkers"]
+    variables = of_provider(fleet)
+
+    def nobody(container: dict[str, Any]) -> None:
+        container["entryPoint"], container["command"] = ["sleep"], ["600"]
+
+    at_work = with_container(fleet, nobody)
+    impatient = {**variables, "PATIENCE_MINUTES": str(2 / 60)}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": impatient})
+    machine = fleet.stack.outputs["DataProcStateMachineArn"]
+    execution = start(fleet, "alone")
+    try:
+        until(lambda: "runs/alone/groups/00000/todo.json" in fleet.keys("runs/alone/"))
+        while execution.describe().running:
+            client.invoke(FunctionName=name, Payload=json.dumps({"machine": machine}).encode())
+            time.sleep(0.5)
+    finally:
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        cluster, service = variables["CLUSTER"], variables["SERVICE"]
+        fleet.stack.client("ecs").update_service(cluster=cluster, service=service, taskDefinition=at_work)
+    assert (execution.describe().status, execution.describe().error) == ("ABORTED", "NoCapacity")
+    assert json.loads(fleet.read("runs/alone/failure.json"))["error"] == "NoCapacity"
+    resumed = start(fleet, "alone", execution="alone-again")
+    until(lambda: not resumed.describe().running)
+    assert figures(result(fleet, "alone")) == expected
+    until(lambda: not workers(aws))
+
+
+def strike(victim: int, chance: random.Random) -> str:
+    """What becomes of a worker: the end, or a while without doing anything; or the end of the process inside."""
+    kind = chance.choice(("stop", "kill", "hang", "kill process"))
+    if kind == "stop":
+        send(victim, signal.SIGTERM)
+    elif kind == "kill":
+        send(victim, signal.SIGKILL)
+    elif kind == "hang":
+        send(victim, signal.SIGSTOP)
+        threading.Timer(chance.uniform(1, 3 * HEARTBEAT), send, (victim, signal.SIGCONT)).start()
+    else:
+        for inside in simulators(victim):
+            send(inside, signal.SIGKILL)
+    return kind
 
 
 def send(process: int, number: signal.Signals) -> None:

@@ -22,11 +22,14 @@ from montecarlo.storage.store import Store
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """How a worker works. processes: chunks that it simulates at once. most_workers: that there are at once."""
+    """How a worker works. processes: chunks that it simulates at once. most_workers: that there are at once.
+    heartbeat_seconds: how long Step Functions waits for one, as the state machine says.
+    """
 
     activity: str
     processes: int
     most_workers: int
+    heartbeat_seconds: float = 60.0
 
 
 class Environment:
@@ -97,8 +100,9 @@ class Environment:
         )
 
     def worker_setup(self) -> WorkerSetup:
-        """From ACTIVITY_ARN, and what says how many workers there are."""
-        return WorkerSetup(os.environ["ACTIVITY_ARN"], *_workers())
+        """From ACTIVITY_ARN, what says how many workers there are, and HEARTBEAT_SECONDS (60)."""
+        patience = float(os.environ.get("HEARTBEAT_SECONDS", WorkerSetup.heartbeat_seconds))
+        return WorkerSetup(os.environ["ACTIVITY_ARN"], *_workers(), patience)
 
     @cached_property
     def fleet(self) -> Fleet:

@@ -366,8 +366,11 @@ def serve(step: Step) -> None:
 
 
 def beat_seconds(setup: WorkerSetup) -> float:
-    """Between two heartbeats of a chunk, so that all workers together stay below what an account may send."""
-    return max(BEAT_SECONDS, setup.most_workers * setup.processes / BEATS_PER_SECOND)
+    """Between two heartbeats of a chunk: a third of what Step Functions waits for one; longer, so that all workers
+    together stay below what an account may send, but never so long that one lost heartbeat costs a chunk.
+    """
+    paced = max(setup.heartbeat_seconds / 3, setup.most_workers * setup.processes / BEATS_PER_SECOND)
+    return min(paced, setup.heartbeat_seconds / 2.5)
 
 
 def mark(store: Store, run: str) -> None:
