@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cli.screen import counted
 from montecarlo.limits import EXACT_LOANS
 from montecarlo.model.cases import Case
 from montecarlo.model.credit import loan_risks
@@ -102,8 +103,8 @@ class PortfolioProfile:
         if rows:
             among = f", {', '.join(names)} among them" if names else ""
             found.append(
-                f"{rows:,} rows have an AccountID that another row has, too ({accounts:,} AccountIDs{among}): in every "
-                "scenario they default together. Loans of one borrower are better told by ObligorID."
+                f"{rows:,} rows have an AccountID that another row has, too ({counted(accounts, 'AccountID')}{among}): "
+                "in every scenario they default together. Loans of one borrower are better told by ObligorID."
             )
         return found
 

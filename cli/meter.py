@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 
 from cli.execution import Execution
 from cli.progress import Progress, Watch
-from cli.screen import is_quiet, printable, say
+from cli.screen import counted, is_quiet, printable, say
 
 LINE_SECONDS = 30.0
 """Between two lines about the same stage."""
@@ -62,7 +62,9 @@ def described(progress: Progress, expected: Expected | None, seconds: float) -> 
     all_of_it = total(progress, expected)
     parts = [progress.stage + (f", wave {progress.wave + 1}" if progress.wave else "")]
     if all_of_it and progress.stage in ("simulating", "generating"):
-        parts.append(f"{progress.done:,} of {all_of_it:,} {'chunks' if progress.stage == 'simulating' else 'files'}")
+        parts.append(
+            f"{progress.done:,} of {counted(all_of_it, 'chunk' if progress.stage == 'simulating' else 'file')}"
+        )
     if expected and progress.done and progress.stage == "simulating":
         share = progress.done / all_of_it
         speed = expected.loans * share / seconds
