@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Keys = tuple[str, ...]
 
@@ -109,6 +109,16 @@ STEPS = {
     ),
 }
 
+OF_WORKERS = {
+    "ProvideWorkers": Touched(
+        reads=(RUN_PLAN, "runs/*/estimate.json"),
+        lists=("runs/*/groups/", "runs/*/plan.json", "runs/*/at-work"),
+        writes=("runs/*/failure.json",),
+    ),
+    "Worker": replace(STEPS["SimulateChunk"], writes=(*STEPS["SimulateChunk"].writes, "runs/*/at-work")),
+}
+"""The same in a stack with workers: of the function that provides them, and of a worker's role."""
+
 OTHER_DUTIES = {"Plan": ("lambda:GetAccountSettings",)}
 """What a function asks AWS beside S3; these actions know no resource."""
 
@@ -130,7 +140,7 @@ class Duty:
 
 def of_function(name: str, bucket: str) -> Iterator[Duty]:
     """What a function's role must be allowed. bucket: the ARN of the stack's."""
-    yield from _in_bucket(STEPS[name], bucket)
+    yield from _in_bucket((STEPS | OF_WORKERS)[name], bucket)
     for action in OTHER_DUTIES.get(name, ()):
         yield Duty(action, ("*",))
 

@@ -79,13 +79,24 @@ def of_stack(stack: Stack) -> Iterator[tuple[str, list[str]]]:
     partition = next(iter(found.values())).split(":")[1]
     bucket = f"arn:{partition}:s3:::{stack.bucket}"
     for name, arn in found.items():
-        role = client.get_function_configuration(FunctionName=arn)["Role"]
-        yield name, refused(partial(_principal, iam, role), duties.of_function(name, bucket))
+        config = client.get_function_configuration(FunctionName=arn)
+        yield name, refused(partial(_principal, iam, config["Role"]), duties.of_function(name, bucket))
+        if name == "ProvideWorkers":
+            role = role_of_workers(stack, config["Environment"]["Variables"])
+            yield "Worker", refused(partial(_principal, iam, role), duties.of_function("Worker", bucket))
     for output, machine in MACHINES.items():
         described = states.describe_state_machine(stateMachineArn=stack.outputs[output])
         invoked = tuple(arn for arn in found.values() if arn in described["definition"])
         own = duties.of_machine(machine, described["stateMachineArn"], bucket, invoked)
         yield machine, refused(partial(_principal, iam, described["roleArn"]), own)
+
+
+def role_of_workers(stack: Stack, variables: Mapping[str, str]) -> str:
+    """The role of the tasks of the service that ProvideWorkers sets."""
+    ecs = stack.client("ecs")
+    found = ecs.describe_services(cluster=variables["CLUSTER"], services=[variables["SERVICE"]])["services"][0]
+    task = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
+    return str(task["taskRoleArn"])
 
 
 def _custom(iam: Any, documents: Sequence[str], duty: Duty) -> list[tuple[str, str]]:

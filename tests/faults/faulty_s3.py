@@ -29,12 +29,14 @@ class FaultyS3(MemoryS3):
         self.after: Callable[[int], None] = lambda number: None
         self._lock = threading.Lock()
 
-    def fail_at(self, number: int, error: BaseException, *, after: bool = False) -> None:
-        """Raise the error at the call of this number, counted from now on, from 0."""
+    def fail_at(self, number: int, error: BaseException, *, after: bool = False, for_good: bool = False) -> None:
+        """Raise the error at the call of this number, counted from now on, from 0; for good, at each later one of its
+        kind for its key, too.
+        """
         self.calls.clear()
 
         def fail(call: int) -> None:
-            if call == number:
+            if call == number or (for_good and call > number and self.calls[call] == self.calls[number]):
                 raise error
 
         self.before, self.after = (lambda call: None, fail) if after else (fail, lambda call: None)

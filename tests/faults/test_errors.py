@@ -134,7 +134,7 @@ def outcome(site: Site, error: Exception) -> MonteCarloError | None:
     """The error that the step ends in, if any; whatever is no error of ours is let through."""
     step = site.step
     host, s3 = host_of(step.objects)
-    s3.fail_at(site.number, error)
+    s3.fail_at(site.number, error, for_good=error in FOR_GOOD)
     ours = None
     try:
         host.call(step.module, step.event)

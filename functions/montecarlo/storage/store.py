@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # What S3 answers, by its code or, where the answer has no body, by its status. A code that is not here ends in an error
 # of ours, too: in passing if the status is 429 or 5xx, for good otherwise.
@@ -116,19 +117,16 @@ class Store:
 
     def stream(self, key: str, etag: str | None = None, block: int = 8 << 20) -> Iterator[bytes]:
         """The object's bytes in blocks of up to `block`. Raises as `get_range` does."""
+        body = self._read(key, lambda: self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag))["Body"])
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag))["Body"]
             while data := body.read(block):
                 yield data
         except (ClientError, *_NO_ANSWER) as error:
-            self._translate_read(error, key)
+            self._translate(error, key)
 
     def head(self, key: str) -> StoredObject:
         """What a listing would say of the object, and its metadata."""
-        try:
-            found = self._s3.head_object(Bucket=self.bucket, Key=key)
-        except (ClientError, *_NO_ANSWER) as error:
-            self._translate_read(error, key)
+        found = self._read(key, lambda: self._s3.head_object(Bucket=self.bucket, Key=key))
         etag, metadata = found["ETag"].strip('"'), found.get("Metadata", {})
         return StoredObject(key, found["ContentLength"], found["LastModified"], etag, metadata)
 
@@ -187,11 +185,12 @@ class Store:
 
     def read(self, key: str) -> tuple[bytes, str]:
         """The object and its ETag, by which `put_new` replaces it."""
-        try:
+
+        def ask() -> tuple[bytes, str]:
             found = self._s3.get_object(Bucket=self.bucket, Key=key)
             return found["Body"].read(), found["ETag"].strip('"')
-        except (ClientError, *_NO_ANSWER) as error:
-            self._translate_read(error, key)
+
+        return self._read(key, ask)
 
     def get_json(self, key: str, kind: type[T]) -> T:
         """The document under the key, as one of `kind`: see `documents.decode`. Raises Damaged where it is none."""
@@ -212,11 +211,11 @@ class Store:
             self._translate(error, key)
 
     def _get(self, key: str, etag: str | None = None, size: int | None = None, **extra: Any) -> bytes:
-        try:
+        def ask() -> tuple[Any, bytes]:
             found = self._s3.get_object(Bucket=self.bucket, Key=key, **_if_match(etag), **extra)
-            data: bytes = found["Body"].read()
-        except (ClientError, *_NO_ANSWER) as error:
-            self._translate_read(error, key)
+            return found, found["Body"].read()
+
+        found, data = self._read(key, ask)
         there = found.get("ContentRange", "").rpartition("/")[2]  # bytes 0-99/4000
         if size is not None and there.isdecimal() and int(there) != size:
             raise InvalidPortfolio(
@@ -225,26 +224,39 @@ class Store:
             )
         return data
 
-    def _translate_read(self, error: Exception, key: str) -> NoReturn:
-        """As `_translate`, but tell a missing object from a refused one.
+    def _read(self, key: str, ask: Callable[[], R]) -> R:
+        """What is asked of an object, with a missing one told from a refused one.
 
         S3 answers 403 for a missing object to whoever may not list the whole bucket, and a role may list below some
-        prefixes only. The listing below the key itself, which such a role may ask for, knows.
+        prefixes only. The listing below the key itself, which such a role may ask for, knows. An object that is listed
+        is asked for once more: it may have been written between the two questions, as a run's plan by another step.
         """
-        if isinstance(error, ClientError) and _code(error) in _ABSENT:
-            raise NoSuchObject(f"{self.url(key)} does not exist.") from error
-        if isinstance(error, ClientError) and _code(error) in _DENIED:
-            try:
-                first = next(self.list(key), None)  # the object itself, as no key that begins with its comes before
-            except InvalidInput:
-                raise InvalidInput(
-                    f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's "
-                    "own bucket lie below portfolios/. For another bucket, check its name, its policy and the "
-                    "PortfolioBucketName parameter."
-                ) from error
-            if first is None or first.key != key:
+        try:
+            return ask()
+        except (ClientError, *_NO_ANSWER) as error:
+            code = _code(error) if isinstance(error, ClientError) else ""
+            if code in _ABSENT or (code in _DENIED and not self._is_listed(key, error)):
                 raise NoSuchObject(f"{self.url(key)} does not exist.") from error
-        self._translate(error, key)
+            if code not in _DENIED:
+                self._translate(error, key)
+        try:
+            return ask()
+        except (ClientError, *_NO_ANSWER) as error:
+            self._translate(error, key)
+
+    def _is_listed(self, key: str, denied: Exception) -> bool:
+        """Whether there is an object under the key of which S3 says nothing more. Raises InvalidInput where the listing
+        is refused, too.
+        """
+        try:
+            first = next(self.list(key), None)  # the object itself, as no key that begins with its comes before
+        except InvalidInput:
+            raise InvalidInput(
+                f"{self.url(key)} is missing or not permitted; S3 does not say which. Portfolios in the stack's "
+                "own bucket lie below portfolios/. For another bucket, check its name, its policy and the "
+                "PortfolioBucketName parameter."
+            ) from denied
+        return first is not None and first.key == key
 
     def _translate(self, error: Exception, key: str) -> NoReturn:
         """Raise what the error means for the step. Texts of S3 and of libraries are not passed on: only their codes."""
