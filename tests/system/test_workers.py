@@ -344,7 +344,7 @@ def test_what_a_chunk_ends_in_is_told_by_its_name(
             "slowed": start(fleet, "slowed"),
             "poisoned": start(fleet, "poisoned", portfolio=fleet.upload("portfolios/poisoned/a.csv", POISONED)),
         }
-        until(lambda: not any(execution.describe().running for execution in executions.values()))
+        until(lambda: not any(execution.describe().running for execution in executions.values()), 180)
     finally:
         slow.stop()
     assert asked["slowed"] > 2
@@ -384,7 +384,7 @@ def test_a_run_that_no_worker_comes_to_is_ended_and_can_be_resumed(
     assert (execution.describe().status, execution.describe().error) == ("ABORTED", "NoCapacity")
     assert json.loads(fleet.read("runs/alone/failure.json"))["error"] == "NoCapacity"
     resumed = start(fleet, "alone", execution="alone-again")
-    until(lambda: not resumed.describe().running)
+    until(lambda: not resumed.describe().running, 180)
     assert figures(result(fleet, "alone")) == expected
     until(lambda: not workers(aws))
 
