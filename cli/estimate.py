@@ -170,4 +170,4 @@ def estimate(
     )
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
-    show(estimated.format())
+    show(estimated.format(), hang=2)

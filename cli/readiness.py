@@ -218,7 +218,8 @@ def _layer(given: boto3.Session, what: str, arn: str) -> Finding:
                 "Copy a layer into your account and name it in LayerArn, with PowertoolsLayerVersion 0 if it has both.",
             )
         raise
-    return Finding(what, FINE, f"{arn}, {size / 1e6:,.0f} MB packed")
+    *_, account, _, name, version = arn.split(":")
+    return Finding(what, FINE, f"{name}:{version} of account {account}, {size / 1e6:,.0f} MB packed")
 
 
 def _lambda(given: boto3.Session, stack: Stack | None = None) -> Finding:

@@ -156,7 +156,7 @@ def hidden(lines: list[Line], folder: Path) -> list[Line]:
     shown = []
     for line in lines:
         text = "".join(char for char, _ in line)
-        for path in (str(folder.resolve()), str(ROOT), os.path.relpath(ROOT, folder.resolve())):
+        for path in (str(folder.resolve()), os.path.relpath(ROOT, folder.resolve()), str(ROOT)):  # the longer one first
             while (at := text.find(path)) >= 0:
                 line = (*line[:at], ("~", line[at][1]), *line[at + len(path) :])
                 text = "".join(char for char, _ in line)
