@@ -9,7 +9,7 @@ ZIG_VENV := .venv-zig
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime soak clean
+.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime soak image clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' Makefile | sort
@@ -27,6 +27,9 @@ test: setup $(VENV)/.test tools lint test-lambda-runtime  ## everything that CI 
 
 soak: setup $(VENV)/.test tools  ## all tests with 20 times the examples and SOAK= (100) random kills
 	SOAK=$(or $(SOAK),100) $(BIN)/pytest -s
+
+image: setup $(VENV)/.test  ## the worker's image, built with podman and tried: IMAGE_BASE= for another base image
+	IMAGE=1 $(if $(IMAGE_BASE),IMAGE_BASE=$(IMAGE_BASE)) $(BIN)/pytest -s tests/host/test_image.py
 
 # Lambda's Python, where this computer has it.
 LAMBDA_PYTHON ?= $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
@@ -120,13 +123,14 @@ lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is neede
 	$(LOCK) pyproject.toml --extra local --extra analysis --constraint requirements/test.txt --output-file requirements/local.txt
 	for name in setup sam checkov audit zig; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(LOCK:3.11=3.13) requirements/lambda.in --output-file requirements/lambda.txt
+	$(LOCK:3.11=3.13) requirements/worker.in --constraint requirements/lambda.txt --output-file requirements/worker.txt
 	npm install --prefix requirements --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund
 
 licences: setup $(VENV)/.test tools $(AUDIT_VENV)/.audit compiler  ## write docs/licences.md anew, the licence of every package
 	$(BIN)/python -m tests.docs.licences
 
 audit: $(AUDIT_VENV)/.audit  ## ask a service on the network for known weaknesses of all packages
-	for name in test sam checkov setup lambda zig; do \
+	for name in test sam checkov setup lambda worker zig; do \
 	  $(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/$$name.txt || exit 1; done
 	npm audit --prefix requirements
 

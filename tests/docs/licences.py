@@ -22,6 +22,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "checkov": (".venv-checkov", "checkov"),
     "audit": (".venv-audit", "`make audit`"),
     "lambda": (".venv-lambda", "tests with Lambda's libraries"),
+    "worker": (".venv-lambda", "the worker's image"),
     "zig": (".venv-zig", "`make kernel`"),
 }
 """By file of requirements/: the environment that it is installed in, and what for. A package is listed where it first
@@ -32,7 +33,8 @@ HEAD = """# Licences
 
 The packages that the environments of `make` hold, by what they are for, each with the licence that it states. None is
 part of this repository or of what is deployed: in Lambda the functions find numpy, pyarrow, boto3 and
-aws-lambda-powertools in layers that AWS publishes and in the runtime. Written by `make licences`.
+aws-lambda-powertools in layers that AWS publishes and in the runtime, and workers start with the same. An image of the
+worker, for those who build one, holds what `requirements/worker.txt` names. Written by `make licences`.
 """
 
 
@@ -83,12 +85,12 @@ def document() -> Iterator[str]:
     listed: set[str] = set()
     for file, (environment, use) in USES.items():
         stated = installed(environment)
-        yield f"## {use[0].upper()}{use[1:]}\n\n| package | licence |\n|---|---|"
-        for name in required(file):
-            if name not in listed:
-                yield f"| {name} | {stated.get(name, 'only for other systems')} |"
-        listed.update(required(file))
-        yield ""
+        new = [name for name in required(file) if name not in listed]
+        if new:
+            yield f"## {use[0].upper()}{use[1:]}\n\n| package | licence |\n|---|---|"
+            yield from (f"| {name} | {stated.get(name, 'only for other systems')} |" for name in new)
+            yield ""
+        listed.update(new)
     yield "## Asl-validator, on Node\n\n| package | licence |\n|---|---|"
     yield from (f"| {name} | {stated} |" for name, stated in node_packages().items())
 
