@@ -50,8 +50,12 @@ def image() -> str:
     began = time.monotonic()
     certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"
     podman("build", "--network", "host", "--volume", certificates, *options, "--tag", NAME, str(ROOT))
+    took = time.monotonic() - began
     size = int(podman("image", "inspect", "--format", "{{.Size}}", NAME).stdout)
-    print(f"\nbuilt in {time.monotonic() - began:.0f} s; {size / 1e6:.0f} MB")
+    saving = subprocess.Popen(["podman", "save", NAME], stdout=subprocess.PIPE)
+    packed = subprocess.run(["gzip", "-c", "-1"], stdin=saving.stdout, capture_output=True, check=True).stdout
+    saving.wait()
+    print(f"\nbuilt in {took:.0f} s; {size / 1e6:.0f} MB, {len(packed) / 1e6:.0f} MB packed")
     return NAME
 
 

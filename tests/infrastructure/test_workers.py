@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -367,6 +368,22 @@ def test_a_container_has_no_more_than_it_needs(path: str) -> None:
     assert (container["ReadonlyRootFilesystem"], container["Privileged"]) == (True, False)
     assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
     assert [mount["ContainerPath"] for mount in container["MountPoints"]] == ["/tmp"]
+
+
+def test_the_image_is_pinned_to_the_byte_and_closed() -> None:
+    """What it does is shown by tests/host/test_image.py, where there is podman."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG BASE=[\w./-]+:3\.13-slim@sha256:[0-9a-f]{64}$", text, re.M)
+    assert {line.split()[1] for line in text.splitlines() if line.startswith("FROM")} == {"${BASE}"}
+    install = next(line for line in text.splitlines() if "pip install" in line)
+    assert {"--require-hashes", "--no-deps"} <= {*install.split()}
+    (user,) = re.findall(r"^USER (\d+):(\d+)$", text, re.M)
+    assert "0" not in user
+    assert re.search(r"^VOLUME /tmp$", text, re.M)
+    assert (ROOT / "functions/worker.py").is_file()
+    assert text.rstrip().endswith('ENTRYPOINT ["python3", "/worker/code/worker.py"]')
+    kept = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    assert kept == ["!functions", "!requirements/worker.txt"]
 
 
 # How it starts --------------------------------------------------------------------------------------------------------
