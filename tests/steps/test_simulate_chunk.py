@@ -3,7 +3,10 @@
 import io
 
 import pyarrow.parquet as pq
+import pytest
 
+from montecarlo.errors import IncompleteRun
+from montecarlo.run import plan as plans
 from montecarlo.run.partial import Partial
 from montecarlo.simulation.compiled import load
 from montecarlo.simulation.kernel import KERNELS
@@ -27,6 +30,20 @@ def test_each_loan_has_its_results(finished: MemoryHost) -> None:
     tables = [pq.read_table(io.BytesIO(finished.s3.objects[keys.chunk_loans("june", 0, chunk)])) for chunk in range(4)]
     accounts = [account for table in tables for account in table["AccountID"].to_pylist()]
     assert len(set(accounts)) == len(accounts) == 300
+
+
+@pytest.mark.parametrize("name", ["__version__", "MODEL_VERSION"])
+def test_code_of_another_version_than_the_plans_simulates_nothing(
+    finished: MemoryHost, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As a worker's own image may be, which is not updated with the stack."""
+    chunk = finished.json(keys.group_chunks("june", 0))[0]
+    partial = finished.s3.objects.pop(keys.chunk_partial("june", 0, 0))
+    monkeypatch.setattr(plans, name, "0.0.9")
+    with pytest.raises(IncompleteRun, match=r"0\.0\.9.*WorkerImage"):
+        simulate_chunk.step(chunk, finished)
+    assert keys.chunk_partial("june", 0, 0) not in finished.s3.objects
+    assert partial
 
 
 def test_a_warm_worker_reads_the_scenarios_once(finished: MemoryHost) -> None:

@@ -153,6 +153,16 @@ class Plan:
                 "published. Start it again under a name of its own."
             )
 
+    def check_version(self) -> None:
+        """Raise IncompleteRun unless this code is of the plan's version, as that of a worker's own image may not be."""
+        if (self.version, self.model) != (__version__, MODEL_VERSION):
+            raise IncompleteRun(
+                f"run {self.run} was planned by version {self.version}, model {self.model}, and would be simulated by "
+                f"version {__version__}, model {MODEL_VERSION}. Where workers have an image of their own, build it "
+                "anew and set WorkerImage; where the stack was updated during the run, start it again under another "
+                "name."
+            )
+
 
 def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """The document as it comes back when it is stored and read."""

@@ -30,6 +30,7 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     given = read_event(ChunkEvent, event)
     chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan, given.reuse)
     plan = read(host.store, chunk.run, chunk.plan)
+    plan.check_version()
     taken = reuse.take_over(plan, chunk, host.store) if chunk.reuse and plan.reuse else None
     counts = (taken or simulate(chunk, plan, host)).counts
     return {"group": chunk.group, "chunk": chunk.number, "loans": counts.simulated, "rejected": counts.rejected}
