@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -154,7 +155,64 @@ def test_a_call_that_is_made_again_changes_nothing(stack: Stack) -> None:
     stack.plan("june")
     for _ in range(3):
         stack.provide()
-    assert stack.fleet.sizes == [CHUNKS]
+    assert set(stack.fleet.sizes) == {CHUNKS}
+
+
+class OnInstances(MemoryFleet):
+    """A `Fleet` with instances, which are set before the workers: another call may come in between."""
+
+    instances = 0
+
+    def resize(self, workers: int) -> None:
+        self.instances = workers
+        if self.at_resize:
+            self.at_resize.pop()()
+        super().resize(workers)
+
+
+def test_calls_that_set_instances_and_workers_across_each_other_leave_no_worker_without_an_instance(
+    stack: Stack,
+) -> None:
+    """A call that has looked before the run was there sets both while another is between the two, and looks later."""
+    fleet = stack.fleet = OnInstances()
+    looked, may_set, has_set, may_look = (threading.Event() for _ in range(4))
+
+    def other(workers: int) -> None:
+        """The first time that the other call sets anything."""
+        looked.set()
+        assert may_set.wait(10)
+        fleet.instances = fleet.size = workers
+        has_set.set()
+        assert may_look.wait(10)
+        behind.resize = fleet.resize
+
+    def in_between() -> None:
+        may_set.set()
+        assert has_set.wait(10)
+
+    behind = Behind(fleet, other)
+    call = threading.Thread(
+        target=provide_workers.provide, args=(MACHINE, behind, stack.host.store), kwargs={"now": NOW}
+    )
+    call.start()
+    assert looked.wait(10)
+    fleet.start("june")
+    stack.plan("june")
+    fleet.at_resize = [in_between]
+    stack.provide()
+    may_look.set()
+    call.join(10)
+    assert (fleet.size, fleet.instances) == (CHUNKS, CHUNKS)
+
+
+class Behind:
+    """The same fleet to another caller, who sets it in another way."""
+
+    def __init__(self, fleet: MemoryFleet, resize: Callable[[int], None]) -> None:
+        self._fleet, self.resize = fleet, resize
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fleet, name)
 
 
 def test_no_run_takes_the_workers_of_another(stack: Stack) -> None:

@@ -53,10 +53,14 @@ def provide(
 ) -> dict[str, Any]:
     """Set the number of workers, and end the runs that have waited for one too long.
 
+    Every call sets it once at least, also where it is right: of two calls at once, one may have set the workers last
+    and the other what they run on.
+
     begun, ended: executions of which the caller knows that they are under way, or not any more, where the list of
     executions may not know yet.
     """
     at = now or datetime.now(UTC)
+    told: int | None = None
     for _ in range(MOST_LOOKS):
         needs = [look(execution, store) for execution in _executions(machine, fleet, begun, ended)]
         waiting = [need for need in needs if need.has_waited(at) > fleet.patience_seconds]
@@ -66,9 +70,10 @@ def provide(
         fleet.look_again(bool(needs))
         size = fleet.size
         wanted = workers(needs, fleet, size)
-        if wanted == size:
+        if wanted == size == told:
             break
         fleet.resize(wanted)
+        told = wanted
     return {"executions": len(needs), "workers": wanted}
 
 
