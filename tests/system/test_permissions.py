@@ -71,6 +71,9 @@ def roles(cloud: Cloud, aws: server.Server) -> list[Role]:
     request = {"run": "permissions", "scenarios": 100, "chunk_loans": 150}
     for _ in range(2):  # the second continues the first
         cloud.simulate("portfolios/permissions/", **request, target_error=0.0001, max_scenarios=200)
+    once = cloud.simulate("portfolios/permissions/", run="permissions-once", scenarios=100, chunk_loans=150)
+    again = cloud.simulate("portfolios/permissions/", reuse="permissions-once", chunk_loans=150)
+    assert once["cases"] == again["cases"]
     cloud.simulate("portfolios/permissions/", scenarios_from="permissions")
     rows = cloud.read("portfolios/permissions/part-00000.csv").splitlines()
     rejected, twice = b"," + rows[1].partition(b",")[2], rows[2]

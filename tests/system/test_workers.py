@@ -56,6 +56,7 @@ NUMBERS = (1, 2, 4) if "SOAK" in os.environ else (2,)
 """Of workers, that come to the same."""
 
 NOT_CALLED = {
+    "s3:GetObject",  # of loans and rejects that another run has of a chunk: tests/run/test_reuse.py takes them over
     "states:SendTaskFailure",  # of a chunk that is handed back or poisoned: where chance gives it to a worker of these
     "states:SendTaskHeartbeat",  # of a chunk that takes long
 }
@@ -428,7 +429,8 @@ def test_doctor_looks_at_workers_too(
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
     told = capsys.readouterr().out
-    assert f"Worker may not s3:PutObject on arn:aws:s3:::{fleet.stack.bucket}/runs/x/groups/x/chunk-x.npz" in told
+    assert "Worker may not s3:" in told
+    assert f"arn:aws:s3:::{fleet.stack.bucket}/runs/x/" in told
     assert "/runs/x/at-work" in told
 
 

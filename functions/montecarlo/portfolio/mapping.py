@@ -273,10 +273,7 @@ def _parse_dialect(value: object) -> Dialect:
         if (choice is not None and not isinstance(choice, str)) or choice not in allowed[key]:
             wide = ""
             if key == "encoding":
-                wide = (
-                    " A file whose characters have several bytes, such as UTF-16, Shift-JIS or GB 18030, cannot be cut "
-                    "at bytes: write it in UTF-8."
-                )
+                wide = " UTF-16, Shift-JIS and the like cannot be cut at bytes: write it in UTF-8."
             raise InvalidInput(
                 f"The mapping's dialect has the {key} {shown(choice)}; it may be "
                 f"{', '.join('null' if each is None else shown(each) for each in allowed[key])}.{wide}"

@@ -97,7 +97,7 @@ module "function" {
   memory_size = try(each.value.memory_size, 1769)
   allow = concat(
     [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }],
-    [for key in try(each.value.reads, []) : { actions = ["s3:GetObject"], resources = ["${local.runs}/${key}"] }],
+    [for keys in try([each.value.reads], []) : { actions = ["s3:GetObject"], resources = [for key in keys : "${local.runs}/${key}"] }],
     try(each.value.more, []),
   )
   policies = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
