@@ -1,7 +1,6 @@
 """Every error of S3, at every call of every step, ends in an error of ours that says where and what to do."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,13 +122,6 @@ def sites(called: list[Called]) -> list[Site]:
     return list(kinds.values())
 
 
-def told(sites: list[Site], errors: Sequence[Exception], error: Exception) -> list[Site]:
-    """Where the error is tried: the first of its like at every call of every step, the others, which one table tells
-    apart, at one call of each operation.
-    """
-    return sites if error is errors[0] else list({site.operation: site for site in sites}.values())
-
-
 def outcome(site: Site, error: Exception) -> MonteCarloError | None:
     """The error that the step ends in, if any; whatever is no error of ours is let through."""
     step = site.step
@@ -158,19 +150,19 @@ def test_all_steps_and_their_calls_are_here(called: list[Called], sites: list[Si
 
 @pytest.mark.parametrize("error", IN_PASSING, ids=lambda error: error.response["Error"]["Code"])
 def test_what_is_in_passing_is_retried(sites: list[Site], error: Exception) -> None:
-    for site in told(sites, IN_PASSING, error):
+    for site in sites:
         assert isinstance(outcome(site, error), SlowDown), site
 
 
 @pytest.mark.parametrize("error", FOR_GOOD, ids=lambda error: error.response["Error"]["Code"])
 def test_what_is_refused_is_not_retried(sites: list[Site], error: Exception) -> None:
-    for site in told(sites, FOR_GOOD, error):  # S3 may answer 403 where there is no object: that is no refusal
+    for site in sites:  # S3 may answer 403 where there is no object: that is no refusal
         assert site.absent or isinstance(outcome(site, error), InvalidInput), site
 
 
 @pytest.mark.parametrize("error", OF_AN_OBJECT, ids=lambda error: error.response["Error"]["Code"])
 def test_an_object_that_is_gone_or_another_is_named_or_made_anew(sites: list[Site], error: Exception) -> None:
-    for site in told(sites, OF_AN_OBJECT, error):
+    for site in sites:
         assert not isinstance(outcome(site, error), SlowDown), site
 
 

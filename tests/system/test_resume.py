@@ -20,7 +20,7 @@ from montecarlo.portfolio import synthetic as datagen
 from montecarlo.storage import keys
 from tests.deployed import Cloud, figures, start_on_copy
 
-KILLS = int(os.environ.get("SOAK", "2"))
+KILLS = int(os.environ.get("SOAK", "3"))
 """Runs that are cut off at a random moment; `make soak` asks for more."""
 
 REQUEST: dict[str, Any] = {
