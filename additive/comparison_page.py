@@ -6,8 +6,7 @@ from additive.compare import Comparison
 from additive.waterfall import Mover, Waterfall
 from montecarlo.report.charts.frame import line, svg, text_at
 from montecarlo.report.markup import Html, cell, contents, section, table, tag
-from montecarlo.report.page import POLICY
-from montecarlo.report.stylesheet import STYLE
+from montecarlo.report.page import document
 from montecarlo.report.words import MISSING, Currency, Unit, count, humanise, percent, unit_for
 
 NAMES = {
@@ -53,16 +52,7 @@ def render(made: Comparison) -> str:
         *parts,
         _guide(made),
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{first} and {second} – comparison of two runs"),
-        tag("style", Html(STYLE)),
-    )
-    return "<!DOCTYPE html>\n" + tag("html", head, "\n", tag("body", body), lang="en") + "\n"
+    return document(f"{first} and {second} – comparison of two runs", body)
 
 
 def measure_name(name: str) -> str:

@@ -23,12 +23,10 @@ from cli import PROJECT as PROJECT
 from cli import CommandError
 from cli.screen import say
 from embedded_aws.server import Server
+from publishing import STACKS
 
 STACK = "montecarlo"
 """The name under which SAM deploys, and the console and Terraform by default."""
-
-TEMPLATES = {"lambda": "template.yaml", "fargate": "template-fargate.yaml", "ec2": "template-ec2.yaml"}
-"""The root template of each compute option."""
 
 MACHINES = {"DataGenStateMachineArn": "DataGenMachine", "DataProcStateMachineArn": "DataProcMachine"}
 """Outputs of a stack, and how Terraform names what they name: after the stack and the template's resource."""
@@ -164,7 +162,7 @@ def deployed(aws: Server, compute: str = "lambda") -> Stack:
         stack = find(aws.environment, compute)
         if stack and made_from.exists() and made_from.read_text() == sources:
             return stack
-        say(f"Deploying {TEMPLATES[compute]} with SAM ...")
+        say(f"Deploying {STACKS[compute]} with SAM ...")
         stack = deploy(aws.environment, place / "sam-deploy.log", on_this_computer(compute), compute)
         made_from.write_text(sources)
         return stack
@@ -175,7 +173,7 @@ def deploy(
 ) -> Stack:
     """`sam deploy` a template to where `environment` points. Raises DeploymentError with the end of SAM's output."""
     name = stack_name(compute)
-    command = [sam(), "deploy", "--template-file", TEMPLATES[compute], "--stack-name", name, "--resolve-s3"]
+    command = [sam(), "deploy", "--template-file", STACKS[compute], "--stack-name", name, "--resolve-s3"]
     command.append("--no-confirm-changeset")
     if overrides:
         command += ["--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())]
@@ -229,7 +227,7 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     folders = ("cloudformation", "statemachine", "functions")
     found = (path for folder in folders for path in (PROJECT / folder).rglob("*"))
-    for path in sorted([*(PROJECT / name for name in TEMPLATES.values()), *found]):
+    for path in sorted([*(PROJECT / name for name in STACKS.values()), *found]):
         if path.is_file() and "__pycache__" not in path.parts:
             content = path.read_bytes()
             digest.update(f"{path.relative_to(PROJECT).as_posix()} {len(content)}\n".encode() + content)

@@ -8,7 +8,6 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 
 from cli import CommandError
 from montecarlo.portfolio.dialect import PLAIN, QUOTES, Dialect
-from montecarlo.portfolio.files import format_of
+from montecarlo.portfolio.files import format_of, rows_of
 
 ROWS = 2_000
 _BYTES = 1 << 20
@@ -129,9 +128,8 @@ def _rewritten(path: Path, encoding: str) -> str:
 
 
 def _rows(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
-    read = partial(csv.reader, lines, delimiter=dialect.delimiter, escapechar=dialect.escape)
     try:
-        return list(read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE))
+        return list(rows_of(lines, dialect))
     except csv.Error:  # a cell that does not end
         return []
 

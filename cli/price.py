@@ -59,6 +59,7 @@ def price(
     from additive import candidates
     from additive.price import Pricer, Terms
     from cli.history import checked_name
+    from cli.replay import checked_case
     from montecarlo.storage.store import Store
 
     for option, value in (("--hurdle", hurdle), ("--funding", funding), ("--costs", costs)):
@@ -68,9 +69,7 @@ def price(
     there = Place(stack, profile, region).find()
     store = Store(there.bucket, there.client("s3"))
     pricer = Pricer.open(store, checked_name(run), level)
-    cases = [each.name for each in pricer.plan.cases]
-    if case not in (None, *cases):
-        raise CommandError(f"the run {run} has no case {case}: it has {', '.join(cases)}.")
+    case = checked_case(pricer.plan, case)
     read = candidates.from_file(pricer.plan, loans)
     quotes = [quote.to_json() for quote in pricer.price(read, terms)]
     if json:
@@ -79,7 +78,7 @@ def price(
             + "\n",
             encoding="utf-8",
         )
-    chosen = [quote for quote in quotes if quote["case"] == (case or cases[0])]
+    chosen = [quote for quote in quotes if quote["case"] == case]
     head = ["Loan", "EL", f"ES {level:g}", "Capital", "Cost", "Rate", "Break-even", "RAROC"]
     money = ("el", "marginal_es", "capital", "cost_of_capital")
     rows = [

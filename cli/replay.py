@@ -2,11 +2,21 @@
 
 from typing import TYPE_CHECKING
 
+from cli import CommandError
 from cli.history import checked_name
 from cli.place import Place
 
 if TYPE_CHECKING:
     from additive.replay import Replay
+    from montecarlo.run.plan import Plan
+
+
+def checked_case(plan: "Plan", name: str | None) -> str:
+    """The case of the run's that is asked for, the first if none is. Raises CommandError where it has no such case."""
+    cases = [case.name for case in plan.cases]
+    if name not in (None, *cases):
+        raise CommandError(f"the run {plan.run} has no case {name}: it has {', '.join(cases)}.")
+    return name or cases[0]
 
 
 def opened(place: Place, run: str) -> "Replay":

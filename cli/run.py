@@ -165,9 +165,9 @@ def run(
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
     from cli import files, plan, plausibility, request, results, simulation
-    from cli.deployment import TEMPLATES
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
+    from publishing import STACKS
 
     if portfolio and (loans is not None or portfolio_seed is not None or book):
         raise CommandError(
@@ -212,8 +212,8 @@ def run(
     if isinstance(found, dict):
         for doubt in plausibility.first_look(found, understood):
             warn(f"Look again: {doubt}")
-    if compute not in TEMPLATES:
-        raise CommandError(f"--compute is {compute}, but must be {' or '.join(TEMPLATES)}.")
+    if compute not in STACKS:
+        raise CommandError(f"--compute is {compute}, but must be {' or '.join(STACKS)}.")
     place = Place(stack, profile, region, compute)
     ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
     be_quiet(quiet)

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import CommandError
 from cli.options import Filter, Run, real
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import say, show, shown, table, warn
@@ -44,14 +43,12 @@ def part(
 
     from additive import slices
     from cli.files import json_text
-    from cli.replay import opened
+    from cli.replay import checked_case, opened
     from montecarlo.run.result import losses_table
     from montecarlo.storage.parquet import to_parquet
 
     replay = opened(Place(stack, profile, region), run)
-    cases = [each.name for each in replay.plan.cases]
-    if case not in (None, *cases):
-        raise CommandError(f"the run {run} has no case {case}: it has {', '.join(cases)}.")
+    case = checked_case(replay.plan, case)
     found = slices.find(replay, json_text(filter, "--filter"), by, level)
     if losses is not None:
         losses.write_bytes(to_parquet(losses_table(replay.plan, found.losses, found.weights)))
@@ -65,7 +62,7 @@ def part(
     if json:
         show(dumps(figures, indent=1, ensure_ascii=False))
         return
-    for line in told(figures, case or cases[0]):
+    for line in told(figures, case):
         show(line)
     say(
         f"\nto VaR, to ES: what it contributes to those of run {run}, with half of the 95 % interval; of ES: its share."

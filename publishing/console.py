@@ -29,13 +29,11 @@ from typing import Any
 
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
+from publishing import STACKS as STACKS
 from publishing import publisher
 from publishing.templates import TemplateError, literal, read, write
 
 PROJECT = Path(__file__).resolve().parent.parent
-
-STACKS = {"lambda": "template.yaml", "fargate": "template-fargate.yaml", "ec2": "template-ec2.yaml"}
-"""Root template of each compute option. A new option is a line here: its file is cloudformation/<option>/main.yml."""
 
 TEMPLATE_BYTES = 1_000_000
 """CloudFormation's limit for a template that is read from S3, where the console puts the one that is uploaded."""

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from ministack.core.iam_evaluator import parse_policy_document
 
-from cli.deployment import STACK, TEMPLATES, stack_name
+from cli.deployment import STACK, stack_name
 from cli.execution import RunFailed
 from embedded_aws import server
 from embedded_aws.permissions import Call, is_allowed, recorded
+from publishing import STACKS
 from tests.deployed import Cloud
 
 Statement = dict[str, Any]
@@ -84,7 +85,7 @@ def roles(cloud: Cloud, aws: server.Server) -> list[Role]:
     calls = recorded(Path(aws.data_dir))
     iam = cloud.stack.client("iam")
     names = [role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
-    others = tuple(f"{stack_name(compute)}-" for compute in TEMPLATES if stack_name(compute) != STACK)
+    others = tuple(f"{stack_name(compute)}-" for compute in STACKS if stack_name(compute) != STACK)
     return [
         Role(name, policies(iam, name), [call for call in calls if call.role == name])
         for name in names

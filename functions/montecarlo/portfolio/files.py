@@ -9,7 +9,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -254,8 +254,13 @@ def _open_csv(
 
 def header_names(line: str, dialect: Dialect) -> list[str]:
     """The names in a header line. Raises csv.Error."""
-    read = partial(csv.reader, io.StringIO(line, newline=""), delimiter=dialect.delimiter, escapechar=dialect.escape)
-    return next(read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE))
+    return next(rows_of(io.StringIO(line, newline=""), dialect))
+
+
+def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
+    """The cells of each row of these lines, by the standard library: for few of them. Raises csv.Error."""
+    read = partial(csv.reader, lines, delimiter=dialect.delimiter, escapechar=dialect.escape)
+    return read(quotechar=dialect.quote) if dialect.quote else read(quoting=csv.QUOTE_NONE)
 
 
 def _from_latin_1(column: pa.ChunkedArray) -> pa.Array:

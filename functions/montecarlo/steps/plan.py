@@ -329,9 +329,8 @@ def _check_memory(request: RunRequest, waves: int, cases: int, parts: int) -> No
     needed = memory_of_sums(request.scenarios, waves, cases, parts)
     if needed <= Setup.memory_mb:
         return
-    most = request.scenarios // 100 * 100
-    while most > 100 and memory_of_sums(most, waves, cases, parts) > Setup.memory_mb:
-        most -= 100
+    without = memory_of_sums(0, waves, cases, parts)  # it grows in proportion from there
+    most = int(request.scenarios * (Setup.memory_mb - without) / (needed - without))
     raise InvalidInput(
         f"the losses by {parts:,} segments, regions and values of dimensions, in {cases} cases and "
         f"{request.scenarios:,} scenarios{f' of each of {waves} waves' if waves > 1 else ''}, take {needed:,.0f} MB "

@@ -62,16 +62,15 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     partial.slices = chunk.digest
     partial.kernel_seconds = simulated.kernel_seconds
     partial.peak_memory_mb = peak_memory_mb()
-    if rejects and not plan.wave:  # later waves would say the same again
-        store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
-    if not plan.wave:
+    if not plan.wave:  # later waves would say the same again
+        if rejects:
+            store.put(keys.chunk_rejects(chunk.run, chunk.group, chunk.number), to_parquet(rejects_table(rejects)))
         duplicates.write_chunk(plan, chunk.group, chunk.number, loans, store)
         if plan.by_borrower:
             borrowers.write_chunk(plan, chunk.group, chunk.number, simulated.risks, store)
         table = loans_table(simulated, plan)
         dense = [name for name in table.column_names if name.startswith(AMOUNTS)]
-        loan_results = to_parquet(table, dense=dense)
-        store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), loan_results)
+        store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), to_parquet(table, dense=dense))
     partial.seconds = time.perf_counter() - begun
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
