@@ -44,6 +44,7 @@ from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.simulation.kernel import Kernel
 from montecarlo.source.listing import find_objects
 from montecarlo.steps import aggregate, plan, plan_group, reduce_group, simulate_chunk
 from montecarlo.storage import keys
@@ -156,18 +157,21 @@ def verify(
     seed: int = 0,
     portfolio: Callable[[str], Store] | None = None,
     say: Say = lambda _: None,
+    kernel: Kernel = "compiled",
+    cache: Path | None = None,
 ) -> Verification:
     """Check a finished run.
 
     chunks: how many to draw. portfolio: makes the store of another bucket, where the portfolio lies in one. say: is
-    told what goes on. Raises InvalidInput where there is no such run or this is another version of the project, and
-    SlowDown where S3 does not answer; whatever is wrong with the run is in what is returned.
+    told what goes on. kernel, cache: as `Replay` takes them. Raises InvalidInput where there is no such run or this is
+    another version of the project, and SlowDown where S3 does not answer; whatever is wrong with the run is in what is
+    returned.
     """
     if chunks < 1:
         raise InvalidInput(f"chunks is {chunks:,}, but must be 1 or more.")
     found = Verification(run, seed)
     with _noting(found, f"runs/{run}/"):
-        replay = Replay.open(store, run, portfolio)
+        replay = Replay.open(store, run, portfolio, kernel, cache)
         if replay.plan.version != __version__:
             raise InvalidInput(
                 f"run {run} was made by version {replay.plan.version} of the project, and this is {__version__}: "
