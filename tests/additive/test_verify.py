@@ -212,6 +212,19 @@ def test_a_forged_chunk_is_found_when_it_is_drawn(host: MemoryHost) -> None:
         assert "chunks were not drawn" in str(record.to_bytes())
 
 
+def test_chunks_that_were_taken_over_are_simulated_too(host: MemoryHost) -> None:
+    for source, findings in ((MemoryHost(MemoryS3(dict(host.s3.objects))), 0), (forged(host, less_loss), 1)):
+        result = simulate(source, run="july", portfolio="portfolios/p/", reuse=RUN, chunk_loans=30)
+        assert result["reused"]["chunks"] == 3
+
+        record = verify(source.store, "july")
+
+        assert len(record.findings) == findings
+        for key in [key for key in source.s3.objects if key.startswith(f"runs/{RUN}/")]:
+            del source.s3.objects[key]
+        assert len(verify(source.store, "july").findings) == findings  # without the run that was reused
+
+
 def test_figures_that_do_not_follow_are_named(host: MemoryHost) -> None:
     result = host.json(keys.result(RUN))
     result["cases"]["stressed"]["var"]["99.9"] += 0.01
