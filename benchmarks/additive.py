@@ -1,19 +1,22 @@
 """What follows from losses that add up, beside simulating a whole portfolio anew: one run of it, and ratios to it.
 
-    python benchmarks/additive.py [--loans 1000000] [--scenarios 10000] [--json FILE]
+    python benchmarks/additive.py [--loans 1000000] [--scenarios 10000] [--json FILE] [--folder FOLDER] [PART...]
 
-Generated loans in 100 objects are simulated on a bucket of files, and twice again under the same scenarios: with one
-object in a hundred changed, of whose loans some are gone, some new, and the others owe less; and a month later, when
-every loan is another, since it is older. Then
+Generated loans in 100 objects are simulated on a bucket of files. Then, each in a process of its own, whose largest
+memory is told,
 
     price       one loan that is not in the portfolio, asked for 300 times, and 1,000 loans at once
-    compare     the first two runs, the expected loss alone, and the loss in every scenario too; and the first and the
-                third
+    reuse       the portfolio with one of its objects changed: some of its loans are gone, some new, the others owe
+                less; chunks that are the same are taken over
+    slice       about 100,000 loans, by a filter, with their own distribution and what they contribute to the whole
+    compare     the two runs: the expected loss alone, and the loss in every scenario, too
+    older       the run again a month later, when every loan is older, and compared with the first
     verify      459 chunks, or all of them where there are fewer
 
-Chunks are simulated two at a time, as everything here is. Each of the others is measured in a process of its own, whose
-largest memory is told. A ratio is how many times as much processor time the full run takes, which says the same on a
-machine that has other work. The state machine is left out: times are of the steps.
+A ratio is how many times as much processor time the full run takes, of all threads, which says the same on a machine
+that has other work; of reuse, how many times as much the kernel takes. Two chunks are simulated at a time. The state
+machine is left out: times are of the steps. --folder keeps the runs, and uses those that are there: a long benchmark
+can be made in parts. `compare` needs the run of `reuse`.
 """
 
 import argparse
@@ -25,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
@@ -39,11 +42,14 @@ import pyarrow.compute as pc
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from additive import slices  # noqa: E402
 from additive.compare import Comparison, Side, compare  # noqa: E402
 from additive.price import Pricer  # noqa: E402
 from additive.replay import Replay  # noqa: E402
 from additive.verify import Verification, verify  # noqa: E402
 from montecarlo.portfolio import synthetic  # noqa: E402
+from montecarlo.source.listing import manifest  # noqa: E402
+from montecarlo.source.objects import InputObject  # noqa: E402
 from montecarlo.steps import aggregate, plan, plan_group, reduce_group, simulate_chunk  # noqa: E402
 from montecarlo.storage import keys  # noqa: E402
 from montecarlo.storage.parquet import to_parquet  # noqa: E402
@@ -52,6 +58,7 @@ from tests.memory_s3 import MemoryS3, Stored  # noqa: E402
 
 AS_OF, A_MONTH_LATER = date(2026, 1, 1), date(2026, 2, 1)
 OBJECTS = 100
+FILTER = [["Segment", "==", "auto"], ["LoanTerm", "in", [36, 60]]]
 ASKED = 300
 
 
@@ -120,34 +127,23 @@ def main() -> int:
     parser.add_argument("--loans", type=int, default=1_000_000)
     parser.add_argument("--scenarios", type=int, default=10_000)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--folder", type=Path, metavar="FOLDER", help="where the runs are kept")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these: full, " + ", ".join(PARTS))
     options = parser.parse_args()
+    if unknown := set(options.parts) - {"full", *PARTS}:
+        parser.error(f"there is no part {min(unknown)}: choose of full, {', '.join(PARTS)}")
 
-    folder = Path(tempfile.mkdtemp(prefix="additive-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="additive-"))
     try:
-        (folder / "bucket").mkdir()
-        host = host_of(folder / "bucket")
-        write_portfolios(host, options.loans)
-        request = {"scenarios": options.scenarios, "chunk_loans": 50_000, "as_of": AS_OF.isoformat()}
-        full = timed(lambda: simulate(host, run="june", portfolio="portfolios/june/", **request))
-        pinned = {"scenarios_from": "june", "chunk_loans": 50_000}
-        one = {**pinned, "portfolio": "portfolios/july/", "as_of": AS_OF.isoformat()}
-        again = timed(lambda: simulate(host, run="july", **one))
-        simulate(host, run="august", **{**pinned, "portfolio": "portfolios/june/", "as_of": A_MONTH_LATER.isoformat()})
-        kernel = host.json(keys.result("june"))["timings"]["kernel_seconds"]
-        figures = [
-            Figure(name, took.seconds, took.processor, full.processor / took.processor, peak, more)
-            for name, took, peak, more in [
-                ("full run", full, 0.0, f"the kernel's part {kernel:.1f} s"),
-                ("one object in 100 changed", again, 0.0, ""),
-                *(
-                    each
-                    for part in (price, compare_loss, compare_scenarios, compare_all, verified)
-                    for each in alone(part, folder, options.loans)
-                ),
-            ]
-        ]
+        full = the_full_run(folder, options.loans, options.scenarios)
+        figures = [Figure("full run", full.seconds, full.processor, 1.0, more=f"the kernel's part {full.kernel:.1f} s")]
+        for part in options.parts or PARTS:
+            for name, took, peak, more in alone(PARTS[part], folder, options.loans) if part != "full" else ():
+                ratio = full.kernel / took.kernel if took.kernel else full.processor / took.processor
+                figures.append(Figure(name, took.seconds, took.processor, ratio, peak, more))
     finally:
-        shutil.rmtree(folder)
+        if not options.folder:
+            shutil.rmtree(folder)
     print(f"{options.loans:,} loans in {options.scenarios:,} scenarios and 2 cases\n")
     print(f"{'':30}{'seconds':>10}{'processor':>11}{'full / it':>11}{'peak MB':>9}")
     for each in figures:
@@ -158,18 +154,36 @@ def main() -> int:
     return 0
 
 
-def write_portfolios(host: MemoryHost, loans: int) -> None:
-    """A month's loans in 100 objects, and the next month's: of the first object, a tenth gone, new loans, less owed."""
-    each = loans // OBJECTS
-    for part in range(OBJECTS):
-        table = synthetic.generate(part * each, each, 42, AS_OF)
-        host.store.put(f"portfolios/june/{part:03d}.parquet", to_parquet(table))
-        if not part:
-            kept = table.slice(each // 10)
-            owed = pc.round(pc.multiply(kept["Balance"], 0.9), 2)
-            kept = kept.set_column(kept.column_names.index("Balance"), "Balance", owed)
-            table = pa.concat_tables([kept, synthetic.generate(loans, each // 20, 42, AS_OF)])
-        host.store.put(f"portfolios/july/{part:03d}.parquet", to_parquet(table))
+def the_full_run(folder: Path, loans: int, scenarios: int) -> "Took":
+    """What the run june takes; it is made where the folder has none."""
+    noted = folder / "full.json"
+    if not noted.exists():
+        (folder / "bucket").mkdir(parents=True, exist_ok=True)
+        host = host_of(folder / "bucket")
+        each = loans // OBJECTS
+        for part in range(OBJECTS):
+            table = synthetic.generate(part * each, each, 42, AS_OF)
+            host.store.put(f"portfolios/june/{part:03d}.parquet", to_parquet(table))
+        kept = table.slice(each // 10)
+        owed = pc.round(pc.multiply(kept["Balance"], 0.9), 2)
+        kept = kept.set_column(kept.column_names.index("Balance"), "Balance", owed)
+        changed = pa.concat_tables([kept, synthetic.generate(loans, each // 20, 42, AS_OF)])
+        host.store.put("portfolios/july/changed.parquet", to_parquet(changed))
+        *same, _ = host.store.list("portfolios/june/")
+        listed = [
+            InputObject(item.key, item.size, etag=item.etag) for item in [*same, *host.store.list("portfolios/july/")]
+        ]
+        host.store.put_json("portfolios/july/manifest.json", manifest(listed, AS_OF.isoformat()))
+        own = {"scenarios": scenarios, "chunk_loans": each, "as_of": AS_OF.isoformat()}
+        took = timed(lambda: simulate(host, run="june", portfolio="portfolios/june/", **own))
+        noted.write_text(json.dumps({**asdict(took), "kernel": kernel_of(host, "june")}))
+    return Took(**json.loads(noted.read_text()))
+
+
+def kernel_of(host: MemoryHost, run: str) -> float:
+    """Seconds of the kernel, of all chunks."""
+    seconds: float = host.json(keys.result(run))["timings"]["kernel_seconds"]
+    return seconds
 
 
 def simulate(host: MemoryHost, **request: Any) -> None:
@@ -186,10 +200,11 @@ def simulate(host: MemoryHost, **request: Any) -> None:
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds, and those of the processor, of all threads."""
+    """Seconds, those of the processor, of all threads, and where it is a run, those of its kernel."""
 
     seconds: float
     processor: float
+    kernel: float = 0.0
 
 
 def timed(do: Callable[[], Any]) -> Took:
@@ -242,6 +257,41 @@ def price(folder: Path, loans: int) -> Measured:
     ]
 
 
+def reuse(folder: Path, loans: int) -> Measured:
+    """The portfolio with one object in a hundred changed."""
+    host = host_of(folder / "bucket")
+    own = {"chunk_loans": loans // OBJECTS, "as_of": AS_OF.isoformat()}
+    took = timed(lambda: simulate(host, run="july", portfolio="portfolios/july/", reuse="june", **own))
+    taken = host.json(keys.result("july"))["reused"]
+    said = f"{taken['chunks']:,} of {taken['of']:,} chunks taken over"
+    return [("reuse", replace(took, kernel=kernel_of(host, "july")), peak_mb(), said)]
+
+
+def sliced(folder: Path, loans: int) -> Measured:
+    """Loans of one segment and of some terms: about 100,000 of a million."""
+    replay = Replay.open(host_of(folder / "bucket").store, "june")
+    found: list[slices.Slice] = []
+    took = timed(lambda: found.append(slices.find(replay, FILTER, "LoanTerm")))
+    return [("slice", took, peak_mb(), f"{found[0].figures['loans']['simulated']:,} loans")]
+
+
+def older(folder: Path, loans: int) -> Measured:
+    """Every loan a month older: the expected loss, and the loss in every scenario."""
+    host = host_of(folder / "bucket")
+    own = {"chunk_loans": loans // OBJECTS, "as_of": A_MONTH_LATER.isoformat()}
+    simulate(host, run="august", portfolio="portfolios/june/", scenarios_from="june", **own)
+    first, second = sides(folder, there=True, second="august")
+    return _compared("compare: all a month older", first, second)
+
+
+def compared(folder: Path, loans: int) -> Measured:
+    """Runs of which one object in a hundred differs: from folders, and with the runs themselves."""
+    return [
+        *_compared("compare: expected loss", *sides(folder, there=False)),
+        *_compared("compare: and every scenario", *sides(folder, there=True)),
+    ]
+
+
 def sides(folder: Path, there: bool, second: str = "july") -> tuple[Side, Side]:
     """The results of two runs in folders, as the command has downloaded them. there: with the runs themselves."""
     host = host_of(folder / "bucket")
@@ -256,24 +306,6 @@ def sides(folder: Path, there: bool, second: str = "july") -> tuple[Side, Side]:
                     (target / name).write_bytes(host.store.get(item.key))
         found.append(Side.read(target, Replay.open(host.store, run) if there else None))
     return found[0], found[1]
-
-
-def compare_loss(folder: Path, loans: int) -> Measured:
-    """The expected loss, from folders."""
-    first, second = sides(folder, there=False)
-    return _compared("compare: expected loss", first, second)
-
-
-def compare_scenarios(folder: Path, loans: int) -> Measured:
-    """And the loss in every scenario."""
-    first, second = sides(folder, there=True)
-    return _compared("compare: and every scenario", first, second)
-
-
-def compare_all(folder: Path, loans: int) -> Measured:
-    """The same where all loans are others."""
-    first, second = sides(folder, there=True, second="august")
-    return _compared("compare: every loan changed", first, second)
 
 
 def _compared(name: str, first: Side, second: Side) -> Measured:
@@ -293,6 +325,16 @@ def verified(folder: Path, loans: int) -> Measured:
     (found,) = made
     assert found.intact, found.findings
     return [("verify", took, peak_mb(), f"{len(found.drawn):,} of {found.chunks:,} chunks")]
+
+
+PARTS: dict[str, Callable[[Path, int], Measured]] = {
+    "price": price,
+    "reuse": reuse,
+    "slice": sliced,
+    "compare": compared,
+    "older": older,
+    "verify": verified,
+}
 
 
 if __name__ == "__main__":
