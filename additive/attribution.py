@@ -37,6 +37,9 @@ STEPS = ("new", "repaid", "exposure", "pd", "lgd", "parameters")
 PART_LOANS = 100_000
 """Loans of a part, about: the keys are spread evenly."""
 
+MOST_PARTS = 500
+"""Files that are open at once."""
+
 Rows = npt.NDArray[np.void]
 
 
@@ -75,8 +78,8 @@ def attribute(first: Replay, second: Replay, scratch: Path) -> Attribution:
     if not same_scenarios(first, second):
         raise InvalidInput(f"runs {first.run} and {second.run} have other scenarios.")
     chunks = _different(first, second)
-    loans = max(replay.result["loans"]["simulated"] for replay in (first, second))
-    parts = max(1, -(-loans // PART_LOANS))
+    loans = max(len(chunks[replay.run]) * replay.plan.chunk_loans for replay in (first, second))
+    parts = min(max(1, -(-loans // PART_LOANS)), MOST_PARTS)
     spilled = {"ours": (first, first), "moved": (second, first)}
     if first.plan.parameters != second.plan.parameters:
         spilled["theirs"] = (second, second)

@@ -73,6 +73,8 @@ _DAMAGE = (IncompleteRun, InvalidPortfolio, InvalidResult, RunTaken, Damaged, No
 
 _PARQUET = b"PAR1"
 
+_OTHER_FORM = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException)
+
 Say = Callable[[str], None]
 
 
@@ -186,11 +188,13 @@ def verify(
 
 @contextmanager
 def _noting(found: Verification, place: str) -> Iterator[None]:
-    """Take damage for a finding."""
+    """Take damage for a finding; whoever forges a run may give a document any form."""
     try:
         yield
     except _DAMAGE as error:
         found.findings.append(Finding(place, str(error)))
+    except _OTHER_FORM as error:
+        found.findings.append(Finding(place, f"something there has another form than is written ({error!r:.80})."))
 
 
 class Recording(Store):
@@ -297,7 +301,7 @@ class _Verifier:
         if listing.digest != self.plan.objects_digest:
             raise Damaged(f"the objects of {source} are not those that the run was planned for.")
         groups_of = [self._dealt(group) for group in range(self.plan.groups)]
-        if "inventory" in dealt[0]:
+        if any("inventory" in document for document in dealt):
             if groups_of != dealt:
                 raise Damaged("the groups are not what the inventory was dealt out to.")
         elif _objects(groups_of) != _objects(dealt):
@@ -436,7 +440,7 @@ def _counted(number: int, thing: str) -> str:
 
 
 def _objects(documents: Sequence[GroupDocument]) -> list[Any]:
-    return [entry for document in documents for entry in document["objects"]]
+    return [entry for document in documents for entry in document.get("objects", ["an inventory"])]
 
 
 def in_order(chunks: Sequence[Chunk], plan: str, seed: int) -> list[Chunk]:
