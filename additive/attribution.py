@@ -10,6 +10,7 @@ and the scenario, so only loans that changed are simulated, and the others chang
     lgd         and what it loses now at default
     parameters  all of the second run's loans under its own parameters
 
+Chunks of the same rows of the same objects, by their ETags, are not read, where both runs read and value them alike.
 Loans are matched in parts, by their keys, so memory does not grow with the portfolios: what a part needs waits in a
 scratch folder, about 100 bytes a loan. Imports of ours: `replay` and `montecarlo`.
 """
@@ -35,6 +36,9 @@ STEPS = ("new", "repaid", "exposure", "pd", "lgd", "parameters")
 
 PART_LOANS = 100_000
 """Loans of a part, about: the keys are spread evenly."""
+
+MOST_PARTS = 500
+"""Files that are open at once."""
 
 Rows = npt.NDArray[np.void]
 
@@ -73,15 +77,15 @@ def attribute(first: Replay, second: Replay, scratch: Path) -> Attribution:
     """
     if not same_scenarios(first, second):
         raise InvalidInput(f"runs {first.run} and {second.run} have other scenarios.")
-    loans = max(replay.result["loans"]["simulated"] for replay in (first, second))
-    parts = max(1, -(-loans // PART_LOANS))
-    remodelled = first.plan.parameters != second.plan.parameters
+    chunks = _different(first, second)
+    loans = max(len(chunks[replay.run]) * replay.plan.chunk_loans for replay in (first, second))
+    parts = min(max(1, -(-loans // PART_LOANS)), MOST_PARTS)
     spilled = {"ours": (first, first), "moved": (second, first)}
-    if remodelled:
+    if first.plan.parameters != second.plan.parameters:
         spilled["theirs"] = (second, second)
     for name, (loans_of, model) in spilled.items():
         (scratch / name).mkdir()
-        _spill(loans_of, model, parts, scratch / name)
+        _spill(loans_of, chunks[loans_of.run], model, parts, scratch / name)
     steps = {name: np.zeros_like(first.losses) for name in STEPS}
 
     def work(part: int) -> dict[str, Ints]:
@@ -108,7 +112,17 @@ def _kinds(plan: Plan) -> np.dtype[np.void]:
     return np.dtype([(name, *(kinds[name] if isinstance(kinds[name], tuple) else (kinds[name],))) for name in names])
 
 
-def _spill(loans_of: Replay, model: Replay, parts: int, folder: Path) -> None:
+def _different(first: Replay, second: Replay) -> dict[str, list[Chunk]]:
+    """The chunks of each run, by its name, without those whose loans are the same in both."""
+    found = {replay.run: replay.chunks() for replay in (first, second)}
+    one, other = first.plan, second.plan
+    if (one.as_of, one.mapping, one.parameters) != (other.as_of, other.mapping, other.parameters):
+        return found
+    same = set.intersection(*({chunk.digest for chunk in chunks} for chunks in found.values())) - {""}
+    return {run: [chunk for chunk in chunks if chunk.digest not in same] for run, chunks in found.items()}
+
+
+def _spill(loans_of: Replay, chunks: Sequence[Chunk], model: Replay, parts: int, folder: Path) -> None:
     """Write the loans of one run under another's model, by parts of their keys."""
     kinds, read_by, plan = _kinds(model.plan), loans_of.plan.parameters, model.plan
 
@@ -122,7 +136,7 @@ def _spill(loans_of: Replay, model: Replay, parts: int, folder: Path) -> None:
 
     with ExitStack() as stack:
         files = [stack.enter_context((folder / f"{part}").open("wb")) for part in range(parts)]
-        for made, part in loans_of.over(rows, loans_of.chunks()):
+        for made, part in loans_of.over(rows, chunks):
             for number in np.unique(part).tolist():
                 made[part == number].tofile(files[number])
 

@@ -24,6 +24,9 @@ from montecarlo.storage.store import Store
 SHOWN = 3
 """Rows at fault that an error names."""
 
+MOST = 100_000
+"""Loans of a file: what is to be simulated as a portfolio is run as one."""
+
 Row = Mapping[str, Any]
 """A loan: its values by the column names that the portfolio's files have. What is left out is not given."""
 
@@ -79,6 +82,8 @@ def _checked(plan: Plan, raw: RawRows, name: str) -> Loans:
         raise InvalidPortfolio(f"{name}: the filter of the run's mapping leaves out {raw.filtered:,} of its rows.")
     if not len(loans):
         raise InvalidPortfolio(f"{name} holds no loan.")
+    if len(loans) > MOST:
+        raise InvalidInput(f"{name} holds {len(loans):,} loans, but at most {MOST:,} are taken: run it as a portfolio.")
     return loans
 
 

@@ -5,6 +5,7 @@ one of them (`attribution`), and with it VaR and ES after each step. Figures tha
 by side.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables, model_tables
 from montecarlo.model.valuation import expected_losses
+from montecarlo.report.document import is_number
 from montecarlo.run.plan import Plan
 from montecarlo.storage.parquet import to_parquet
 from montecarlo.storage.sealed import unseal_document
@@ -60,6 +62,11 @@ class Side:
                 f"{folder}: result.json or plan.json cannot be used: {said}. Download the run again, or repeat it."
             ) from None
         return cls(folder, result, plan, replay)
+
+    def number(self, *path: str) -> float | None:
+        """The number at a path of result.json; None where there is none."""
+        found = _at(self.result, *path)
+        return found if is_number(found) and math.isfinite(found) else None
 
     @property
     def loans(self) -> list[Path]:
@@ -105,16 +112,15 @@ class Comparison:
 
     def measures(self, case: str) -> Iterator[tuple[str, float | None, float | None]]:
         """(name, first, second) of each figure of result.json that both runs have, in currency units."""
-        one, other = (side.result["cases"][case] for side in (self.first, self.second))
-        for name in ("el", "ul"):
-            yield name, one[name], other[name]
+        paths: list[tuple[str, ...]] = [("el",), ("ul",)]
         for name in ("var", "es", "economic_capital"):
-            for level in one[name]:
-                if level in other[name]:
-                    yield f"{name}_{level}", one[name][level], other[name][level]
-        yield "capital", one["capital"], other["capital"]
-        for name in ("twelve_month", "lifetime"):
-            yield f"ecl_{name}", one["ecl"][name], other["ecl"][name]
+            levels = _at(self.first.result, "cases", case, name)
+            paths += [(name, level) for level in (levels if isinstance(levels, Mapping) else ())]
+        paths += [("capital",), ("ecl", "twelve_month"), ("ecl", "lifetime")]
+        for path in paths:
+            before, after = (side.number("cases", case, *path) for side in (self.first, self.second))
+            if before is not None or after is not None:
+                yield "_".join(path), before, after
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON, amounts in currency units."""
@@ -182,7 +188,7 @@ def compare(first: Side, second: Side, scratch: Path, top: int = TOP) -> Compari
     """
     cases, remarks = _comparable(first, second)
     with_model = _books(first, second, cases, scratch, remarks)
-    published = {case: (_cents(first.result, case), _cents(second.result, case)) for case in cases}
+    published = {case: (_cents(first, case), _cents(second, case)) for case in cases}
     found = waterfalls(with_model, cases, published, first.plan.sample, top, scratch)
     for each in found:
         if each.residual:
@@ -303,19 +309,26 @@ def _same_plan(one: Plan, other: Plan) -> bool:
     )  # fmt: skip
 
 
-def _cents(result: Mapping[str, Any], case: str) -> int:
-    try:
-        return round(float(result["cases"][case]["el"]) * 100)
-    except (KeyError, TypeError, ValueError):
-        raise InvalidResult(f"result.json: cases.{case}.el is no number: take the file from the run again.") from None
+def _cents(side: Side, case: str) -> int:
+    el = side.number("cases", case, "el")
+    if el is None:
+        raise InvalidResult(f"result.json: cases.{case}.el is no number: take the file from the run again.")
+    return round(el * 100)
+
+
+def _at(value: Any, *path: str) -> Any:
+    """What stands at a path of a document; None where nothing does."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _said(side: Side) -> dict[str, Any]:
     return {
         "run": side.plan.run,
         "as_of": side.plan.as_of.isoformat(),
-        "loans": side.result["loans"]["simulated"],
-        "exposure": side.result["exposure"],
+        "loans": side.number("loans", "simulated"),
+        "exposure": side.number("exposure"),
     }
 
 

@@ -87,8 +87,8 @@ def _facts(made: Comparison) -> Html:
     for side in (made.first, made.second):
         entries += [
             (f"{side.plan.run}, as of", side.plan.as_of.isoformat()),
-            ("Loans", count(side.result["loans"]["simulated"])),
-            ("Exposure", currency.spelled(side.result["exposure"])),
+            ("Loans", count(side.number("loans", "simulated"))),
+            ("Exposure", currency.spelled(side.number("exposure"))),
         ]
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in entries), class_="facts")
 

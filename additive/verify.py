@@ -5,7 +5,7 @@ what lies in the bucket. Nothing is written there:
 
     plan.json, scenarios.npz    their seals and digests; the scenarios are drawn anew from the plan
     objects.json                the portfolio is listed again, each object with its size and ETag
-    chunks.json, group.json     it is cut again into the same chunks
+    chunks.json, group.json     it is cut again: the chunks have each row once
     some chunks                 drawn at random, they are read and simulated again: the partial, loans/, rejects/, keys/
     partial.npz, keys-*.npz     all chunks of each group are added up again
     losses, segments, report    all groups are added up and published again, and with them result.json
@@ -21,7 +21,9 @@ parameters are true. Times, memory, costs and names of versions are what the run
 
 import hashlib
 import io
+import json
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,13 +41,15 @@ from montecarlo.documents import Damaged, parse
 from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio, InvalidResult, RunTaken
 from montecarlo.model.scenarios import draw
 from montecarlo.model.tables import model_tables
-from montecarlo.run import groups
+from montecarlo.run import groups, records
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.run.scenario_file import ScenarioFile
-from montecarlo.source.listing import find_objects
-from montecarlo.steps import aggregate, plan, plan_group, reduce_group, simulate_chunk
+from montecarlo.simulation.kernel import Kernel
+from montecarlo.source.cutting import slices
+from montecarlo.source.listing import GroupDocument, find_objects, group_objects
+from montecarlo.steps import aggregate, reduce_group, simulate_chunk
 from montecarlo.storage import keys
 from montecarlo.storage.sealed import seal, seal_document, unseal, unseal_document
 from montecarlo.storage.store import OCTETS, NoSuchObject, Store
@@ -68,6 +72,8 @@ _DAMAGE = (IncompleteRun, InvalidPortfolio, InvalidResult, RunTaken, Damaged, No
 """What a step raises where the run or its portfolio is not what it was."""
 
 _PARQUET = b"PAR1"
+
+_OTHER_FORM = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException)
 
 Say = Callable[[str], None]
 
@@ -156,18 +162,21 @@ def verify(
     seed: int = 0,
     portfolio: Callable[[str], Store] | None = None,
     say: Say = lambda _: None,
+    kernel: Kernel = "compiled",
+    cache: Path | None = None,
 ) -> Verification:
     """Check a finished run.
 
     chunks: how many to draw. portfolio: makes the store of another bucket, where the portfolio lies in one. say: is
-    told what goes on. Raises InvalidInput where there is no such run or this is another version of the project, and
-    SlowDown where S3 does not answer; whatever is wrong with the run is in what is returned.
+    told what goes on. kernel, cache: as `Replay` takes them. Raises InvalidInput where there is no such run or this is
+    another version of the project, and SlowDown where S3 does not answer; whatever is wrong with the run is in what is
+    returned.
     """
     if chunks < 1:
         raise InvalidInput(f"chunks is {chunks:,}, but must be 1 or more.")
     found = Verification(run, seed)
     with _noting(found, f"runs/{run}/"):
-        replay = Replay.open(store, run, portfolio)
+        replay = Replay.open(store, run, portfolio, kernel, cache)
         if replay.plan.version != __version__:
             raise InvalidInput(
                 f"run {run} was made by version {replay.plan.version} of the project, and this is {__version__}: "
@@ -179,11 +188,13 @@ def verify(
 
 @contextmanager
 def _noting(found: Verification, place: str) -> Iterator[None]:
-    """Take damage for a finding."""
+    """Take damage for a finding; whoever forges a run may give a document any form."""
     try:
         yield
     except _DAMAGE as error:
         found.findings.append(Finding(place, str(error)))
+    except _OTHER_FORM as error:
+        found.findings.append(Finding(place, f"something there has another form than is written ({error!r:.80})."))
 
 
 class Recording(Store):
@@ -286,23 +297,44 @@ class _Verifier:
             bucket, _, source = source.removeprefix("s3://").partition("/")
             lists = self.store if bucket == self.store.bucket else self.buckets(bucket)
         listing = find_objects(lists, source, columns.files)
-        again = Recording(self.store)
-        number = -1
-        for number, (document, _) in enumerate(listing.groups(self.plan.chunk_loans, lambda _: self.plan.dealt_into)):
-            plan.write_group(self.plan, number, document, again)
-        if listing.digest != self.plan.objects_digest or number + 1 != self.plan.groups:
-            raise Damaged(f"the objects of {self.plan.portfolio} are not those that the run was planned for.")
-        self._same(again.written)
-        for group in range(self.plan.groups):
-            again = Recording(self.store)
-            plan_group.cut_group(self.plan, group, lists, self.replay.portfolio, again)
-            for wave in self.replay.plans[1:]:
-                plan.copy_group(self.plan, wave, group, again)
-            self._same(again.written)
+        dealt = [document for document, _ in listing.groups(self.plan.chunk_loans, lambda _: self.plan.dealt_into)]
+        if listing.digest != self.plan.objects_digest:
+            raise Damaged(f"the objects of {source} are not those that the run was planned for.")
+        groups_of = [self._dealt(group) for group in range(self.plan.groups)]
+        if any("inventory" in document for document in dealt):
+            if groups_of != dealt:
+                raise Damaged("the groups are not what the inventory was dealt out to.")
+        elif _objects(groups_of) != _objects(dealt):
+            raise Damaged("the groups have not each object of the portfolio once.")
+        for group, document in enumerate(groups_of):
+            self._cut(group, document, lists)
         self.found.checked.append(
-            f"{_counted(listing.census.objects, 'object')} of the portfolio by size and ETag, and cut again into "
-            f"{_counted(self.plan.groups, 'group')}"
+            f"{_counted(listing.census.objects, 'object')} of the portfolio by size and ETag, and that the chunks of "
+            f"{_counted(self.plan.groups, 'group')} have each of their rows once"
         )
+
+    def _dealt(self, group: int) -> GroupDocument:
+        """What a group was to read."""
+        key = keys.group_objects(self.plan.run, group)
+        document = records.read_sealed(self.store, key, dict)
+        self._same({key: seal_document(document)})
+        if document.pop("plan", None) != self.plan.digest:
+            raise Damaged(f"{self.store.url(key)} is of another plan.")
+        return document
+
+    def _cut(self, group: int, document: GroupDocument, lists: Store) -> None:
+        """Whether a group's chunks are its objects, cut anew; how slices are put together to chunks is of no matter."""
+        chunks = [Chunk.from_json(json.loads(line)) for line in groups.read_chunks(self.plan, group, self.store)[0]]
+        objects = group_objects(document, lists)
+        anew = slices(objects, self.replay.portfolio, self.plan.chunk_loans, self.plan.columns.dialect)
+        if Counter(anew) != Counter(piece for chunk in chunks for piece in chunk.slices):
+            raise Damaged(f"the chunks of group {group} have not each row of its objects once.")
+        for wave in self.replay.plans:
+            again = Recording(self.store)
+            its = [replace(chunk, run=wave.run, group=group, number=place, plan=wave.digest)
+                   for place, chunk in enumerate(chunks)]  # fmt: skip
+            groups.write_chunks(wave, group, its, again)
+            self._same(again.written)
 
     def _chunks(self, there: Sequence[Chunk], wanted: int) -> None:
         drawn = in_order(there, self.plan.digest, self.found.seed)[:wanted]
@@ -324,7 +356,8 @@ class _Verifier:
             with _noting(one, place):
                 again = Recording(self.store)
                 host: Any = _Host(self.replay, again)
-                ours = simulate_chunk.simulate(replace(chunk, run=wave.run, plan=wave.digest), wave, host)
+                own = replace(chunk, run=wave.run, plan=wave.digest, reuse=None)  # simulated, and not taken over
+                ours = simulate_chunk.simulate(own, wave, host)
                 planned = groups.planned_group(wave, chunk.group, self.store)
                 theirs = groups.chunk_partial(wave, planned, chunk.group, chunk.number, self.store)
                 again.written[place] = _as_timed(ours, theirs).to_bytes()
@@ -406,6 +439,10 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + "s" * (number != 1)
 
 
+def _objects(documents: Sequence[GroupDocument]) -> list[Any]:
+    return [entry for document in documents for entry in document.get("objects", ["an inventory"])]
+
+
 def in_order(chunks: Sequence[Chunk], plan: str, seed: int) -> list[Chunk]:
     """The chunks in the order in which a seed draws them."""
 
@@ -418,7 +455,7 @@ def in_order(chunks: Sequence[Chunk], plan: str, seed: int) -> list[Chunk]:
 def _as_timed(ours: Partial, theirs: Partial) -> Partial:
     """Our partial with what theirs says of its making: times, memory and which kernel, of one result to the bit."""
     ours.seconds, ours.kernel_seconds = theirs.seconds, theirs.kernel_seconds
-    ours.peak_memory_mb, ours.kernels = theirs.peak_memory_mb, theirs.kernels
+    ours.peak_memory_mb, ours.kernels, ours.reused = theirs.peak_memory_mb, theirs.kernels, theirs.reused
     return ours
 
 

@@ -74,9 +74,9 @@ def _side(text: str, results: Path, place: Place) -> "Side":
     stack has the very run.
     """
     from additive.compare import Side
-    from additive.replay import Replay
+    from cli.history import read
+    from cli.replay import opened
     from montecarlo.storage import keys
-    from montecarlo.storage.store import NoSuchObject, Store
 
     side = Side.read(results)
     try:
@@ -85,14 +85,10 @@ def _side(text: str, results: Path, place: Place) -> "Side":
         if results == Path(text):
             return side
         raise
-    client = there.client("s3")
-    store, run = Store(there.bucket, client), side.plan.run
-    try:
-        if store.get(keys.result(run)) != (results / "result.json").read_bytes():
-            return side
-    except NoSuchObject:
+    run = side.plan.run
+    if read(there, keys.result(run)) != (results / "result.json").read_bytes():
         return side
-    return replace(side, replay=Replay.open(store, run, lambda bucket: Store(bucket, client)))
+    return replace(side, replay=opened(place, run))
 
 
 def _steps(made: "Comparison", each: "Waterfall") -> str:

@@ -58,17 +58,13 @@ def price(
 
     from additive import candidates
     from additive.price import Pricer, Terms
-    from cli.history import checked_name
-    from cli.replay import checked_case
-    from montecarlo.storage.store import Store
+    from cli.replay import checked_case, opened
 
     for option, value in (("--hurdle", hurdle), ("--funding", funding), ("--costs", costs)):
         if not 0 <= value <= 100:
             raise CommandError(f"{option} is {value:g}, but must lie from 0 to 100, in percent a year.")
     terms = Terms(hurdle / 100, funding / 100, costs / 100, capital.value)
-    there = Place(stack, profile, region).find()
-    store = Store(there.bucket, there.client("s3"))
-    pricer = Pricer.open(store, checked_name(run), level)
+    pricer = Pricer(opened(Place(stack, profile, region), run), level)
     case = checked_case(pricer.plan, case)
     read = candidates.from_file(pricer.plan, loans)
     quotes = [quote.to_json() for quote in pricer.price(read, terms)]
@@ -96,7 +92,7 @@ def price(
     )
     if len(chosen) > SHOWN:
         say(f"{counted(len(chosen) - SHOWN, 'more loan')} " + (f"in {shown(json)}." if json else "with --json FILE."))
-    if twice := candidates.known(pricer.plan, read, store):
+    if twice := candidates.known(pricer.plan, read, replay.store):
         warn(
             f"Look again: the portfolio holds a loan of the AccountID of {counted(len(twice), 'loan')} here, such as "
             f"{twice[0]}. Two of one AccountID default together: give a new loan an AccountID of its own."

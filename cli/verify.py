@@ -46,6 +46,7 @@ def verify(
     from additive.verify import CONFIDENCE
     from additive.verify import verify as work_out
     from cli.history import checked_name
+    from montecarlo.host.environment import Environment
     from montecarlo.storage.store import Store
 
     if seed is not None and not 0 <= seed < LARGEST_SEED:
@@ -54,9 +55,16 @@ def verify(
         raise CommandError(f"{record} is a folder: name a file for the record.")
     seed = secrets.randbelow(LARGEST_SEED) if seed is None else seed
     there = Place(stack, profile, region).find()
-    client = there.client("s3")
+    client, here = there.client("s3"), Environment()
     found = work_out(
-        Store(there.bucket, client), checked_name(run), chunks, seed, lambda bucket: Store(bucket, client), say
+        Store(there.bucket, client),
+        checked_name(run),
+        chunks,
+        seed,
+        lambda bucket: Store(bucket, client),
+        say,
+        here.kernel,
+        here.cache,
     )
     if record:
         record.write_bytes(found.to_bytes() + b"\n")

@@ -1,6 +1,7 @@
 """A change of expected loss, and of the loss in every scenario, is followed to the cent."""
 
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from datetime import date
@@ -20,7 +21,7 @@ from additive import attribution, comparison_page
 from additive.compare import Comparison, Side, compare, write
 from additive.replay import Replay
 from additive.waterfall import STEPS, Waterfall, in_cents
-from montecarlo.errors import InvalidInput, InvalidResult
+from montecarlo.errors import InvalidInput, InvalidResult, MonteCarloError
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.portfolio import synthetic
 from montecarlo.storage import keys
@@ -296,6 +297,53 @@ def test_what_cannot_be_compared_is_named(june: MemoryHost, tmp_path: Path) -> N
     (empty / "plan.json").write_text("{}")
     with pytest.raises(InvalidResult, match="cannot be used"):
         Side.read(empty)
+
+
+def test_a_run_is_as_it_is(june: MemoryHost, tmp_path: Path) -> None:
+    made = beside(june, tmp_path, "june", "june")
+    assert made.losses is not None
+    assert not any(steps.any() for steps in made.losses.steps.values())
+    assert not any(cents for found in made.waterfalls for cents in amounts(found).values())
+    assert "did not change" in comparison_page.render(made)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("exposure",), None), (("loans",), 7), (("cases", "base", "var"), []), (("cases", "base", "ecl"), "x")],
+)
+def test_results_that_lack_a_figure_are_compared_without(
+    june: MemoryHost, tmp_path: Path, path: tuple[str, ...], value: Any
+) -> None:
+    first = side(june, "june", tmp_path, here=True)
+    result = june.json(keys.result("june"))
+    at = result
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+    (first.folder / "result.json").write_text(json.dumps(result))
+    (tmp_path / "scratch").mkdir()
+    damaged = Side.read(first.folder)
+
+    made = compare(damaged, damaged, tmp_path / "scratch")
+
+    ET.fromstring(comparison_page.render(made).removeprefix("<!DOCTYPE html>\n"))
+    assert made.to_json()
+
+
+def test_damaged_tables_of_loans_are_named(june: MemoryHost, tmp_path: Path) -> None:
+    first = side(june, "june", tmp_path, here=True)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    loans = first.loans
+    data = loans[0].read_bytes()
+    for wrong in (b"", data[:200], to_parquet(pa.table({"AccountID": ["a"]}))):
+        loans[0].write_bytes(wrong)
+        with pytest.raises(MonteCarloError, match="the loans cannot be compared"):
+            compare(first, first, scratch)
+    for path in loans:
+        path.unlink()
+    with pytest.raises(InvalidResult, match="has no loans/"):
+        compare(first, first, scratch)
 
 
 def test_page_and_files(june: MemoryHost, tmp_path: Path) -> None:

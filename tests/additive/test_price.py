@@ -1,6 +1,7 @@
 """A loan's price is what a run over the portfolio and that loan would say, to the bit."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,28 @@ def test_runs_that_nothing_can_be_priced_against(host: MemoryHost) -> None:
     damaged.s3.objects[partial] = damaged.s3.objects[partial][:-100]
     with pytest.raises(IncompleteRun):
         Pricer.open(damaged.store, "june")
+
+
+def test_files_that_hold_no_loans_are_refused(
+    host: MemoryHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Pricer.open(host.store, "june").plan
+    for name, data in (
+        ("empty.csv", b""),
+        ("head.csv", b"AccountID\n"),
+        ("binary.parquet", bytes(range(256))),
+        ("other.csv", b"a,b\n1,2\n"),
+        ("none.txt", b"AccountID"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises((InvalidInput, InvalidPortfolio)):
+            candidates.from_file(plan, tmp_path / name)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        candidates.from_file(plan, tmp_path / "folder.csv")
+    (tmp_path / "deals.csv").write_bytes(synthetic.to_csv(synthetic.generate(0, 9, 1, TODAY)))
+    monkeypatch.setattr(candidates, "MOST", 8)
+    with pytest.raises(InvalidInput, match="at most 8 are taken"):
+        candidates.from_file(plan, tmp_path / "deals.csv")
 
 
 def test_accounts_of_the_portfolio_are_known(host: MemoryHost) -> None:

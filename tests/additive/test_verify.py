@@ -25,7 +25,7 @@ from montecarlo.run.partial import Partial
 from montecarlo.steps import aggregate, reduce_group
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
-from montecarlo.storage.sealed import unseal_document
+from montecarlo.storage.sealed import seal_document, unseal_document
 from tests.memory_run import MemoryHost, simulate
 from tests.memory_s3 import MemoryS3, Stored
 
@@ -210,6 +210,32 @@ def test_a_forged_chunk_is_found_when_it_is_drawn(host: MemoryHost) -> None:
         assert record.intact is ((0, 0) not in record.drawn)
         assert record.found_share == pytest.approx(0.99)
         assert "chunks were not drawn" in str(record.to_bytes())
+
+
+def test_chunks_that_were_taken_over_are_simulated_too(host: MemoryHost) -> None:
+    for source, findings in ((MemoryHost(MemoryS3(dict(host.s3.objects))), 0), (forged(host, less_loss), 1)):
+        result = simulate(source, run="july", portfolio="portfolios/p/", reuse=RUN, chunk_loans=30)
+        assert result["reused"]["chunks"] == 3
+
+        record = verify(source.store, "july")
+
+        assert len(record.findings) == findings
+        for key in [key for key in source.s3.objects if key.startswith(f"runs/{RUN}/")]:
+            del source.s3.objects[key]
+        assert len(verify(source.store, "july").findings) == findings  # without the run that was reused
+
+
+@pytest.mark.parametrize(
+    "lines", ["[]", "[{}]", '[{"run": 1, "group": 0, "chunk": 0, "plan": "", "slices": [{}]}]', "7"]
+)
+def test_documents_of_another_form_are_findings(host: MemoryHost, lines: str) -> None:
+    """Whoever may write to the bucket may seal anything."""
+    data = f"[\n{lines[1:-1]}\n]".encode()
+    group = unseal_document(host.s3.objects[keys.group_plan(RUN, 0)])
+    group["chunks_sha256"] = hashlib.sha256(data).hexdigest()
+    forged = changed(host, keys.group_chunks(RUN, 0), data)
+    forged = changed(forged, keys.group_plan(RUN, 0), seal_document(group))
+    assert not found(forged).intact
 
 
 def test_figures_that_do_not_follow_are_named(host: MemoryHost) -> None:

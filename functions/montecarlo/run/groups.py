@@ -1,6 +1,7 @@
 """What one group of a run is made of: its chunks as they were cut, and the partials that they leave."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
 from montecarlo.run import records
+from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.storage import keys
@@ -68,18 +70,24 @@ def read_chunks(plan: Plan, group: int, store: Store) -> tuple[list[str], Planne
     return [line.removesuffix(",") for line in data.decode().split("\n")[1:-1]], planned
 
 
-def write_chunks(
-    plan: Plan, group: int, chunks: Sequence[str], rows: list[int | None], slices: list[str], store: Store
-) -> PlannedGroup:
+def write_chunks(plan: Plan, group: int, chunks: Iterable[Chunk], store: Store) -> tuple[list[str], PlannedGroup]:
     """Write chunks.json, and group.json with the rows and slices of each chunk last: it says that chunks.json is whole.
 
-    Returns what group.json holds.
+    Returns the chunks as JSON, one text each, and what group.json holds.
     """
-    data = json_lines(chunks)
+    lines: list[str] = []
+    rows: list[int | None] = []
+    slices: list[str] = []
+    for chunk in chunks:
+        lines.append(json.dumps(chunk.to_json(), ensure_ascii=False))
+        slices.append(chunk.digest)
+        known = [piece.rows for piece in chunk.slices if piece.rows]
+        rows.append(sum(stop - start for start, stop in known) if len(known) == len(chunk.slices) else None)
+    data = json_lines(lines)
     store.put(keys.group_chunks(plan.run, group), data, JSON)
     planned = PlannedGroup(plan.digest, rows, slices, hashlib.sha256(data).hexdigest())
     records.write_sealed(store, keys.group_plan(plan.run, group), asdict(planned))
-    return planned
+    return lines, planned
 
 
 def json_lines(lines: Sequence[str]) -> bytes:

@@ -30,6 +30,7 @@ from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records, reuse
+from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import memory_of_sums
 from montecarlo.run.pinned import Source, find_source, tail_fit
 from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
@@ -257,11 +258,7 @@ def _starts(
 
 
 def _write_group(plan: Plan, group: int, document: bytes, store: Store) -> None:
-    write_group(plan, group, json.loads(zlib.decompress(document)), store)
-
-
-def write_group(plan: Plan, group: int, dealt: GroupDocument, store: Store) -> None:
-    """Write what a group is to read."""
+    dealt = json.loads(zlib.decompress(document))
     records.write_sealed(store, keys.group_objects(plan.run, group), {"plan": plan.digest, **dealt})
 
 
@@ -376,18 +373,16 @@ def make_wave(run: str, wave: int, store: Store) -> Plan:
         drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
     plan = replace(plan, scenarios_digest=drawn.digest())
     with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(lambda group: copy_group(first, plan, group, store), range(first.groups)))
+        list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
     store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
     return plan
 
 
-def copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
-    """Cut a group of a further wave as the first was."""
+def _copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
     try:
-        lines, planned = groups.read_chunks(first, group, store)
+        lines, _ = groups.read_chunks(first, group, store)
     except (NoSuchObject, Damaged) as error:
         raise records.incomplete(error) from None
-    own = {"run": plan.run, "plan": plan.digest}
-    chunks = [json.dumps({**json.loads(line), **own}, ensure_ascii=False) for line in lines]
-    groups.write_chunks(plan, group, chunks, planned.rows, planned.slices, store)
+    chunks = (replace(Chunk.from_json(json.loads(line)), run=plan.run, plan=plan.digest) for line in lines)
+    groups.write_chunks(plan, group, chunks, store)

@@ -1,6 +1,5 @@
 """PlanGroup: cut one group's objects into chunks, and list those that are still to be simulated."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +53,7 @@ def plan_chunks(plan: Plan, group: int, lists: Store, portfolio: Store, store: S
     try:
         chunks, planned = groups.read_chunks(plan, group, store)
     except (NoSuchObject, Damaged):
-        chunks, planned = cut_group(plan, group, lists, portfolio, store)
+        chunks, planned = _cut_group(plan, group, lists, portfolio, store)
     done = find_done(plan, planned, group, store)
     todo = [line for number, line in enumerate(chunks) if number not in done]
     store.put(keys.group_todo(plan.run, group), groups.json_lines(todo), JSON)
@@ -79,24 +78,16 @@ def find_done(plan: Plan, planned: PlannedGroup, group: int, store: Store) -> se
     return {number for number, done in zip(numbers, groups.ahead(is_done, numbers, READERS), strict=True) if done}
 
 
-def cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> tuple[list[str], PlannedGroup]:
-    """Cut the group's objects into chunks, and write chunks.json and group.json.
-
-    Returns the chunks as JSON, and what group.json holds.
-    """
+def _cut_group(plan: Plan, group: int, lists: Store, portfolio: Store, store: Store) -> tuple[list[str], PlannedGroup]:
+    """Write chunks.json and group.json. Returns the chunks as JSON, and what group.json holds."""
     objects = group_objects(_read_objects(plan, group, store), lists)
-    chunks: list[str] = []
-    rows: list[int | None] = []
-    digests: list[str] = []
     cut = slices(objects, portfolio, plan.chunk_loans, plan.columns.dialect)
     there = reuse.chunks_near(plan, group, store) if plan.reuse else []
-    for number, (pieces, place) in enumerate(reuse.pack(cut, there, plan.chunk_loans)):
-        chunk = Chunk(plan.run, group, number, tuple(pieces), plan.digest, place)
-        chunks.append(json.dumps(chunk.to_json(), ensure_ascii=False))
-        digests.append(chunk.digest)
-        known = [piece.rows for piece in pieces if piece.rows]
-        rows.append(sum(stop - start for start, stop in known) if len(known) == len(pieces) else None)
-    return chunks, groups.write_chunks(plan, group, chunks, rows, digests, store)
+    chunks = (
+        Chunk(plan.run, group, number, tuple(pieces), plan.digest, place)
+        for number, (pieces, place) in enumerate(reuse.pack(cut, there, plan.chunk_loans))
+    )
+    return groups.write_chunks(plan, group, chunks, store)
 
 
 def _read_objects(plan: Plan, group: int, store: Store) -> GroupDocument:
