@@ -177,11 +177,12 @@ def _sum(operands: Sequence[Operand], not_told: dict[str, str]) -> tuple[Partial
             else:
                 not_told[f"dimensions.{name}"] = OTHER_DIMENSIONS
     most = min(tracked(max(1, len(each.dimensions))) for each in operands)
+    known = all(each.largest() is not None for each in operands)
     total: Partial | None = None
     for each in sorted(operands, key=lambda each: -each.term.sign):  # added first, so that nothing is negative between
         part = replace(each.sums.total)  # whose own lists stay as they are
         part.dimensions = [part.dimensions[each.dimensions.index(name)] for name in shared]
-        if part.profile:
+        if part.profile and known:
             part.profile.largest = sorted(each.largest() or [], key=lambda loan: (-loan[0], loan[1]))[:TOP]
         if total is None:
             total = deepcopy(part)

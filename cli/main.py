@@ -31,6 +31,7 @@ from cli import (
     runs,
     slice,
     verify,
+    what_if,
 )
 from cli.options import spread
 from cli.screen import be_quiet, program, warn, work_at
@@ -48,6 +49,7 @@ for group in (
     check,
     analysis,
     combine,
+    what_if,
     compare,
     price,
     verify,

@@ -101,7 +101,7 @@ def test_commands_and_their_options_exist(file: Path) -> None:
         for name, made in parser().commands.items()
     }
     text = file.read_text(encoding="utf-8").replace("\\\n", " ")
-    for name, rest in re.findall(r"(?:`|^ {4,}|bin/|run )montecarlo ([a-z]+)([^`\n#]*)", text, re.MULTILINE):
+    for name, rest in re.findall(r"(?:`|^ {4,}|bin/|run )montecarlo ([a-z][a-z-]*)([^`\n#]*)", text, re.MULTILINE):
         assert name in known, f"{file.name}: montecarlo {name}"
         for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
             assert option in known[name], f"{file.name}: montecarlo {name} has no {option}"

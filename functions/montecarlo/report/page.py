@@ -56,13 +56,18 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         READING_GUIDE,
     ]
     body = tag("main", header(view), *warnings(view), facts(view), summary, contents(appendix), *appendix)
+    return document(f"{view.run} – loan portfolio loss report", body)
+
+
+def document(title: str, body: Html) -> str:
+    """A page of its own: nothing comes from elsewhere, and no script runs."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{view.run} – loan portfolio loss report"),
+        tag("title", title),
         tag("style", Html(STYLE)),
     )
     return "<!DOCTYPE html>\n" + tag("html", head, "\n", tag("body", body), lang="en") + "\n"
