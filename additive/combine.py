@@ -176,7 +176,7 @@ def _sum(operands: Sequence[Operand], not_told: dict[str, str]) -> tuple[Partial
                 not_told["regions"] = OTHER_REGIONS
             else:
                 not_told[f"dimensions.{name}"] = OTHER_DIMENSIONS
-    most = min(tracked(max(1, len(each.dimensions))) for each in operands)
+    most = min(tracked(len(each.dimensions)) for each in operands)
     known = all(each.largest() is not None for each in operands)
     total: Partial | None = None
     for each in sorted(operands, key=lambda each: -each.term.sign):  # added first, so that nothing is negative between

@@ -97,7 +97,7 @@ def what_if(
     after = deepcopy(before.total)
     came, went = (_simulated(replay, loans) for loans in (coming, gone))
     for part in came:
-        after.absorb(part, tracked(max(1, len(part.dimensions))))
+        after.absorb(part, tracked(len(part.dimensions)))
     for part in went:
         try:
             after.take_out(part)

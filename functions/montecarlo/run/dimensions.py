@@ -41,7 +41,7 @@ IN_THE_FILE = " (in the file)"
 
 def tracked(dimensions: int) -> int:
     """How many values of each of so many dimensions are told apart: 512 of one, 64 of each of eight."""
-    return TRACKED // min(dimensions, MAX_DIMENSIONS)  # one more where the mapping names regions
+    return TRACKED // min(max(dimensions, 1), MAX_DIMENSIONS)  # one more where the mapping names regions
 
 
 @dataclass(frozen=True, eq=False)
