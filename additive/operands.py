@@ -213,17 +213,20 @@ def weights(files: Sequence[ScenarioFile]) -> npt.NDArray[np.float64]:
 
 
 def _place(place: str, store: Store, make_store: MakeStore) -> tuple[Store, str]:
-    path = Path(place)
-    if (path / "plan.json").is_file():
+    """The store and the name of a run; a name that is both a run's and a folder's is the run's, as what a run leaves
+    comes to folders of its name.
+    """
+    path, found = Path(place), SCENARIOS_FROM.fullmatch(place)
+    bucket, name = found.groups() if found else (None, "")
+    is_folder = (path / "plan.json").is_file()
+    if found and (bucket or not is_folder or store.exists(keys.plan(name))):
+        return (make_store(bucket) if bucket and bucket != store.bucket else store), name
+    if is_folder:
         return Folder(path), "folder"
-    found = SCENARIOS_FROM.fullmatch(place)
-    if found is None:
-        raise InvalidInput(
-            f"there is no run {place}: name a run, s3://bucket/runs/NAME/, or a folder with the plan.json and sums.npz "
-            "that somebody has sent."
-        )
-    bucket, name = found.groups()
-    return (make_store(bucket) if bucket and bucket != store.bucket else store), name
+    raise InvalidInput(
+        f"there is no run {place}: name a run, s3://bucket/runs/NAME/, or a folder with the plan.json and sums.npz "
+        "that somebody has sent."
+    )
 
 
 def _of_case(case: Case) -> dict[str, Any]:

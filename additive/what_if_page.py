@@ -35,7 +35,7 @@ def rows(found: WhatIf, case: str) -> list[list[str]]:
         [
             measure.label,
             *(_value(view, measure, unit) for view in (old, new)),
-            *_difference(found.difference[case], measure, unit),
+            *_difference(found.difference[case], measure, before.currency),
         ]
         for measure in _measures([old, new])
     ]
@@ -49,7 +49,8 @@ def money(found: WhatIf, amount: float) -> str:
 def unit_in_words(found: WhatIf) -> str:
     """What the amounts of `rows` are in."""
     before = ResultView.of(found.before)
-    return f"Amounts in {before.currency.name(page_unit(before))}; 95 %: half the difference's interval."
+    unit = before.currency.name(page_unit(before))
+    return f"Before and after in {unit}; 95 %: half of the difference's interval."
 
 
 def render(found: WhatIf) -> str:
@@ -58,7 +59,7 @@ def render(found: WhatIf) -> str:
     unit, currency = page_unit(before), before.currency
     parts = [
         *(_measures_section(found, case, currency, unit) for case in before.cases),
-        *(_segments_section(found, case, before, after, unit) for case in before.cases),
+        *(_segments_section(found, case, before, after) for case in before.cases),
         _reading(before),
     ]
     title = f"What if: {found.run}"
@@ -107,29 +108,28 @@ def _value(case: CaseView, measure: Measure, unit: Unit) -> str:
     return unit.text(value) if measure.kind == "amount" else f"{value:.2%}".replace("%", " %")
 
 
-def _difference(difference: Mapping[str, Any], measure: Measure, unit: Unit) -> list[str]:
+def _difference(difference: Mapping[str, Any], measure: Measure, currency: Currency) -> list[str]:
     """The difference, and half of its interval."""
     value, interval = _at(difference, measure.path), _at(difference["interval_95"], measure.path)
     if value is None:
         return [MISSING, MISSING]
     if measure.kind != "amount":
         return [f"{value * 100:+.3f} pp".replace("-", "−"), ""]
-    return [signed(value, unit), _margin(interval, unit)]
+    return [signed(value, currency), _margin(interval, currency)]
 
 
-def signed(amount: float, unit: Unit) -> str:
-    """An amount with its sign."""
-    text = unit.text(amount)
-    return f"+{text}" if amount > 0 else text
+def signed(amount: float, currency: Currency) -> str:
+    """An amount with its sign, to three digits whatever its size: a difference may be far smaller than what differs."""
+    return f"+{currency.money(amount)}" if amount > 0 else currency.money(amount)
 
 
-def _margin(interval: Any, unit: Unit) -> str:
+def _margin(interval: Any, currency: Currency) -> str:
     if not isinstance(interval, list | tuple):
         return ""
     low, high = interval
     if low is None or high is None:
         return "not known"
-    return f"±{unit.text((high - low) / 2)}" if high > low else "exact"
+    return f"±{currency.money((high - low) / 2)}" if high > low else "exact"
 
 
 def _at(node: Any, path: Path) -> Any:
@@ -143,24 +143,25 @@ def _measures_section(found: WhatIf, case: CaseView, currency: Currency, unit: U
         [name, before, after, cell(difference, margin or None)]
         for name, before, after, difference, margin in rows(found, case.name)
     ]
-    caption = f"Amounts in {currency.name(unit)}; below each difference, half of its 95 % interval."
+    caption = f"Before and after in {currency.name(unit)}; below each difference, half of its 95 % interval."
     return section(f"Measures, {case_label(case)}", table(caption, ["Measure", "Before", "After", "Difference"], cells))
 
 
-def _segments_section(found: WhatIf, case: CaseView, before: ResultView, after: ResultView, unit: Unit) -> Html:
-    level = before.contribution_level
+def _segments_section(found: WhatIf, case: CaseView, before: ResultView, after: ResultView) -> Html:
+    level, currency = before.contribution_level, before.currency
     key = f"es_{level}_contribution"
     body = []
     for name, part in found.difference[case.name]["segments"].items():
-        share = cell(signed(part[key], unit), _margin(part["interval_95"][key], unit) or None)
+        share = cell(signed(part[key], currency), _margin(part["interval_95"][key], currency) or None)
         held = [view.portfolio.segments.get(name) for view in (before, after)]
         loans = [count(each.loans) if each else "0" for each in held]
         plain = [
-            MISSING if part[figure] is None else signed(part[figure], unit) for figure in ("exposure", "el", "capital")
+            MISSING if part[figure] is None else signed(part[figure], currency)
+            for figure in ("exposure", "el", "capital")
         ]
         body.append([name, " → ".join(loans), *plain, share])
     head = ["Segment", "Loans", "Exposure", "EL", "Basel capital", f"Share of ES, {level} %"]
-    caption = f"Differences in {before.currency.name(unit)}; below each share, half of its 95 % interval."
+    caption = "After less before; below each share, half of its 95 % interval."
     return section(f"Segments, {case_label(case)}", table(caption, head, body))
 
 
