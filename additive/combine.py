@@ -45,13 +45,16 @@ OTHER_REGIONS = "some runs have those of ZIP codes, and others those that their 
 
 @dataclass(frozen=True, eq=False)
 class Combined:
-    """A sum of runs. total: over all waves. weights: (S,), of all scenarios. drawn: the scenarios, wave by wave."""
+    """A sum of runs. total: over all waves. weights: (S,), of all scenarios. drawn: the scenarios, wave by wave.
+    made_of: as `RunSums` has it.
+    """
 
     plan: Plan
     total: Partial
     weights: npt.NDArray[np.float64]
     drawn: tuple[ScenarioFile, ...]
     result: dict[str, Any]
+    made_of: dict[str, int]
 
 
 def combine(terms: Sequence[Term], name: str, store: Store, make_store: MakeStore) -> Combined:
@@ -74,7 +77,7 @@ def add_up(operands: Sequence[Operand], name: str, bucket: str) -> Combined:
         raise InvalidInput("one run alone is no sum: write RUN + RUN - RUN, with a space at each sign.")
     for other in operands[1:]:
         other.check(first)
-    _check_once(operands)
+    made_of = _made_of(operands)
     if first.plan.sample > 1 and any(each.plan.by_borrower for each in operands):
         raise InvalidInput(
             "runs over a sample of their borrowers do not add up: how much sampling adds to the errors follows from "
@@ -116,7 +119,7 @@ def add_up(operands: Sequence[Operand], name: str, bucket: str) -> Combined:
         ],
         "not_told": not_told,
     }
-    return Combined(plan, total, weight, drawn, plans.as_json(result))
+    return Combined(plan, total, weight, drawn, plans.as_json(result), made_of)
 
 
 def write(made: Combined, store: Store) -> None:
@@ -135,21 +138,27 @@ def write(made: Combined, store: Store) -> None:
         if wave:
             store.put(keys.plan(named.run), named.to_bytes(), JSON)
     digests = tuple(drawn.digest() for drawn in made.drawn)
-    store.put(keys.sums(plan.run), RunSums(plan.digest, digests, made.total).to_bytes())
+    store.put(keys.sums(plan.run), RunSums(plan.digest, digests, made.total, made.made_of).to_bytes())
     publish(plan, made.result, made.total, made.weights, store)
 
 
-def _check_once(operands: Sequence[Operand]) -> None:
-    """Raise InvalidInput where a run is there twice."""
+def _made_of(operands: Sequence[Operand]) -> dict[str, int]:
+    """How often each run that was simulated is in the sum, by the digest of its plan; runs that cancel out are not.
+
+    Raises InvalidInput where one is there twice, by itself or in another sum.
+    """
     seen: dict[str, Operand] = {}
+    often: dict[str, int] = {}
     for each in operands:
-        other = seen.setdefault(each.plan.digest, each)
-        if other is not each:
-            raise InvalidInput(
-                f"{each.term.place} is the same run as {other.term.place}: a loan counts once, whatever the sign."
-            )
-    if operands[0].term.sign < 0:
-        raise InvalidInput("the first run is one to add.")
+        for digest, times in each.sums.runs.items():
+            other = seen.setdefault(digest, each)
+            often[digest] = often.get(digest, 0) + each.term.sign * times
+            if abs(often[digest]) > 1 or (other is not each and each.plan.digest == other.plan.digest):
+                raise InvalidInput(
+                    f"{each.term.place} and {other.term.place} have a run in common: a loan counts once, whatever the "
+                    "sign."
+                )
+    return {digest: times for digest, times in often.items() if times}
 
 
 def _scenarios(operands: Sequence[Operand]) -> tuple[ScenarioFile, ...]:

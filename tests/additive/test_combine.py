@@ -111,6 +111,20 @@ def test_a_sum_is_a_term_of_further_sums_and_lends_its_scenarios(host: MemoryHos
     } == set()
 
 
+def test_a_run_that_is_in_a_sum_already_is_not_added_again(host: MemoryHost) -> None:
+    add(host, "A + B")
+    add(host, "A - C", "LESS")
+    for expression in ("SUM + A", "A + SUM", "LESS - C", "SUM + LESS", "A - C - LESS + A"):
+        with pytest.raises(InvalidInput, match="have a run in common"):
+            add(host, expression, "MORE")
+    add(host, "LESS + C", "BACK")
+    assert host.s3.objects[keys.losses("BACK")] == host.s3.objects[keys.losses("A")]
+    with pytest.raises(InvalidInput, match="A and BACK have a run in common"):
+        add(host, "BACK + A", "MORE")
+    with pytest.raises(InvalidInput, match="no loan is left"):
+        add(host, "SUM - A - B", "MORE")
+
+
 def test_all_waves_are_added(host: MemoryHost) -> None:
     waves = {"target_error": 0.0001, "max_scenarios": 300, "scenarios": 100}
     run(host, "W", ORDER[:150], **waves)
@@ -143,8 +157,8 @@ def test_what_is_published_can_be_read_and_says_what_it_is(host: MemoryHost, mon
         ("A +", "a run is missing at the end"),
         ("- A + B", "a run is missing before '-'"),
         ("", "a run is missing"),
-        ("A + A", "A is the same run as A: a loan counts once"),
-        ("A - A", "A is the same run as A: a loan counts once"),
+        ("A + A", "A and A have a run in common: a loan counts once"),
+        ("A - A", "A and A have a run in common: a loan counts once"),
         ("A + none", "there is no run none: s3://bucket/runs/none/plan.json does not exist"),
         ("A + ../B", r"there is no run \.\./B: name a run, s3://bucket/runs/NAME/, or a folder"),
         (
