@@ -34,6 +34,26 @@ def host(_runs: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     return made
 
 
+def test_a_dry_run_under_the_scenarios_of_a_run_says_which_these_are(
+    host: MemoryHost, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Place, "outlives_the_command", True)
+    words = ["run", "--portfolio", str(deals(Path(), [200])), "--dry-run", "--scenarios-from"]
+    for place in ("may", "s3://bucket/runs/may/"):
+        assert main([*words, place]) == 0
+        assert "60 scenarios in each of 2 cases: base 3.63 %, stressed 8 %" in capsys.readouterr().out
+    for more, said in (
+        (["may", "--seed", "1"], "the run may has another seed (42, not 1)"),
+        (["may", "--fed-rate", "5"], "another cases.stressed.fed_rate (8.0, not 5.0)"),
+        (["none"], "runs/none/sums.npz does not exist"),
+    ):
+        assert main([*words, *more]) == 2
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(Place, "outlives_the_command", False)
+    assert main([*words, "may"]) == 2
+    assert "an embedded AWS of this command's own has none" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("expression", [("may", "+", "new"), ("may + new",)])
 def test_a_sum_is_printed_and_kept(
     host: MemoryHost, capsys: pytest.CaptureFixture[str], expression: tuple[str, ...]
