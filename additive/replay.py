@@ -132,7 +132,11 @@ class Replay:
         )
 
     def chunks(self) -> list[Chunk]:
-        """All chunks that the run's portfolio was cut into. Raises IncompleteRun where what says so is not whole."""
+        """All chunks that the run's portfolio was cut into. Raises IncompleteRun where what says so is not whole,
+        InvalidInput of a sum of runs, which has none of its own.
+        """
+        if "combined" in self.result:
+            raise InvalidInput(f"run {self.run} is the sum {self.plan.portfolio} of other runs: no loan is in it.")
         try:
             lines = [
                 line

@@ -18,6 +18,7 @@ from cli import (
     accept,
     analysis,
     check,
+    combine,
     compare,
     debug,
     doctor,
@@ -30,6 +31,7 @@ from cli import (
     runs,
     slice,
     verify,
+    what_if,
 )
 from cli.options import spread
 from cli.screen import be_quiet, program, warn, work_at
@@ -46,6 +48,8 @@ for group in (
     init,
     check,
     analysis,
+    combine,
+    what_if,
     compare,
     price,
     verify,

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from cli import CommandError
+from cli.deployment import Stack
 from cli.files import json_file
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
+from montecarlo.run.pinned import find_source
 from montecarlo.run.request import RunRequest, run_request, stress_cases
+from montecarlo.storage.store import Store
 
 
 def cases(rates: Sequence[float], file: Path | None) -> dict[str, Any]:
@@ -30,6 +33,19 @@ def cases(rates: Sequence[float], file: Path | None) -> dict[str, Any]:
 def rate_text(rate: float) -> str:
     """A rate with all its digits, and none that it does not need: no two rates have one text."""
     return repr(rate).removesuffix(".0")
+
+
+def pinned(request: Mapping[str, Any], stack: Stack) -> tuple[RunRequest, tuple[Case, ...]]:
+    """As `checked`, of a request that takes the scenarios of another run: with all that these bring along."""
+    s3 = stack.client("s3")
+    place, run = request["scenarios_from"], request.get("run", "check")
+    store = Store(stack.bucket, s3)
+    source = find_source(place, run, store, lambda there: (Store(there.split("/")[2], s3), ""))
+    understood = run_request({"run": run, **request}, source.defaults(request))
+    parameters = load(understood.parameters)
+    cases = stress_cases(understood, Case("base", parameters.base_fed_rate, {}), parameters.segments)
+    source.check(understood, parameters, cases)
+    return understood, cases
 
 
 def checked(request: Mapping[str, Any]) -> tuple[RunRequest, tuple[Case, ...]]:

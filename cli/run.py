@@ -20,7 +20,7 @@ from cli.options import (
     whole,
 )
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import be_quiet, show, warn
+from cli.screen import be_quiet, show, typed, warn
 
 DEFAULT_LOANS = 100_000
 
@@ -217,6 +217,14 @@ def run(
     place = Place(stack, profile, region, compute)
     ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
     be_quiet(quiet)
+    if scenarios_from:
+        if not place.outlives_the_command:
+            raise CommandError(
+                "--scenarios-from names a run that is done, and an embedded AWS of this command's own has none: start "
+                f"one that stays with `{typed('up')}`, or name a stack with --stack."
+            )
+        if dry_run or not scenarios_from.startswith("s3://"):  # what the stack may read, the user need not
+            understood, stress = request.pinned(given, place.find())
     if dry_run:
         show(plan.of_run(place, understood, stress, found, generated, ending.out))
         return

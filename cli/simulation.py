@@ -66,7 +66,7 @@ def begin(stack: Stack, run: str, request: Mapping[str, Any]) -> Execution:
 
 def check_free(stack: Stack, run: str) -> None:
     """Raises CommandError where a run of this name is there already."""
-    planned = history.read(stack, keys.request(run)) is not None
+    planned = any(history.read(stack, key(run)) is not None for key in (keys.request, keys.plan))
     if planned or history.under_way(stack, run):
         raise CommandError(
             f"there is a run {run} already: `{typed('show', run)}` says how it stands, `{typed('resume', run)}` "

@@ -1,4 +1,4 @@
-"""Price, compare and verify as they are typed, on a deployed stack."""
+"""Combine, what-if, price, compare and verify as they are typed, on a deployed stack."""
 
 import json
 from datetime import date
@@ -29,6 +29,46 @@ def runs(cloud: Cloud) -> None:
         scenarios_from="add-may",
         as_of="2026-01-01",
     )
+
+
+def test_combine_and_what_if(
+    runs: None, cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new, sold = loans(900, 30), loans(0, 5).select(["AccountID"])
+    portfolio = cloud.upload("portfolios/new/loans.parquet", new)
+    cloud.simulate(portfolio, run="add-new", scenarios_from="add-may", as_of="2026-01-01")
+    Path("new.csv").write_bytes(synthetic.to_csv(new))
+    Path("sold.csv").write_bytes(synthetic.to_csv(sold))
+
+    status, out, err = montecarlo("combine", "add-may", "+", "add-new", "--name", "add-all")
+    assert status == 0, err
+    assert "Run add-all: 200 scenarios" in out
+    assert "110 read = 110 simulated" in out
+    assert "This is add-may + add-new, added up" in out
+    summed = json.loads(cloud.read(keys.result("add-all")))
+    assert montecarlo("what-if", "add-may", "--add", "new.csv", "--out", "grown")[0] == 0
+    grown = json.loads(Path("grown/what-if.json").read_text())
+    assert grown["after"]["cases"] == summed["cases"]
+    assert Path("grown/report.html").is_file()
+    status, out, err = montecarlo("what-if", "add-may", "--remove", "sold.csv", "--json")
+    assert status == 0, err
+    assert json.loads(out)["removed"]["loans"] == 5
+
+    assert "add-all" in montecarlo("list", "--most", 50)[1]
+    assert "Run add-all is done" in montecarlo("show", "add-all")[1]
+    assert montecarlo("download", "add-all", "--out", "all")[0] == 0
+    assert montecarlo("export", "all", "all.xlsx")[0] == 0
+    assert "add-all" in montecarlo("open", "add-all")[1]
+    for wrong, said in (
+        (("combine", "add-may", "+", "add-new", "--name", "add-all"), "there is a run add-all already"),
+        (("compare", "add-may", "add-all"), "add-all"),
+        (("verify", "add-all"), "add-all"),
+        (("resume", "add-all"), "add-all"),
+        (("run", "--portfolio", "new.csv", "--name", "add-all"), "there is a run add-all already"),
+    ):
+        status, _, err = montecarlo(*wrong)
+        assert (status, said in err, "Traceback" in err) == (2, True, False), (wrong, err)
 
 
 def test_price(runs: None, montecarlo: Montecarlo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,8 @@ SCREENS: Mapping[str, str] = {
     "export": "export june june.xlsx",
     "query": 'query "SELECT Segment, count(*) AS loans FROM loans GROUP BY 1 ORDER BY 2 DESC" june',
     "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",
+    "combine": "combine june + branch --name all",
+    "what-if": "what-if june --add deals.csv --remove sold.csv",
     "price": "price june deals.csv --funding 4 --costs 0.5",
     "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
     "compare": "compare june next",
@@ -62,6 +64,9 @@ SCREENS: Mapping[str, str] = {
 
 UNDER_WAY = {"watch": "july", "cancel": "august"}
 """Runs that another command has started when these are typed."""
+
+BEFORE = {"combine": "run --portfolio branch.csv --scenarios-from june --name branch --out branch"}
+"""What is typed before, without a picture."""
 
 FILM = (
     "check loans.csv",
@@ -94,6 +99,8 @@ def main() -> int:
                 for name, typed in SCREENS.items():
                     if name in UNDER_WAY:
                         begin(UNDER_WAY[name], folder, environment)
+                    if name in BEFORE:
+                        screen(BEFORE[name], folder, environment, options.columns)
                     lines = screen(typed, folder, environment, options.columns)
                     (options.to / "screens" / f"{name}.svg").write_text(
                         picture(lines, options.columns), encoding="utf-8"
@@ -108,16 +115,20 @@ def main() -> int:
 
 
 def portfolios() -> dict[str, pa.Table]:
-    """The files that commands are typed with: a portfolio, the same a month later, and three loans that may come."""
+    """The files that commands are typed with: a portfolio, the same a month later, that of a branch, three loans that
+    may come, and the AccountIDs of forty that may go.
+    """
     today = date.today()
-    loans, new, deals = (synthetic.generate(first, count, 42, today) for first, count in
-                         ((0, LOANS), (LOANS, 200), (2 * LOANS, 3)))  # fmt: skip
+    loans, new, deals, branch = (synthetic.generate(first, count, 42, today) for first, count in
+                         ((0, LOANS), (LOANS, 200), (2 * LOANS, 3), (3 * LOANS, 2_000)))  # fmt: skip
     left = loans.slice(150)  # the first are repaid, and a tenth of the others owe a fifth less
     owed = left["Balance"].combine_chunks()
     tenth = pa.array([place % 10 == 0 for place in range(len(left))])
     less = pc.if_else(tenth, pc.round(pc.multiply(owed, 0.8), 2), owed)
     month = left.set_column(left.column_names.index("Balance"), "Balance", less)
-    return {"loans.csv": loans, "next.csv": pa.concat_tables([month, new]), "deals.csv": deals}
+    sold = loans.slice(0, 40).select(["AccountID"])
+    following = pa.concat_tables([month, new])
+    return {"loans.csv": loans, "next.csv": following, "branch.csv": branch, "deals.csv": deals, "sold.csv": sold}
 
 
 def screen(typed: str, folder: Path, environment: Mapping[str, str], columns: int) -> list[Line]:

@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from additive.combine import combine
+from additive.operands import parse
 from cli.main import parser
 from cli.run import DEFAULT_LOANS
 from cli.terminal import format_table
@@ -101,7 +103,7 @@ def test_commands_and_their_options_exist(file: Path) -> None:
         for name, made in parser().commands.items()
     }
     text = file.read_text(encoding="utf-8").replace("\\\n", " ")
-    for name, rest in re.findall(r"(?:`|^ {4,}|bin/|run )montecarlo ([a-z]+)([^`\n#]*)", text, re.MULTILINE):
+    for name, rest in re.findall(r"(?:`|^ {4,}|bin/|run )montecarlo ([a-z][a-z-]*)([^`\n#]*)", text, re.MULTILINE):
         assert name in known, f"{file.name}: montecarlo {name}"
         for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
             assert option in known[name], f"{file.name}: montecarlo {name} has no {option}"
@@ -281,6 +283,19 @@ def test_every_key_of_a_pinned_result_is_described(bucket: MemoryS3) -> None:
     found = set(paths(simulate(host, run="july", portfolio=portfolio, reuse="june")))
     others = set(paths(host.json(keys.result("june"))))
     compare(described_keys("takes the scenarios of another"), found - others, "result.json")
+
+
+def test_every_key_of_a_sum_of_runs_is_described(bucket: MemoryS3) -> None:
+    host = MemoryHost(MemoryS3(dict(bucket.objects)))
+    for run, first in (("A", 0), ("B", 1)):
+        portfolio = generate(host, name=run, loans=100, seed=first)
+        pinned = {"scenarios_from": "A"} if first else {}
+        simulate(host, run=run, portfolio=portfolio, scenarios=100, max_duplicate_share=1, **pinned)
+    made = combine(parse(["A + B"]), "sum", host.store, lambda _: host.store)
+    made.result["combined"]["not_told"] = {"duplicates": "a reason"}
+    found, others = set(paths(made.result)), set(paths(host.json(keys.result("A"))))
+    compare(described_keys("has besides, and neither"), found - others, "result.json")
+    assert {key.split(".")[0] for key in others - found} == {"timings", "cost"}
 
 
 @pytest.mark.parametrize(

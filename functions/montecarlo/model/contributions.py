@@ -71,11 +71,24 @@ def _tail(sample: LossSample, level: float, var: int) -> Floats:
     return np.asarray(beyond + at_var * share)
 
 
+def es_terms(sample: LossSample, parts: Ints, level: float) -> list[tuple[float, Floats]]:
+    """Each part's contribution to ES, and what each scenario adds to its error, (S,)."""
+    var = sample.var(level)
+    around = _around(sample, level)
+    tail = _tail(sample, level, int(var.value))
+    return [_tail_terms(sample, part, tail, _at_var(sample, part, around, var), level) for part in parts]
+
+
 def _in_tail(sample: LossSample, part: Ints, tail: Floats, at_var: Estimate, level: float) -> Estimate:
+    value, terms = _tail_terms(sample, part, tail, at_var, level)
+    error = sample.error_of_sum(terms)
+    return Estimate.normal(value, math.nan if math.isnan(at_var.standard_error) else error)
+
+
+def _tail_terms(sample: LossSample, part: Ints, tail: Floats, at_var: Estimate, level: float) -> tuple[float, Floats]:
     used = np.flatnonzero(tail)
     weights = sample.weights[used] * tail[used] / (1 - level)
     value = math.fsum(weights * part[used])
     terms = -sample.weights * (value - at_var.value)
     terms[used] += weights * (part[used] - at_var.value)
-    error = sample.error_of_sum(terms)
-    return Estimate.normal(value, math.nan if math.isnan(at_var.standard_error) else error)
+    return value, terms

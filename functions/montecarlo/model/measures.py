@@ -95,6 +95,12 @@ class LossSample:
         reached = np.flatnonzero(beyond <= (1 - level) * (1 + 1e-12) + 1e-15)
         return int(self._sorted[reached[0]])
 
+    def quantiles(self, levels: Floats) -> Ints:
+        """`quantile` of each of the levels, (n,)."""
+        beyond = np.append(self._upper[1:], 0.0)[::-1]
+        reached = self.losses.size - np.searchsorted(beyond, (1 - levels) * (1 + 1e-12) + 1e-15, side="right")
+        return np.asarray(self._sorted[np.minimum(reached, self.losses.size - 1)])
+
     def effective_size(self, level: float = 0.0) -> float:
         """Kish's effective number of scenarios among those with a loss at or above VaR at `level` (0: all)."""
         weights = self.weights[self.losses >= self.quantile(level)] if level else self.weights
@@ -156,11 +162,16 @@ class LossSample:
         )
 
     def _ul(self, mean: float) -> Estimate:
+        variance, terms = self.variance(mean)
+        deviation = math.sqrt(variance)
+        error = self.error_of_sum(terms)
+        return Estimate.normal(deviation, error / (2 * deviation) if deviation else error)
+
+    def variance(self, mean: float) -> tuple[float, Floats]:
+        """The variance around the mean, and what each scenario adds to its error, (S,)."""
         squares = (self.losses - mean) ** 2
         variance = math.fsum(self.weights * squares)
-        deviation = math.sqrt(variance)
-        error = self.error_of_sum(self.weights * (squares - variance))
-        return Estimate.normal(deviation, error / (2 * deviation) if deviation else error)
+        return variance, self.weights * (squares - variance)
 
     def var(self, level: float) -> Estimate:
         """VaR at `level` (0..1).
@@ -170,13 +181,13 @@ class LossSample:
         Without an error where that lies beyond the largest loss: the sample cannot tell where the interval ends.
         """
         value = self.quantile(level)
-        half = Z_95 * self._error_at(value, level)
+        half = Z_95 * self.error_at(value, level)
         if not level + half < 1:
             return Estimate.normal(value, math.nan)
         low, high = self.quantile(max(level - half, 0.0)), self.quantile(level + half)
         return Estimate(value, (high - low) / (2 * Z_95), low, high)
 
-    def _error_at(self, value: int, level: float) -> float:
+    def error_at(self, value: int, level: float) -> float:
         """Standard error of F at VaR: that of the weight beyond it, or if larger, that of the weight from VaR on.
 
         The former is nil where no scenario lies beyond. The latter may be much more than 1 - level, where many
@@ -192,10 +203,15 @@ class LossSample:
     def _es(self, level: float) -> Estimate:
         """ES; without an error where VaR has none."""
         var = self.var(level)
-        excess = np.maximum(self.losses - var.value, 0) / (1 - level)
-        mean_excess = math.fsum(self.weights * excess)
-        error = self.error_of_sum(self.weights * (excess - mean_excess))
+        mean_excess, terms = self.excess(var.value, level)
+        error = self.error_of_sum(terms)
         return Estimate.normal(var.value + mean_excess, math.nan if math.isnan(var.standard_error) else error)
+
+    def excess(self, var: float, level: float) -> tuple[float, Floats]:
+        """How far ES lies above VaR, and what each scenario adds to its error, (S,)."""
+        excess = np.maximum(self.losses - var, 0) / (1 - level)
+        mean_excess = math.fsum(self.weights * excess)
+        return mean_excess, self.weights * (excess - mean_excess)
 
 
 def _difference(one: Estimate, other: Estimate) -> Estimate:

@@ -243,7 +243,13 @@ def sum_or_none(values: Iterable[float | None]) -> float | None:
 def notices(result: ResultView) -> list[str]:
     """What a reader must know before using any figure, in full sentences."""
     found = []
-    sampling = result.sampling
+    combined, sampling = result.combined, result.sampling
+    if combined.expression:
+        missing = "; ".join(f"{figure}, as {reason}" for figure, reason in combined.not_told.items())
+        found.append(
+            f"This is {combined.expression}, added up from what those runs left."
+            + (f" It does not tell: {missing}." if missing else "")
+        )
     if sampling.one_in > 1:
         error = sampling.relative_error
         adds = f"; that adds {plus_minus(Z_95 * error)}, which the intervals include" if error else ""

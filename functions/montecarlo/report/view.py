@@ -254,6 +254,16 @@ class SourceView:
 
 
 @dataclass(frozen=True)
+class CombinedView:
+    """The sum of runs that the result is. expression: A + B - C; None of a run that was simulated. not_told: figures
+    that sums of runs do not have, and why.
+    """
+
+    expression: str | None
+    not_told: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CostView:
     """What the run cost. figures: single values by key; the rest by item."""
 
@@ -294,6 +304,7 @@ class ResultView:
     sampling: Sampling
     waves: WavesView
     source: SourceView
+    combined: CombinedView
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
     timings: Mapping[str, float | str]
@@ -357,6 +368,9 @@ class ResultView:
                 waves.flag("reached"),
             ),
             source=SourceView(source.text("run"), source.number("waves"), sizes.number("pinned"), sizes.number("own")),
+            combined=CombinedView(
+                root.child("combined").text("expression"), root.child("combined").child("not_told").texts()
+            ),
             parameters=root.child("parameters").value,
             versions=root.child("versions").texts(),
             timings=root.child("timings").record(),

@@ -69,6 +69,18 @@ class Breakdown:
         for name, array in vars(self).items():
             array += getattr(other, name)
 
+    def take_out(self, other: Self) -> None:
+        """Leave the sums without those over some of the loans. Raises ValueError where those are no part of these."""
+        for name, array in vars(self).items():
+            left = array - getattr(other, name)
+            setattr(self, name, left)
+            values = left if name in _PLAIN else sums.exact(left)
+            if (values < 0).any():
+                raise ValueError(_IN_WORDS.get(name, name))
+        empty = self.loans == 0
+        if sums.exact(self.exposure)[empty].any() or self.losses[:, empty].any():
+            raise ValueError("another exposure or loss of the same loans")
+
     def placed(self, places: npt.NDArray[np.intp], parts: int) -> Self:
         """The same sums by so many other parts: each of ours at its place, those of one place added up."""
 
@@ -111,6 +123,7 @@ class Totals:
 
 
 _PLAIN = ("losses", "loans", "without_lifetime")
+_IN_WORDS = {"losses": "a larger loss in some scenario", "loans": "more loans", "exposure": "more exposure"}
 _BY_CASE = ("losses", "expected_loss", "capital", "twelve_month", "lifetime")
 _SQUARED = ("squares", "expected_squares")
 

@@ -41,7 +41,7 @@ IN_THE_FILE = " (in the file)"
 
 def tracked(dimensions: int) -> int:
     """How many values of each of so many dimensions are told apart: 512 of one, 64 of each of eight."""
-    return TRACKED // min(dimensions, MAX_DIMENSIONS)  # one more where the mapping names regions
+    return TRACKED // min(max(dimensions, 1), MAX_DIMENSIONS)  # one more where the mapping names regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +121,17 @@ class DimensionSums:
         ours.add(theirs)
         self.values, self.sums = values, ours
         self.all_told = self.all_told and other.all_told and len(union) <= most
+
+    def take_out(self, other: Self) -> None:
+        """Leave the sums without those over some of the loans; values without a loan are gone then.
+
+        Where not all values were told apart, fewer are left than among the loans that are left alone. Raises ValueError
+        where those loans are no part of these.
+        """
+        theirs = other.sums.placed(other.places(self.values), len(self.values) + 2)
+        self.sums.take_out(theirs)
+        values = tuple(value for value, loans in zip(self.values, self.sums.loans.tolist(), strict=False) if loans)
+        self.values, self.sums = values, self.sums.placed(self.places(values), len(values) + 2)
 
     def places(self, values: Sequence[str]) -> npt.NDArray[np.intp]:
         """The place of each of our parts among these values' parts."""

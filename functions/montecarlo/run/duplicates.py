@@ -141,7 +141,7 @@ def _batches(plan: Plan, group: int, chunks: int, store: Store) -> Iterator[tupl
 
 
 @dataclass
-class _Found:
+class Found:
     """Keys that occur more than once: how many rows and accounts they are, and the first of them with their groups."""
 
     rows: int = 0
@@ -161,11 +161,11 @@ def find(plan: Plan, simulated: int, store: Store) -> tuple[Duplicates, pa.Table
     rows = sum(batches.rows for batches in counted)
     if rows > simulated or (plan.count_one_in == 1 and rows != simulated):
         raise IncompleteRun(f"the AccountIDs of {rows:,} loans were counted, but {simulated:,} were simulated.")
-    found = _Found()
+    found = Found()
     for number in range(plan.count_ranges):
         _search(plan, [batches.batches for batches in counted], number, found, store)
     table = _compare(plan, found, store)
-    return _scaled(found, plan, simulated), table
+    return scaled(found, plan, simulated), table
 
 
 def batches_of(plan: Plan, group: int, store: Store) -> Batches:
@@ -180,7 +180,7 @@ def batches_of(plan: Plan, group: int, store: Store) -> Batches:
     return batches
 
 
-def _search(plan: Plan, batches: Sequence[int], number: int, found: _Found, store: Store) -> None:
+def _search(plan: Plan, batches: Sequence[int], number: int, found: Found, store: Store) -> None:
     """Add what occurs more than once in one range of keys."""
     places = [(group, batch) for group, many in enumerate(batches) for batch in range(many)]
 
@@ -201,7 +201,7 @@ def _search(plan: Plan, batches: Sequence[int], number: int, found: _Found, stor
     found.groups |= {group for (group, _), tally in zip(places, tallies, strict=True) if (tally.find(first) >= 0).any()}
 
 
-def _compare(plan: Plan, found: _Found, store: Store) -> pa.Table:
+def _compare(plan: Plan, found: Found, store: Store) -> pa.Table:
     """Compare what was found by AccountID, and take out of the sums what only shares a key."""
     texts: list[Counter[str]] = [Counter() for _ in range(found.keys.size)]
     places = [
@@ -241,7 +241,8 @@ def _matches(plan: Plan, group: int, chunk: int, wanted: Keys, store: Store) -> 
     return ids.take(pa.array(rows)).to_pylist(), place[rows].tolist()
 
 
-def _scaled(found: _Found, plan: Plan, simulated: int) -> Duplicates:
+def scaled(found: Found, plan: Plan, simulated: int) -> Duplicates:
+    """What was found among the keys that were counted, as of the whole portfolio."""
     one_in = plan.count_one_in * plan.sample
     return Duplicates(
         rows=found.rows * one_in,

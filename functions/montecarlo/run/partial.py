@@ -131,23 +131,58 @@ class Partial:
         if twice := set(self.chunks) & set(other.chunks):
             raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
         self.chunks += other.chunks
+        self.absorb(other, tracked(len(self.dimensions)))
+
+    def absorb(self, other: Self, most: int) -> None:
+        """Add the sums over other loans in the same scenarios and cases, whatever plan and chunks they are of.
+
+        most: values of a dimension that are told apart, see `dimensions.tracked`.
+        """
         for name, count in asdict(other.counts).items():
             setattr(self.counts, name, getattr(self.counts, name) + count)
         self.segments.add(other.segments)
         self.regions.add(other.regions)
         for ours, theirs in zip(self.dimensions, other.dimensions, strict=True):
-            ours.add(theirs, tracked(len(self.dimensions)))
+            ours.add(theirs, most)
         self.pd_sum += other.pd_sum
         self.rounding += other.rounding
         for reason, count in other.rejected_by_reason.items():
             self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + count
         if self.profile and other.profile:
             self.profile.add(other.profile)
+        else:
+            self.profile = None
         self.kernels = sorted({*self.kernels, *other.kernels})
         self.reused += other.reused
         self.seconds += other.seconds
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
+
+    def take_out(self, other: Self) -> None:
+        """Leave the sums over these loans without some of them, whose sums `other` has.
+
+        Neither what the loans are like (`profile`) nor how long they took can be told of those that are left. Raises
+        ValueError that says what `other` has more of, where it cannot be a part of these.
+        """
+        for name, count in asdict(other.counts).items():
+            left = getattr(self.counts, name) - count
+            if left < 0:
+                raise ValueError(f"more rows {name}")
+            setattr(self.counts, name, left)
+        self.segments.take_out(other.segments)
+        self.regions.take_out(other.regions)
+        for ours, theirs in zip(self.dimensions, other.dimensions, strict=True):
+            ours.take_out(theirs)
+        self.pd_sum = self.pd_sum - other.pd_sum
+        self.rounding = self.rounding - other.rounding
+        for reason, count in other.rejected_by_reason.items():
+            left = self.rejected_by_reason.get(reason, 0) - count
+            if left < 0:
+                raise ValueError("more rows rejected for a reason")
+            self.rejected_by_reason[reason] = left
+        self.rejected_by_reason = {reason: count for reason, count in self.rejected_by_reason.items() if count}
+        self.kernels = sorted({*self.kernels, *other.kernels})
+        self.profile = None
 
     def append_scenarios(self, other: Self) -> None:
         """Append the scenarios of a later wave over the same loans."""

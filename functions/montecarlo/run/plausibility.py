@@ -86,6 +86,6 @@ def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:
         yield f"{unknown:.0%} of the loans have no known region: check ZipCode. Losses do not depend on it."
     if set(profile["segments"]) == {"personal"}:
         yield "all loans are in the segment personal: map Segment if there are others, as PD and LGD depend on it."
-    first = profile["largest"][0]
-    if profile["loans"] > TOP and first["share"] > 0.1:
+    first = next(iter(profile["largest"]), None)  # sums of runs may not know it
+    if first and profile["loans"] > TOP and first["share"] > 0.1:
         yield f"one loan, {first['loan']}, is {first['share']:.0%} of the exposure: check its amount."

@@ -285,7 +285,7 @@ def case_figures(measures: Measures) -> dict[str, Any]:
         **shape(amount(lambda e: e.value)),
         "worst": money(measures.worst),
         "standard_error": shape(amount(lambda e: e.standard_error)),
-        "interval_95": shape(_interval),
+        "interval_95": shape(interval),
     }
 
 
@@ -332,7 +332,7 @@ def parts_figures(plan: Plan, totals: Totals, names: Sequence[str], case: int, s
             "el": expected_money(totals.expected_loss[case, part]),
             **{key: money(estimate.value) for key, estimate in estimates.items()},
             "standard_error": {key: money(estimate.standard_error) for key, estimate in estimates.items()},
-            "interval_95": {key: _interval(estimate) for key, estimate in estimates.items()},
+            "interval_95": {key: interval(estimate) for key, estimate in estimates.items()},
             "capital": expected_money(totals.capital[case, part]),
             "twelve_month_ecl": expected_money(totals.twelve_month[case, part]),
             "lifetime_ecl": lifetime_ecl(totals, case, slice(part, part + 1)),
@@ -361,7 +361,7 @@ def holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _interval(estimate: Estimate) -> list[float | None]:
+def interval(estimate: Estimate) -> list[float | None]:
     """The ends of the 95 % interval in currency units."""
     return [money(estimate.low), money(estimate.high)]
 

@@ -5,6 +5,7 @@ largest loans are left out. Never calls AWS but through `storage`.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -27,11 +28,19 @@ _PLANES = "planes."
 
 @dataclass(frozen=True, eq=False)
 class RunSums:
-    """plan: digest of the run's plan, that of its first wave. scenarios: digest of each wave's. total: of all waves."""
+    """plan: digest of the run's plan, that of its first wave. scenarios: digest of each wave's. total: of all waves.
+    made_of: of a sum of runs, how often each run that was simulated is in it, by the digest of its plan.
+    """
 
     plan: str
     scenarios: tuple[str, ...]
     total: Partial
+    made_of: Mapping[str, int] | None = None
+
+    @property
+    def runs(self) -> Mapping[str, int]:
+        """How often each run that was simulated is in it: itself once, if it is no sum."""
+        return {self.plan: 1} if self.made_of is None else self.made_of
 
     def to_bytes(self) -> bytes:
         """A sealed and compressed NumPy .npz file.
@@ -43,6 +52,8 @@ class RunSums:
         if meta["profile"]:
             meta["profile"] = {**meta["profile"], "largest": []}
         meta = {"plan": self.plan, "scenarios": self.scenarios, "total": {**meta, "chunks": []}}
+        if self.made_of is not None:
+            meta["made_of"] = dict(self.made_of)
         stored: dict[str, npt.NDArray[Any]] = {_META: np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)}
         for name, array in arrays.items():
             whole = array.dtype == np.int64
@@ -59,7 +70,8 @@ class RunSums:
                 name.removeprefix(_PLANES): _whole(array) if name.startswith(_PLANES) else array
                 for name, array in stored.items()
             }
-            return cls(str(meta["plan"]), tuple(meta["scenarios"]), Partial.from_parts(meta["total"], arrays))
+            total = Partial.from_parts(meta["total"], arrays)
+            return cls(str(meta["plan"]), tuple(meta["scenarios"]), total, meta.get("made_of"))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Damaged("it holds something else than a run's sums") from None
 
