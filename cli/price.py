@@ -64,7 +64,8 @@ def price(
         if not 0 <= value <= 100:
             raise CommandError(f"{option} is {value:g}, but must lie from 0 to 100, in percent a year.")
     terms = Terms(hurdle / 100, funding / 100, costs / 100, capital.value)
-    pricer = Pricer(opened(Place(stack, profile, region), run), level)
+    replay = opened(Place(stack, profile, region), run)
+    pricer = Pricer(replay, level)
     case = checked_case(pricer.plan, case)
     read = candidates.from_file(pricer.plan, loans)
     quotes = [quote.to_json() for quote in pricer.price(read, terms)]
