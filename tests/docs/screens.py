@@ -43,6 +43,7 @@ SCREENS: Mapping[str, str] = {
     "export": "export june june.xlsx",
     "query": 'query "SELECT Segment, count(*) AS loans FROM loans GROUP BY 1 ORDER BY 2 DESC" june',
     "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",
+    "contributions": "contributions june --loans contributions.parquet",
     "price": "price june deals.csv --funding 4 --costs 0.5",
     "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
     "compare": "compare june next",
