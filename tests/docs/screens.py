@@ -45,6 +45,7 @@ SCREENS: Mapping[str, str] = {
     "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",
     "combine": "combine june + branch --name all",
     "what-if": "what-if june --add deals.csv --remove sold.csv",
+    "contributions": "contributions june --loans contributions.parquet",
     "price": "price june deals.csv --funding 4 --costs 0.5",
     "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
     "compare": "compare june next",

@@ -45,6 +45,19 @@ def contributions(sample: LossSample, parts: Ints, level: float) -> Contribution
     return Contributions(at_var, es)
 
 
+def weights(sample: LossSample, level: float) -> Floats:
+    """What each scenario weighs in a loan's contributions to VaR and ES at `level`, (2, S): these are the weighted sums
+    of the loan's losses.
+    """
+    var = int(sample.var(level).value)
+    around = _around(sample, level)
+    whole = math.fsum(sample.weights[around] * sample.losses[around])
+    of_var = np.zeros(sample.losses.size)
+    if whole:
+        of_var[around] = sample.weights[around] * (var / whole)
+    return np.array([of_var, sample.weights * _tail(sample, level, var) / (1 - level)])
+
+
 def _around(sample: LossSample, level: float) -> npt.NDArray[np.intp]:
     """The scenarios around VaR, with all that lose as much as the first and the last of them."""
     low, high = (sample.quantile(1 - (1 - level) * (1 + side * BAND)) for side in (1, -1))

@@ -44,6 +44,20 @@ class Scenarios:
         """Number of the first scenario, a multiple of 32: where the loans' random bytes go on from the wave before."""
         return int(self.wave) * -(-len(self) // 32) * 32
 
+    def part(self, start: int, stop: int) -> "Scenarios":
+        """Those from `start`, a multiple of 32, up to `stop`."""
+        part = slice(start, stop)
+        return _Part(self.factors[:, part], self.weights[part], self.wave, self.first + start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part(Scenarios):
+    number: int
+
+    @property
+    def first(self) -> int:
+        return self.number
+
 
 @dataclass(frozen=True)
 class Design:

@@ -8,7 +8,7 @@ import io
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from montecarlo.errors import InvalidPortfolio
@@ -20,7 +20,7 @@ from montecarlo.model.tables import ModelTables
 from montecarlo.model.tail_shift import LossProfile
 from montecarlo.portfolio.csv_rows import first_rows
 from montecarlo.portfolio.files import open_rows
-from montecarlo.portfolio.loans import validate
+from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.rows import RawRows, gather, read_rows
 from montecarlo.run import dimensions
@@ -28,6 +28,9 @@ from montecarlo.source.objects import InputObject
 from montecarlo.storage.store import NoSuchObject, Store
 
 ROWS = 1_000
+FEW = 100
+"""Loans below which those of a filter tell less of where it loses most than all loans do."""
+
 _HEAD_BYTES = 1 << 18
 """Of a CSV: about 2,000 rows."""
 
@@ -59,14 +62,22 @@ def look(
     """
     step = max(1, len(objects) // PILOT_OBJECTS)
     chosen = objects[:: -(-len(objects) // PILOT_OBJECTS)] if step > 1 else objects[:PILOT_OBJECTS]
-    with ThreadPoolExecutor(PILOT_OBJECTS) as pool:
-        rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
-    loans, _ = validate(rows, columns, tuple(parameters.segments), as_of, tuple(parameters.named_sectors))
+
+    def read(columns: ColumnMapping) -> Loans:
+        with ThreadPoolExecutor(PILOT_OBJECTS) as pool:
+            rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
+        return validate(rows, columns, tuple(parameters.segments), as_of, tuple(parameters.named_sectors))[0]
+
+    loans = read(columns)
+    # A request's filter may keep none of the first rows, though many later.
+    wide = read(replace(columns, filters=(), filtered_by={})) if columns.filters else loans
     risks = loan_risks(loans, parameters, cases, tables)
     check_unit(risks)
-    named = "ObligorID" in columns.origins or loans.obligor_id.null_count < len(loans)
+    named = "ObligorID" in columns.origins or wide.obligor_id.null_count < len(wide)
     parts = sum(len(each.parts) for each in dimensions.labels(loans.dimensions))
-    return FirstLook(LossProfile.of(risks), named, parts)
+    few = columns.filters and len(loans) < FEW
+    profile = LossProfile.of(loan_risks(wide, parameters, cases, tables) if few else risks)
+    return FirstLook(profile, named, parts)
 
 
 def _first_rows(item: InputObject, portfolio: Store, columns: ColumnMapping) -> RawRows:

@@ -14,6 +14,7 @@ Imports NumPy, the model, the table of regions and this room only.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal, severity
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model.credit import FRACTION_BITS, LoanRisks
 from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.regions import REGIONS
@@ -96,6 +97,48 @@ def simulate(
     return Simulation(by_segment, by_region, by_row, frequency, "compiled" if library else "numpy")
 
 
+def weigh(
+    loans: LoanRisks,
+    tables: ModelTables,
+    scenarios: Scenarios,
+    seed: int,
+    weights: npt.NDArray[np.float64],
+    kernel: Kernel = "compiled",
+    cache: Path | None = None,
+) -> Ints:
+    """The weighted sums of each loan's losses, int64 (C, M, N), in 2**-FRACTION_BITS cents (see `model.credit`).
+
+    weights: (C, M, S), M weights of each scenario, not negative, whose sums are at most about 1. Only scenarios with a
+    weight, and their neighbours, are simulated. kernel, cache: as in `simulate`.
+    """
+    found = np.zeros((*weights.shape[:2], len(loans)), dtype=np.int64)
+    none = Rows(np.empty((0, len(loans)), dtype=np.int32), 0)
+    library = compiled.load(cache) if kernel == "compiled" else None
+    drawn = np.flatnonzero(~(loans.certain | loans.impossible))
+    drawn = drawn[np.argsort(-loans.alpha[:, drawn].max(axis=0), kind="stable")]
+    for part in _blocks(np.asarray(weights.any(axis=(0, 1)))):
+        work = _Work(loans, tables, scenarios.part(part.start, part.stop), seed, none)
+        shares = weights[:, :, part] * (1 << FRACTION_BITS)
+        for loan in np.flatnonzero(loans.certain):
+            found[:, :, loan] += np.rint(work.certain_loss(loan) * shares).astype(np.int64).sum(axis=2)
+        alike = work.alike(drawn)
+        trusted = _trusted(library, work, drawn[alike == alike[:1]])
+        for some in np.unique(alike):
+            members = drawn[alike == some]
+            for case, position, scenario, loss in work.defaults(members, trusted):
+                for total, share in zip(found[case], shares[case], strict=True):
+                    np.add.at(total, members[position], np.rint(loss * share.take(scenario)).astype(np.int64))
+    return found
+
+
+def _blocks(wanted: npt.NDArray[np.bool_]) -> Iterator[slice]:
+    """Ranges of the scenarios (S,) that hold all wanted ones; each begins at a multiple of 32, as random bytes do."""
+    blocks = np.unique(np.flatnonzero(wanted) // 32)
+    for run in np.split(blocks, np.flatnonzero(np.diff(blocks) > 1) + 1):
+        if run.size:
+            yield slice(int(run[0]) * 32, min(int(run[-1] + 1) * 32, wanted.size))
+
+
 def peak_memory(loans: int, scenarios: int, cases: int, sectors: int, dimensions: int = 0, rows: int = 0) -> int:
     """Bytes that `simulate` takes at most beside its arguments; `python benchmarks/memory.py` measures them.
 
@@ -143,9 +186,7 @@ class _Work:
         frequency = np.zeros((trials.cases, members.size), dtype=np.int64)
         region = self.loans.region[members]
         if self.tables.severity.drawn[self.loans.sector[members[0]]]:
-            find = library.find if library else numpy_kernel.Finder(trials).find
-            for case, position, scenario in numpy_kernel.defaults(trials, find):
-                loss = self._drawn_losses(members[position], scenario)
+            for case, position, scenario, loss in self.defaults(members, library):
                 numpy_kernel.add(
                     case, position, scenario, loss, region, self.weights, by_region, frequency, rows, by_row
                 )
@@ -153,6 +194,20 @@ class _Work:
             add_losses = library.add_losses if library else numpy_kernel.add_losses
             add_losses(trials, self.loans.loss[members], region, self.weights, by_region, frequency, rows, by_row)
         return by_region, frequency
+
+    def defaults(
+        self, members: npt.NDArray[np.intp], library: compiled.Library | None
+    ) -> Iterator[tuple[int, Ints, Ints, Ints]]:
+        """Defaults of loans that are alike, by descending alpha: (case, position among them, scenario, loss), some at a
+        time.
+        """
+        trials = self._trials(members)
+        find = library.find if library else numpy_kernel.Finder(trials).find
+        is_drawn = self.tables.severity.drawn[self.loans.sector[members[0]]]
+        constant = self.loans.loss[members]
+        for case, position, scenario in numpy_kernel.defaults(trials, find):
+            loss = self._drawn_losses(members[position], scenario) if is_drawn else constant.take(position)
+            yield case, position, scenario, loss
 
     def certain_loss(self, loan: np.intp) -> Ints:
         """What a loan that always defaults loses in each scenario, int64 (S,)."""
