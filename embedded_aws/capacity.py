@@ -1,7 +1,7 @@
 """What workers run on, and what MiniStack does not keep of it: Terraform would set it again with each plan.
 
-Attribute-based selection of a launch template, the mix of an Auto Scaling group, a capacity provider's draining and a
-service's rebalancing. Imports MiniStack and the standard library only.
+Attribute-based selection of a launch template, the mix of an Auto Scaling group, a capacity provider's draining, a
+service's rebalancing, and a rule for all traffic of a security group, whose ports say nothing. Imports MiniStack and the standard library only.
 """
 
 import json
@@ -11,6 +11,7 @@ from ministack.services import autoscaling, ec2, ecs
 
 from embedded_aws.query import from_parameters, to_ec2_xml, to_xml
 
+_parse_permissions: Any = ec2._parse_ip_permissions
 _parse_template_data: Any = ec2._parse_lt_data
 _template_data_xml: Any = ec2._lt_data_xml
 _create_group: Any = autoscaling._create_asg
@@ -23,6 +24,7 @@ _update_service: Any = ecs._update_service
 
 def patch() -> None:
     """Install the replacements."""
+    ec2._parse_ip_permissions = parse_permissions
     ec2._parse_lt_data = parse_template_data
     ec2._lt_data_xml = template_data_xml
     autoscaling._ACTION_MAP |= {
@@ -36,6 +38,16 @@ def patch() -> None:
         "CreateService": create_service,
         "UpdateService": update_service,
     }
+
+
+def parse_permissions(parameters: Any, prefix: str) -> Any:
+    """Rules of a security group. AWS takes no notice of the ports that a rule for all protocols names."""
+    rules = _parse_permissions(parameters, prefix)
+    for rule in rules:
+        if rule["IpProtocol"] == "-1":
+            rule.pop("FromPort", None)
+            rule.pop("ToPort", None)
+    return rules
 
 
 def parse_template_data(parameters: Any, prefix: str = "LaunchTemplateData") -> Any:
