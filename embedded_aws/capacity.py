@@ -104,8 +104,11 @@ def create_provider(request: Any) -> Any:
 
 
 def create_service(request: Any) -> Any:
-    """CreateService keeps whether tasks are spread anew over Availability Zones."""
-    return keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
+    """CreateService keeps whether tasks are spread anew over Availability Zones, and no network where none is given."""
+    response = keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
+    if response[0] == 200 and "networkConfiguration" not in request:
+        del kept_service(response)["networkConfiguration"]  # which MiniStack has empty
+    return response
 
 
 def update_service(request: Any) -> Any:
@@ -116,8 +119,12 @@ def update_service(request: Any) -> Any:
 def keep_rebalancing(request: Any, response: Any) -> Any:
     """Keep a service's rebalancing."""
     if "availabilityZoneRebalancing" in request and response[0] == 200:
-        service = json.loads(response[2])["service"]
-        cluster = ecs._cluster_name_from_arn(service["clusterArn"])
-        kept = ecs._services[f"{cluster}/{service['serviceName']}"]
-        kept["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
+        kept_service(response)["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
     return response
+
+
+def kept_service(response: Any) -> Any:
+    """What is kept of the service that an answer is about."""
+    service = json.loads(response[2])["service"]
+    cluster = ecs._cluster_name_from_arn(service["clusterArn"])
+    return ecs._services[f"{cluster}/{service['serviceName']}"]

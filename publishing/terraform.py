@@ -1,8 +1,8 @@
 """Makes what Terraform's stacks with workers have in common with the stack with functions.
 
-    terraform/lambda/variables.tf, outputs.tf, versions.tf, backend.tf.example -> terraform/fargate/
+    terraform/lambda/variables.tf, outputs.tf, versions.tf, backend.tf.example -> terraform/fargate/, terraform/ec2/
 
-What is different stands beside it in that folder, in main.tf and workers.tf. `publishing.workers` writes the files.
+What is different stands beside it in those folders, in main.tf and workers.tf. `publishing.workers` writes the files.
 Imports the standard library only.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SOURCE = "lambda"
-STACKS = ("fargate",)
+STACKS = ("fargate", "ec2")
 
 FILES = ("variables.tf", "outputs.tf", "versions.tf", "backend.tf.example")
 

@@ -50,11 +50,14 @@ module "network" {
   vpc_id              = var.vpc_id
   subnet_ids          = var.subnet_ids
   interface_endpoints = var.interface_endpoints
+  instances           = false
 }
 
 module "fargate" {
   source           = "../modules/fargate"
   stack_name       = var.stack_name
+  cores            = var.worker_cores
+  memory_per_core  = var.memory_per_core
   spot_weight      = var.spot_weight
   on_demand_weight = var.on_demand_weight
 }
@@ -73,15 +76,9 @@ module "dataproc" {
   kernel                = var.kernel
   common                = local.common
   workers = {
-    compute             = "fargate"
-    cluster             = module.fargate.cluster
-    strategy            = module.fargate.strategy
-    spot_weight         = var.spot_weight
-    on_demand_weight    = var.on_demand_weight
+    capacity            = module.fargate.capacity
     network             = module.network
     max_workers         = var.max_workers
-    cores               = var.worker_cores
-    memory_per_core     = var.memory_per_core
     image               = var.worker_image
     layer_arn           = module.region.layer_arn
     no_capacity_minutes = var.no_capacity_minutes

@@ -95,15 +95,14 @@ locals {
       SIMULATE_MEMORY      = tostring(var.simulate_memory)
       CHILD_EXECUTION_TYPE = var.child_execution_type
       }) : tomap({
-      COMPUTE       = var.workers.compute
-      SPOT          = tostring(var.workers.spot_weight)
-      ON_DEMAND     = tostring(var.workers.on_demand_weight)
+      COMPUTE       = var.workers.capacity.compute
+      SPOT          = tostring(var.workers.capacity.spot)
+      ON_DEMAND     = tostring(var.workers.capacity.on_demand)
       MAX_WORKERS   = tostring(var.workers.max_workers)
-      WORKER_CORES  = tostring(var.workers.cores)
-      WORKER_MEMORY = tostring(local.worker_memory)
+      WORKER_CORES  = tostring(var.workers.capacity.cores)
+      WORKER_MEMORY = tostring(var.workers.capacity.memory)
     }),
   )
-  worker_memory = var.workers == null ? 0 : var.workers.cores * var.workers.memory_per_core
 }
 
 module "shared" {
@@ -142,12 +141,8 @@ module "workers" {
   source = "../workers"
   count  = var.workers == null ? 0 : 1
 
-  compute               = var.workers.compute
-  cluster               = var.workers.cluster
-  strategy              = var.workers.strategy
+  capacity              = var.workers.capacity
   network               = var.workers.network
-  cores                 = var.workers.cores
-  memory                = local.worker_memory
   max_workers           = var.workers.max_workers
   image                 = var.workers.image
   no_capacity_minutes   = var.workers.no_capacity_minutes

@@ -63,15 +63,18 @@ variable "kernel" {
 variable "workers" {
   description = "The workers that simulate the chunks: see the module workers. null for the function SimulateChunk."
   type = object({
-    compute             = string
-    cluster             = object({ name = string, arn = string })
-    strategy            = map(number)
-    spot_weight         = number
-    on_demand_weight    = number
+    capacity = object({
+      compute   = string
+      cluster   = object({ name = string, arn = string })
+      strategy  = map(number)
+      spot      = number
+      on_demand = number
+      cores     = number
+      memory    = number
+      group     = object({ name = string, workers_per_instance = number })
+    })
     network             = object({ subnet_ids = list(string), security_group_id = string, assign_public_ip = bool })
     max_workers         = number
-    cores               = number
-    memory_per_core     = number
     image               = string
     layer_arn           = string
     no_capacity_minutes = number

@@ -13,6 +13,11 @@ locals {
   own      = var.vpc_id != ""
   made     = local.own ? 0 : 1
   services = "com.amazonaws.${data.aws_region.current.id}"
+
+  endpoints = !(local.own && var.interface_endpoints) ? [] : concat(
+    ["states", "logs", "lambda", "ecr.api", "ecr.dkr"],
+    var.instances ? ["ecs", "ecs-agent", "ecs-telemetry"] : [],
+  )
 }
 
 resource "aws_vpc" "this" {
@@ -91,7 +96,7 @@ resource "aws_security_group" "workers" {
 }
 
 resource "aws_security_group" "endpoints" {
-  count = local.own && var.interface_endpoints ? 1 : 0
+  count = length(local.endpoints) == 0 ? 0 : 1
 
   name        = "${var.stack_name}-Endpoints"
   description = "Endpoints of the services that workers talk to"
@@ -107,7 +112,7 @@ resource "aws_security_group" "endpoints" {
 }
 
 resource "aws_vpc_endpoint" "services" {
-  for_each = toset(local.own && var.interface_endpoints ? ["states", "logs", "lambda", "ecr.api", "ecr.dkr"] : [])
+  for_each = toset(local.endpoints)
 
   vpc_endpoint_type   = "Interface"
   vpc_id              = var.vpc_id

@@ -23,6 +23,11 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "instances" {
+  description = "Whether the workers run on instances, which talk to ECS."
+  type        = bool
+}
+
 variable "interface_endpoints" {
   description = "Whether your own VPC gets endpoints of the services that the workers talk to."
   type        = bool

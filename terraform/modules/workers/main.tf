@@ -5,6 +5,7 @@ data "aws_caller_identity" "current" {}
 locals {
   stack     = var.common.stack_name
   partition = var.common.partition
+  instances = var.capacity.compute == "ec2"
   runs      = "arn:${local.partition}:s3:::${var.data_bucket}/runs/*"
 
   # Whoever runs as a task of ECS in this account, and nobody else.
@@ -118,10 +119,12 @@ locals {
         MONTECARLO_KERNEL = var.kernel
         CODE_FUNCTION     = var.code_function.name
         LAYER_ARN         = var.layer_arn
-        WORKER_CORES      = tostring(var.cores)
-        WORKER_MEMORY     = tostring(var.memory)
+        WORKER_CORES      = tostring(var.capacity.cores)
+        WORKER_MEMORY     = tostring(var.capacity.memory)
         MAX_WORKERS       = tostring(var.max_workers)
         LOG_LEVEL         = var.common.log_level
+        # ECS itself says it on Fargate only.
+        AWS_DEFAULT_REGION = data.aws_region.current.id
         # Its processes share the cores: one thread each.
         OPENBLAS_NUM_THREADS = "1"
         OMP_NUM_THREADS      = "1"
@@ -140,10 +143,10 @@ locals {
 
 resource "aws_ecs_task_definition" "worker" {
   family                   = "${local.stack}-Worker"
-  requires_compatibilities = ["FARGATE"]
-  network_mode             = "awsvpc"
-  cpu                      = 1024 * var.cores
-  memory                   = var.memory
+  requires_compatibilities = [upper(var.capacity.compute)]
+  network_mode             = local.instances ? "bridge" : "awsvpc" # on instances a task of its own address has no way out
+  cpu                      = 1024 * var.capacity.cores
+  memory                   = var.capacity.memory
   execution_role_arn       = aws_iam_role.execution.arn
   task_role_arn            = aws_iam_role.worker.arn
   container_definitions    = jsonencode([merge(local.container, { for name, value in local.start : name => value if var.image == "" })])
@@ -160,7 +163,7 @@ resource "aws_ecs_task_definition" "worker" {
 
 resource "aws_ecs_service" "workers" {
   name            = "${local.stack}-Workers"
-  cluster         = var.cluster.arn
+  cluster         = var.capacity.cluster.arn
   task_definition = aws_ecs_task_definition.worker.arn
   desired_count   = 0
 
@@ -170,7 +173,7 @@ resource "aws_ecs_service" "workers" {
   force_new_deployment               = true # other weights are an update and no other service
 
   dynamic "capacity_provider_strategy" {
-    for_each = var.strategy
+    for_each = var.capacity.strategy
 
     content {
       capacity_provider = capacity_provider_strategy.key
@@ -178,10 +181,23 @@ resource "aws_ecs_service" "workers" {
     }
   }
 
-  network_configuration {
-    subnets          = var.network.subnet_ids
-    security_groups  = [var.network.security_group_id]
-    assign_public_ip = var.network.assign_public_ip
+  dynamic "network_configuration" {
+    for_each = local.instances ? [] : [var.network]
+
+    content {
+      subnets          = network_configuration.value.subnet_ids
+      security_groups  = [network_configuration.value.security_group_id]
+      assign_public_ip = network_configuration.value.assign_public_ip
+    }
+  }
+
+  dynamic "ordered_placement_strategy" {
+    for_each = local.instances ? ["cpu"] : []
+
+    content {
+      type  = "binpack"
+      field = ordered_placement_strategy.value
+    }
   }
 
   lifecycle {

@@ -1,3 +1,10 @@
+locals {
+  group = local.instances ? join(":", [
+    "arn", local.partition, "autoscaling", data.aws_region.current.id, data.aws_caller_identity.current.account_id,
+    "autoScalingGroup", "*", "autoScalingGroupName/${var.capacity.group.name}",
+  ]) : ""
+}
+
 # As many workers as the runs under way have chunks for ----------------------------------------------------------------
 
 module "provide_workers" {
@@ -7,13 +14,17 @@ module "provide_workers" {
   description = "Has as many workers as the runs under way have chunks for"
   memory_size = 512
   policies    = { ReadRuns = var.policies["ReadRuns"] }
-  allow = [
+  allow = concat([
     { actions = ["s3:PutObject"], resources = ["${local.runs}/failure.json"] },
     { actions = ["ecs:DescribeServices", "ecs:UpdateService"], resources = [aws_ecs_service.workers.id] },
     { actions = ["events:EnableRule", "events:DisableRule"], resources = [aws_cloudwatch_event_rule.look_again.arn] },
-  ]
-  environment = merge(var.environment, {
-    CLUSTER          = var.cluster.name
+    ], local.instances ? [{ actions = ["autoscaling:SetDesiredCapacity"], resources = [local.group] }] : [],
+  )
+  environment = merge(var.environment, local.instances ? tomap({
+    GROUP                = var.capacity.group.name
+    WORKERS_PER_INSTANCE = tostring(var.capacity.group.workers_per_instance)
+    }) : tomap({}), {
+    CLUSTER          = var.capacity.cluster.name
     SERVICE          = aws_ecs_service.workers.name
     RULE             = aws_cloudwatch_event_rule.look_again.name
     PATIENCE_MINUTES = var.no_capacity_minutes

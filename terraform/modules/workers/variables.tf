@@ -1,31 +1,20 @@
-variable "compute" {
-  description = "What workers run on: fargate."
-  type        = string
-}
-
-variable "cluster" {
-  description = "Cluster of ECS that the workers run in."
-  type        = object({ name = string, arn = string })
-}
-
-variable "strategy" {
-  description = "Weight of each capacity provider of the cluster."
-  type        = map(number)
+variable "capacity" {
+  description = "What workers run on: see the modules fargate and ec2. strategy: weight of each capacity provider of the cluster; spot and on_demand: of their sum, so many workers are on the one and on the other; memory: of a worker, in MB; group: of Auto Scaling, whose instances they run on."
+  type = object({
+    compute   = string
+    cluster   = object({ name = string, arn = string })
+    strategy  = map(number)
+    spot      = number
+    on_demand = number
+    cores     = number
+    memory    = number
+    group     = object({ name = string, workers_per_instance = number })
+  })
 }
 
 variable "network" {
-  description = "Where the workers run."
+  description = "Where the workers run on Fargate; instances have a network of their own."
   type        = object({ subnet_ids = list(string), security_group_id = string, assign_public_ip = bool })
-}
-
-variable "cores" {
-  description = "vCPUs of a worker."
-  type        = number
-}
-
-variable "memory" {
-  description = "Memory of a worker in MB."
-  type        = number
 }
 
 variable "max_workers" {
