@@ -1,10 +1,12 @@
 """What workers run on, and what MiniStack does not keep of it: Terraform would set it again with each plan.
 
-Attribute-based selection of a launch template, the mix of an Auto Scaling group, a capacity provider's draining, a
-service's rebalancing, and a rule for all traffic of a security group, whose ports say nothing. Imports MiniStack and the standard library only.
+Attribute-based selection and the network interfaces of a launch template, the mix of an Auto Scaling group, a capacity
+provider's draining, a service's placement and rebalancing, and a security group's rule for all traffic, whose ports say
+nothing. Imports MiniStack and the standard library only.
 """
 
 import json
+import re
 from typing import Any
 
 from ministack.services import autoscaling, ec2, ecs
@@ -51,17 +53,29 @@ def parse_permissions(parameters: Any, prefix: str) -> Any:
 
 
 def parse_template_data(parameters: Any, prefix: str = "LaunchTemplateData") -> Any:
-    """A launch template's data, its instance requirements among them."""
+    """A launch template's data, its instance requirements and all of its network interfaces among them."""
     data = _parse_template_data(parameters, prefix)
+    for number, interface in enumerate(data.get("NetworkInterfaces", []), start=1):
+        given = from_parameters(parameters, f"{prefix}.NetworkInterface.{number}")
+        if "SecurityGroupId" in given:
+            interface["Groups"] = given["SecurityGroupId"]
+        if "DeleteOnTermination" in given:
+            interface["DeleteOnTermination"] = given["DeleteOnTermination"]
     requirements = from_parameters(parameters, f"{prefix}.InstanceRequirements")
     return data | ({"InstanceRequirements": requirements} if requirements else {})
 
 
 def template_data_xml(data: Any) -> str:
     """The same in an answer."""
-    requirements = data.get("InstanceRequirements")
-    more = f"<instanceRequirements>{to_ec2_xml(requirements)}</instanceRequirements>" if requirements else ""
-    return str(_template_data_xml(data)) + more
+    more = {name: data[name] for name in ("InstanceRequirements",) if data.get(name)}
+    if "NetworkInterfaces" in data:
+        more["NetworkInterface"] = data["NetworkInterfaces"]
+    rest = {name: value for name, value in data.items() if name != "NetworkInterfaces"}
+    groups = re.compile("<groupsSet>(.*?)</groupsSet>")  # which EC2 writes in a way of its own
+    written = groups.sub(
+        lambda found: f"<groupSet>{found[1].replace('item>', 'groupId>')}</groupSet>", to_ec2_xml(more)
+    )
+    return str(_template_data_xml(rest)) + written
 
 
 def create_group(parameters: Any) -> Any:
@@ -104,10 +118,15 @@ def create_provider(request: Any) -> Any:
 
 
 def create_service(request: Any) -> Any:
-    """CreateService keeps whether tasks are spread anew over Availability Zones, and no network where none is given."""
+    """CreateService keeps where tasks are placed, whether they are spread anew over Availability Zones, and no network
+    where none is given.
+    """
     response = keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
-    if response[0] == 200 and "networkConfiguration" not in request:
-        del kept_service(response)["networkConfiguration"]  # which MiniStack has empty
+    if response[0] == 200:
+        kept = kept_service(response)
+        kept["placementStrategy"] = request.get("placementStrategy", [])
+        if "networkConfiguration" not in request:
+            del kept["networkConfiguration"]  # which MiniStack has empty
     return response
 
 
