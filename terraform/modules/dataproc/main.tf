@@ -73,6 +73,15 @@ locals {
       writes      = ["failure.json"]
     }
   }
+  allow = {
+    for name, function in local.all_functions : name => concat(
+      [{ actions = ["s3:PutObject"], resources = [for key in function.writes : "${local.runs}/${key}"] }],
+      length(try(function.reads, [])) == 0 ? [] : [
+        { actions = ["s3:GetObject"], resources = [for key in function.reads : "${local.runs}/${key}"] }
+      ],
+      try(function.more, []),
+    )
+  }
   functions = {
     for name, function in local.all_functions : name => function if name != "SimulateChunk" || var.workers == null
   }
@@ -126,11 +135,7 @@ module "function" {
   name        = each.key
   description = each.value.description
   memory_size = try(each.value.memory_size, 1769)
-  allow = concat(
-    [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }],
-    [for keys in try([each.value.reads], []) : { actions = ["s3:GetObject"], resources = [for key in keys : "${local.runs}/${key}"] }],
-    try(each.value.more, []),
-  )
+  allow       = local.allow[each.key]
   policies    = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
   common      = var.common
   environment = local.environment
@@ -152,7 +157,7 @@ module "workers" {
   kernel                = var.kernel
   code_function         = { name = module.function["Plan"].name, arn = module.function["Plan"].arn }
   policies              = { for name, policy in aws_iam_policy.shared : name => policy.arn }
-  writes                = local.all_functions.SimulateChunk.writes
+  allow                 = local.allow["SimulateChunk"]
   environment           = local.environment
   state_machine_arn     = module.state_machine.arn
   common                = var.common

@@ -77,8 +77,8 @@ resource "aws_iam_role_policy_attachment" "shared" {
 module "work" {
   source = "../policy_document"
   allow = concat(
+    var.allow,
     [
-      { actions = ["s3:PutObject"], resources = [for key in var.writes : "${local.runs}/${key}"] },
       { actions = ["s3:PutObject"], resources = ["${local.runs}/at-work"] },
       { actions = ["states:GetActivityTask"], resources = [aws_sfn_activity.chunks.id] },
       # A task is named by its token, a secret that only the worker has who took it, and not by a resource.

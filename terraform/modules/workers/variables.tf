@@ -62,9 +62,9 @@ variable "policies" {
   type        = map(string)
 }
 
-variable "writes" {
-  description = "Keys of a run that a worker writes, as SimulateChunk does."
-  type        = list(string)
+variable "allow" {
+  description = "What a worker may do to a run's objects, as SimulateChunk may: actions on resources."
+  type        = list(object({ actions = list(string), resources = list(string) }))
 }
 
 variable "environment" {
