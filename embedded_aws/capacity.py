@@ -1,16 +1,19 @@
 """What workers run on, and what MiniStack does not keep of it: Terraform would set it again with each plan.
 
-Attribute-based selection of a launch template, the mix of an Auto Scaling group, a capacity provider's draining and a
-service's rebalancing. Imports MiniStack and the standard library only.
+Attribute-based selection and the network interfaces of a launch template, the mix of an Auto Scaling group, a capacity
+provider's draining, a service's placement and rebalancing, and a security group's rule for all traffic, whose ports say
+nothing. Imports MiniStack and the standard library only.
 """
 
 import json
+import re
 from typing import Any
 
 from ministack.services import autoscaling, ec2, ecs
 
 from embedded_aws.query import from_parameters, to_ec2_xml, to_xml
 
+_parse_permissions: Any = ec2._parse_ip_permissions
 _parse_template_data: Any = ec2._parse_lt_data
 _template_data_xml: Any = ec2._lt_data_xml
 _create_group: Any = autoscaling._create_asg
@@ -23,6 +26,7 @@ _update_service: Any = ecs._update_service
 
 def patch() -> None:
     """Install the replacements."""
+    ec2._parse_ip_permissions = parse_permissions
     ec2._parse_lt_data = parse_template_data
     ec2._lt_data_xml = template_data_xml
     autoscaling._ACTION_MAP |= {
@@ -38,18 +42,40 @@ def patch() -> None:
     }
 
 
+def parse_permissions(parameters: Any, prefix: str) -> Any:
+    """Rules of a security group. AWS takes no notice of the ports that a rule for all protocols names."""
+    rules = _parse_permissions(parameters, prefix)
+    for rule in rules:
+        if rule["IpProtocol"] == "-1":
+            rule.pop("FromPort", None)
+            rule.pop("ToPort", None)
+    return rules
+
+
 def parse_template_data(parameters: Any, prefix: str = "LaunchTemplateData") -> Any:
-    """A launch template's data, its instance requirements among them."""
+    """A launch template's data, its instance requirements and all of its network interfaces among them."""
     data = _parse_template_data(parameters, prefix)
+    for number, interface in enumerate(data.get("NetworkInterfaces", []), start=1):
+        given = from_parameters(parameters, f"{prefix}.NetworkInterface.{number}")
+        if "SecurityGroupId" in given:
+            interface["Groups"] = given["SecurityGroupId"]
+        if "DeleteOnTermination" in given:
+            interface["DeleteOnTermination"] = given["DeleteOnTermination"]
     requirements = from_parameters(parameters, f"{prefix}.InstanceRequirements")
     return data | ({"InstanceRequirements": requirements} if requirements else {})
 
 
 def template_data_xml(data: Any) -> str:
     """The same in an answer."""
-    requirements = data.get("InstanceRequirements")
-    more = f"<instanceRequirements>{to_ec2_xml(requirements)}</instanceRequirements>" if requirements else ""
-    return str(_template_data_xml(data)) + more
+    more = {name: data[name] for name in ("InstanceRequirements",) if data.get(name)}
+    if "NetworkInterfaces" in data:
+        more["NetworkInterface"] = data["NetworkInterfaces"]
+    rest = {name: value for name, value in data.items() if name != "NetworkInterfaces"}
+    groups = re.compile("<groupsSet>(.*?)</groupsSet>")  # which EC2 writes in a way of its own
+    written = groups.sub(
+        lambda found: f"<groupSet>{found[1].replace('item>', 'groupId>')}</groupSet>", to_ec2_xml(more)
+    )
+    return str(_template_data_xml(rest)) + written
 
 
 def create_group(parameters: Any) -> Any:
@@ -92,8 +118,16 @@ def create_provider(request: Any) -> Any:
 
 
 def create_service(request: Any) -> Any:
-    """CreateService keeps whether tasks are spread anew over Availability Zones."""
-    return keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
+    """CreateService keeps where tasks are placed, whether they are spread anew over Availability Zones, and no network
+    where none is given.
+    """
+    response = keep_rebalancing({"availabilityZoneRebalancing": "DISABLED", **request}, _create_service(request))
+    if response[0] == 200:
+        kept = kept_service(response)
+        kept["placementStrategy"] = request.get("placementStrategy", [])
+        if "networkConfiguration" not in request:
+            del kept["networkConfiguration"]  # which MiniStack has empty
+    return response
 
 
 def update_service(request: Any) -> Any:
@@ -104,8 +138,12 @@ def update_service(request: Any) -> Any:
 def keep_rebalancing(request: Any, response: Any) -> Any:
     """Keep a service's rebalancing."""
     if "availabilityZoneRebalancing" in request and response[0] == 200:
-        service = json.loads(response[2])["service"]
-        cluster = ecs._cluster_name_from_arn(service["clusterArn"])
-        kept = ecs._services[f"{cluster}/{service['serviceName']}"]
-        kept["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
+        kept_service(response)["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
     return response
+
+
+def kept_service(response: Any) -> Any:
+    """What is kept of the service that an answer is about."""
+    service = json.loads(response[2])["service"]
+    cluster = ecs._cluster_name_from_arn(service["clusterArn"])
+    return ecs._services[f"{cluster}/{service['serviceName']}"]

@@ -55,4 +55,4 @@ def to_ec2_xml(value: Any) -> str:
         )
     if isinstance(value, list):
         return "".join(f"<item>{to_ec2_xml(each)}</item>" for each in value)
-    return escape(str(value))
+    return str(value).lower() if isinstance(value, bool) else escape(str(value))

@@ -7,11 +7,12 @@ cloudformation/workers/, which has what is different. So there is one source for
     cloudformation/dataproc.yaml      -> cloudformation/dataproc-fargate.yaml, cloudformation/dataproc-ec2.yaml
     cloudformation/monitoring.yaml    -> cloudformation/monitoring-workers.yaml
     template.yaml                     -> template-fargate.yaml, template-ec2.yaml
+    terraform/lambda/                 -> terraform/fargate/, terraform/ec2/, in part: publishing.terraform
 
 cloudformation/workers/ has the stack on Fargate, and cloudformation/workers/ec2/ what the one on EC2 has in its place.
 
-They are committed, as SAM and Terraform read them, and a test fails when one is stale. Imports publishing.templates and
-the standard library.
+They are committed, as SAM and Terraform read them, and a test fails when one is stale. Imports publishing.templates,
+publishing.terraform and the standard library.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from publishing import terraform
 from publishing.templates import read, write
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -68,6 +70,7 @@ def made(project: Path = PROJECT) -> dict[str, str]:
             monitoring(of(folder / "monitoring.yaml"), of(folder / "workers/monitoring.yaml")),
             ["cloudformation/monitoring.yaml", "cloudformation/workers/monitoring.yaml"],
         ),
+        **dict(terraform.made(project, OF_FUNCTIONS)),
     }
     for compute in COMPUTES:
         files[f"cloudformation/dataproc-{compute}.yaml"] = text(

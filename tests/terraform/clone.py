@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "terraform/lambda"
+WORKERS = ("terraform/fargate", "terraform/ec2")
+"""The stacks with workers."""
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -22,6 +24,8 @@ class Clone:
     folder: Path
     program: str
     environment: Mapping[str, str]
+    stack: str = STACK
+    """The folder in it that Terraform is run in, unless told otherwise."""
 
     @classmethod
     def make(cls, folder: Path, program: str, environment: Mapping[str, str]) -> "Clone":
@@ -29,19 +33,25 @@ class Clone:
         leave = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__", "plan", "backend.tf", "*.tfvars")
         for name in ("terraform", "functions", "statemachine"):
             shutil.copytree(ROOT / name, folder / name, ignore=leave)
-        shutil.copy(ROOT / "template.yaml", folder)
+        (folder / "publishing").mkdir()
+        for name in ("template.yaml", "publishing/worker_start.py"):
+            shutil.copy(ROOT / name, folder / name)
         return cls(folder, program, environment)
 
     def with_environment(self, **environment: str) -> "Clone":
         """The same folder, with more environment variables."""
-        return Clone(self.folder, self.program, {**self.environment, **environment})
+        return replace(self, environment={**self.environment, **environment})
 
-    def start(self, *arguments: str, within: str = STACK) -> subprocess.Popen[str]:
+    def of(self, stack: str) -> "Clone":
+        """The same folder, with another stack in it."""
+        return replace(self, stack=stack)
+
+    def start(self, *arguments: str, within: str = "") -> subprocess.Popen[str]:
         """Start Terraform in a folder of the clone, without colours and without questions."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_"))}
         return subprocess.Popen(
             [self.program, *arguments],
-            cwd=self.folder / within,
+            cwd=self.folder / (within or self.stack),
             env={**inherited, "TF_INPUT": "0", "TF_CLI_ARGS": "-no-color", "CHECKPOINT_DISABLE": "1"}
             | dict(self.environment),
             stdin=subprocess.DEVNULL,
@@ -51,19 +61,19 @@ class Clone:
             encoding="utf-8",
         )
 
-    def run(self, *arguments: str, within: str = STACK) -> Finished:
+    def run(self, *arguments: str, within: str = "") -> Finished:
         """Run Terraform and return its exit status and everything it printed, wherever it printed it."""
         process = self.start(*arguments, within=within)
         printed, _ = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
-    def succeed(self, *arguments: str, within: str = STACK) -> str:
+    def succeed(self, *arguments: str, within: str = "") -> str:
         """Run Terraform, which must succeed, and return what it printed."""
         finished = self.run(*arguments, within=within)
         assert finished.returncode == 0, f"terraform {' '.join(arguments)}\n{finished.stdout}"
         return finished.stdout
 
-    def json(self, *arguments: str, within: str = STACK) -> Any:
+    def json(self, *arguments: str, within: str = "") -> Any:
         """Run Terraform, which must succeed, and read what it printed as JSON."""
         return json.loads(self.succeed(*arguments, within=within))
 

@@ -5,8 +5,10 @@ folder that holds registry.terraform.io/hashicorp/aws. Without them the tests ar
 """
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,39 @@ def initialised(new_clone: Callable[[], Clone]) -> Callable[[], Clone]:
 
 
 @pytest.fixture(scope="session")
+def provider(clone: Clone) -> Iterator[Callable[[Mapping[str, str]], dict[str, str]]]:
+    """Starts the AWS provider once for many commands, each of which would start it for itself: three seconds of a CPU.
+    Returns the variables by which Terraform finds it there.
+
+    It keeps the environment it is started with and the settings of one stack, so that each stack needs one of its own.
+    """
+    (program,) = clone.folder.glob(f"{STACK}/.terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws*")
+    started: list[subprocess.Popen[str]] = []
+
+    def start(environment: Mapping[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+        running = subprocess.Popen(
+            [program, "-debug"],
+            env=inherited | dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(running)
+        assert running.stdout is not None
+        for line in running.stdout:
+            if found := re.search("TF_REATTACH_PROVIDERS='(.*)'", line):
+                return {"TF_REATTACH_PROVIDERS": found[1]}
+        raise AssertionError("the provider has ended")
+
+    yield start
+    for running in started:
+        running.terminate()
+        running.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
 def clone(initialised: Callable[[], Clone]) -> Clone:
     """A clone that the tests share and that none changes."""
     return initialised()
@@ -88,6 +123,8 @@ def variables(new_clone: Callable[[], Clone]) -> Clone:
 def aws(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
     """An embedded AWS of these tests' own; none is started where Terraform cannot be had."""
     pytest.importorskip("ministack", reason="the embedded AWS (ministack) is not installed in this environment")
-    running = server.start(tmp_path_factory.mktemp("embedded-aws"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONTECARLO_WORKERS", "1")  # many functions that each do little: their starts are what takes time
+        running = server.start(tmp_path_factory.mktemp("embedded-aws"))
     yield running
     running.stop()

@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.deployment import Stack
 from tests.infrastructure.templates import STATE_MACHINES, states
+from tests.terraform.fleets import Fleet
 
 Json = dict[str, Any]
 
@@ -39,6 +40,8 @@ class Face:
         states: dict[str, str] = {}  # of several states of one function, the first in the alphabet: Plan, not PlanWave
         for state, arn in sorted(task for machine in machines.values() for task in tasks(machine)):
             states.setdefault(arn, state)
+        activity = next((arn for arn in states if ":activity:" in arn), None)
+        states.pop(activity or "", None)
         functions = {
             state: self.stack.client("lambda").get_function_configuration(FunctionName=arn)
             for arn, state in states.items()
@@ -65,6 +68,10 @@ class Face:
             ),
             "outputs": dict(self.stack.outputs),
         }
+        if activity:
+            fleet = Fleet(self.stack, functions["ProvideWorkers"], activity)
+            made["workers"] = fleet.describe(self.role)
+            names |= fleet.names
         any_name = "|".join(re.escape(name) for name in names)
         text = re.sub(rf"(?<![\w-])({any_name})(?![\w-])", lambda found: names[found[1]], json.dumps(made))
         return in_order(json.loads(text))  # type: ignore[no-any-return]

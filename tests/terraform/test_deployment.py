@@ -1,28 +1,33 @@
-"""terraform/lambda from init to destroy on the embedded AWS, beside the same application deployed by SAM.
+"""Terraform's stacks from init to destroy on the embedded AWS, beside the same applications deployed by SAM.
 
-Both are given the same parameters, none of which has its default, and must end up with the same resources and with the
-same results. The tests build on each other in the order in which they stand.
+Both are given the same parameters, none of which has its default where it can have another, and must end up with the
+same resources and with the same results. All stacks are deployed at once, as each waits for a minute. The tests build
+on each other in the order in which they stand.
 """
 
+import json
+import os
 import re
 import shutil
+import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.deployment import STACK as SAM_STACK
 from cli.deployment import Stack, deploy
 from embedded_aws import server
+from publishing.terraform import snake
+from publishing.workers import OF_FUNCTIONS
 from tests.cli.commanded import a_runs_life, on_stack
 from tests.deployed import Cloud, figures
 from tests.infrastructure.templates import resources
 from tests.terraform.clone import Clone, changes, message
 from tests.terraform.faces import Face, differences
-from tests.terraform.test_variables import PARAMETERS, snake
+from tests.terraform.test_variables import parameters_of
 
 GIVEN = {
     "Scenarios": 700,
@@ -46,19 +51,77 @@ GIVEN = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:risk-team",
 }
 
+OF_WORKERS: dict[str, dict[str, Any]] = {
+    "fargate": {
+        "MaxWorkers": 2,
+        "WorkerCores": 1,
+        "MemoryPerCore": 4096,
+        "SpotWeight": 3,
+        "OnDemandWeight": 2,
+        "NoCapacityMinutes": 45,
+        "VpcCidr": "10.43.0.0/16",
+        "SubnetCidrs": ["10.43.0.0/20", "10.43.16.0/20"],
+    },
+}
+OF_WORKERS["ec2"] = {
+    **{name: value for name, value in OF_WORKERS["fargate"].items() if "Weight" not in name},
+    "SpotShare": 75,
+}
+
+DEFAULT = {"WorkerImage", "VpcId", "SubnetIds", "InterfaceEndpoints"}
+"""Parameters that leave out what is compared here. terraform/fargate/tests has them."""
+
+WORKERS = ("fargate", "ec2") if "SOAK" in os.environ else ("fargate",)
+"""Stacks with workers that are deployed here. Of the other, `terraform test` and test_sources have the plan."""
+
 ALLOWED_DIFFERENCES = {
     "/outputs/NextSteps",  # names the outputs, which each face writes in its own way
+}
+
+DROPPED = {
+    f"/workers/task/{name}"
+    for name in (
+        "runtimePlatform", "volumes", "container/linuxParameters/capabilities",
+        "container/linuxParameters/initProcessEnabled",
+    )
+}  # fmt: skip
+"""What the embedded AWS drops of a task that CloudFormation makes. It is compared with the template."""
+
+ALLOWED_OF_WORKERS = {
+    *DROPPED,
+    "/workers/task/container/cpu",  # 0, as AWS has it where nothing is given
+    "/workers/service/placementStrategy",  # dropped, as above; none on Fargate
 }
 
 # Types of CloudFormation that Terraform has no counterpart of, and what Terraform makes besides.
 NO_COUNTERPART = {
     "AWS::CloudFormation::Stack",  # nested stacks are modules
     "AWS::IAM::Policy",  # child-executions: stands in the state machine's one policy, as Terraform knows its ARN before
+    "AWS::EC2::VPCGatewayAttachment",  # a part of the gateway
+    "AWS::ECS::ClusterCapacityProviderAssociations",  # a part of the cluster
 }
 ONLY_TERRAFORM = Counter(
     {"aws_s3_bucket": 1, "aws_s3_bucket_policy": 1}  # the functions' code; SAM has a bucket of its own beside the stack
 )
 COUNTERPARTS = {
+    "AWS::AutoScaling::AutoScalingGroup": "aws_autoscaling_group",
+    "AWS::EC2::InternetGateway": "aws_internet_gateway",
+    "AWS::EC2::LaunchTemplate": "aws_launch_template",
+    "AWS::EC2::Route": "aws_route",
+    "AWS::EC2::RouteTable": "aws_route_table",
+    "AWS::EC2::SecurityGroup": "aws_security_group",
+    "AWS::EC2::Subnet": "aws_subnet",
+    "AWS::EC2::SubnetRouteTableAssociation": "aws_route_table_association",
+    "AWS::EC2::VPC": "aws_vpc",
+    "AWS::EC2::VPCEndpoint": "aws_vpc_endpoint",
+    "AWS::ECS::CapacityProvider": "aws_ecs_capacity_provider",
+    "AWS::ECS::Cluster": "aws_ecs_cluster",
+    "AWS::ECS::Service": "aws_ecs_service",
+    "AWS::ECS::TaskDefinition": "aws_ecs_task_definition",
+    "AWS::Events::Rule": "aws_cloudwatch_event_rule",
+    "AWS::IAM::InstanceProfile": "aws_iam_instance_profile",
+    "AWS::Lambda::Permission": "aws_lambda_permission",
+    "AWS::StepFunctions::Activity": "aws_sfn_activity",
     "AWS::CloudWatch::Alarm": "aws_cloudwatch_metric_alarm",
     "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
     "AWS::IAM::ManagedPolicy": "aws_iam_policy",
@@ -70,6 +133,8 @@ COUNTERPARTS = {
     "AWS::StepFunctions::StateMachine": "aws_sfn_state_machine",
 }
 PARTS_OF_A_COUNTERPART = {
+    "aws_cloudwatch_event_target",
+    "aws_ecs_cluster_capacity_providers",
     "aws_iam_role_policy",
     "aws_iam_role_policy_attachment",
     "aws_s3_bucket_lifecycle_configuration",
@@ -81,30 +146,85 @@ PARTS_OF_A_COUNTERPART = {
 }
 
 
+BUCKET = "module.storage.module.bucket.aws_s3_bucket.this"
+
+
 @dataclass(frozen=True)
 class Both:
-    """The application twice on one embedded AWS."""
+    """An application twice on one embedded AWS."""
 
     clone: Clone
     plan: Any
     sam: Stack
     terraform: Stack
 
+    @property
+    def name(self) -> str:
+        """Of the stack."""
+        return self.sam.name
+
+
+def given(compute: str) -> dict[str, Any]:
+    """The parameters of a stack."""
+    if compute == "lambda":
+        return GIVEN
+    return {name: value for name, value in GIVEN.items() if name not in OF_FUNCTIONS} | OF_WORKERS[compute]
+
+
+Provider = Callable[[Mapping[str, str]], dict[str, str]]
+
 
 @pytest.fixture(scope="module")
-def both(aws: server.Server, initialised: Callable[[], Clone]) -> Both:
-    variables = {f"TF_VAR_{snake(name)}": str(value) for name, value in GIVEN.items()}
-    clone = initialised().with_environment(**aws.environment, **variables)
-    clone.succeed("plan", "-out", "plan")
-    plan = clone.json("show", "-json", "plan")
-    # A minute, as the provider waits for the bucket's lifecycle to settle: SAM deploys meanwhile.
-    with clone.start("apply", "plan") as applying:
-        values = {name: str(value) for name, value in GIVEN.items()}
-        sam = deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log", values)
-        printed, _ = applying.communicate(timeout=300)
-    assert applying.returncode == 0, printed
-    outputs = {pascal(name): output["value"] for name, output in clone.json("output", "-json").items()}
-    return Both(clone, plan, sam, replace(sam, outputs=outputs))
+def faces(aws: server.Server, new_clone: Callable[[], Clone], provider: Provider) -> dict[str, Both]:
+    """All stacks, by what simulates."""
+    planned: dict[str, tuple[Clone, Any]] = {}
+    applying: dict[str, subprocess.Popen[str]] = {}
+    for compute in ("lambda", *WORKERS):
+        variables = {f"TF_VAR_{snake(name)}": variable(value) for name, value in given(compute).items()}
+        if compute != "lambda":  # its tests have the data at a destroy
+            variables["TF_VAR_delete_data"] = "true"
+        clone = new_clone().of(f"terraform/{compute}").with_environment(**aws.environment, **variables)
+        clone = clone.with_environment(**provider(clone.environment))
+        clone.succeed("init")
+        clone.succeed("plan", "-out", "plan")
+        planned[compute] = clone, clone.json("show", "-json", "plan")
+        # A minute, as the provider waits for the bucket's lifecycle to settle: SAM deploys meanwhile.
+        applying[compute] = clone.start("apply", "plan")
+    made = {}
+    for compute in planned:
+        values = {name: parameter(value) for name, value in given(compute).items()}
+        sam = deploy(aws.environment, Path(aws.data_dir) / "sam-deploy.log", values, compute)
+        made[compute] = sam
+    both = {}
+    for compute, (clone, plan) in planned.items():
+        printed, _ = applying[compute].communicate(timeout=300)
+        assert applying[compute].returncode == 0, printed
+        outputs = {pascal(name): output["value"] for name, output in clone.json("output", "-json").items()}
+        both[compute] = Both(clone, plan, made[compute], replace(made[compute], outputs=outputs))
+    return both
+
+
+def variable(value: Any) -> str:
+    """A parameter's value as a variable of Terraform has it in the environment."""
+    return json.dumps(value) if isinstance(value, list) else str(value)
+
+
+def parameter(value: Any) -> str:
+    """A parameter's value as SAM takes it."""
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+@pytest.fixture(scope="module")
+def both(faces: dict[str, Both]) -> Both:
+    """The stack with functions."""
+    return faces["lambda"]
+
+
+def camel_case(value: Any) -> Any:
+    """Properties spelt as CloudFormation spells them, spelt as ECS does."""
+    if isinstance(value, dict):
+        return {name[0].lower() + name[1:]: camel_case(each) for name, each in value.items()}
+    return value
 
 
 def pascal(name: str) -> str:
@@ -118,22 +238,50 @@ def planned(both: Both, address: str) -> Any:
     return found["change"]["after"]
 
 
-def test_every_parameter_is_put_to_the_test() -> None:
-    assert set(GIVEN) == set(PARAMETERS)
-    assert not {name for name, value in GIVEN.items() if value == PARAMETERS[name]["Default"]}
+each_compute = pytest.mark.parametrize("compute", ["lambda", *WORKERS])
 
 
-def test_the_two_faces_make_the_same(both: Both) -> None:
+@pytest.mark.parametrize("compute", ["lambda", "fargate", "ec2"])
+def test_every_parameter_is_put_to_the_test(compute: str) -> None:
+    parameters = parameters_of(compute)
+    assert set(given(compute)) == set(parameters) - (set() if compute == "lambda" else DEFAULT)
+    assert not {name for name, value in given(compute).items() if parameter(value) == str(parameters[name]["Default"])}
+
+
+@each_compute
+def test_the_two_faces_make_the_same(faces: dict[str, Both], compute: str) -> None:
+    both = faces[compute]
     by_sam, by_terraform = Face(both.sam).describe(), Face(both.terraform).describe()
     assert len(by_sam["functions"]) == 9
+    assert ("workers" in by_sam) == (compute != "lambda")
     found = differences(by_sam, by_terraform)
-    unexpected = [f"{where}: {found[where]}" for where in sorted(set(found) - ALLOWED_DIFFERENCES)]
+    allowed = ALLOWED_DIFFERENCES | (ALLOWED_OF_WORKERS if compute != "lambda" else set())
+    unexpected = [f"{where}: {found[where]}" for where in sorted(set(found) - allowed)]
     assert not unexpected, "by SAM and by Terraform:\n" + "\n".join(unexpected)
-    assert set(found) == ALLOWED_DIFFERENCES, "a difference is gone: take it off the list"
+    assert set(found) == allowed, "a difference is gone: take it off the list"
 
 
-def test_the_two_faces_make_as_many_resources_of_each_type(both: Both) -> None:
-    cloudformation, wanted, pending = both.sam.client("cloudformation"), Counter(ONLY_TERRAFORM), [SAM_STACK]
+@pytest.mark.parametrize("compute", WORKERS)
+def test_what_the_embedded_aws_drops_of_a_task_is_the_same(faces: dict[str, Both], compute: str) -> None:
+    path = f"cloudformation/dataproc-{compute}.yaml"
+    (task,) = (body["Properties"] for body in resources(path, "AWS::ECS::TaskDefinition").values())
+    (service,) = (body["Properties"] for body in resources(path, "AWS::ECS::Service").values())
+    made = Face(faces[compute].terraform).describe()["workers"]
+    (container,) = task["ContainerDefinitions"]
+    assert made["task"]["container"]["linuxParameters"] == camel_case(container["LinuxParameters"])
+    assert [volume["name"] for volume in made["task"]["volumes"]] == [volume["Name"] for volume in task["Volumes"]]
+    system = task["RuntimePlatform"]["OperatingSystemFamily"]
+    assert made["task"]["runtimePlatform"] == {"operatingSystemFamily": system, "cpuArchitecture": "X86_64"}
+    assert made["service"]["placementStrategy"] == [
+        {name: value.lower() for name, value in camel_case(strategy).items()}
+        for strategy in service.get("PlacementStrategies", [])
+    ]
+
+
+@each_compute
+def test_the_two_faces_make_as_many_resources_of_each_type(faces: dict[str, Both], compute: str) -> None:
+    both = faces[compute]
+    cloudformation, wanted, pending = both.sam.client("cloudformation"), Counter(ONLY_TERRAFORM), [both.name]
     while pending:
         for resource in cloudformation.describe_stack_resources(StackName=pending.pop())["StackResources"]:
             if resource["ResourceType"] == "AWS::CloudFormation::Stack":
@@ -206,6 +354,28 @@ def test_both_faces_give_the_same_result_to_the_bit(both: Both) -> None:
     assert results[0]["cases"]["stressed"]["fed_rate"] == 6.5
 
 
+@pytest.mark.parametrize("compute", WORKERS)
+def test_workers_come_to_the_same_and_the_command_line_finds_their_stack_by_its_name(
+    faces: dict[str, Both],
+    both: Both,
+    compute: str,
+    aws: server.Server,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cli.deployment._of_cloudformation", lambda _: None)  # here SAM's stack has the name too
+    stack = faces[compute]
+    Cloud(stack.terraform).generate(part_loans=1000)
+    Cloud(stack.terraform).simulate("portfolios/default/", run="same")
+    montecarlo = on_stack(stack.name, aws.environment, capfd, monkeypatch)
+    assert montecarlo("download", "same", "--out", tmp_path / "same")[0] == 0
+    result = json.loads((tmp_path / "same" / "result.json").read_text())
+    assert figures(result) == figures(json.loads(Cloud(both.terraform).read("runs/same/result.json")))
+    hired = {"fargate": "worker vCPU-hours", "ec2": "instance vCPU-hours"}[compute]
+    assert result["cost"]["usd_by_item"][hired] > 0
+
+
 def test_the_command_line_works_on_it_by_its_name(
     both: Both,
     aws: server.Server,
@@ -217,9 +387,24 @@ def test_the_command_line_works_on_it_by_its_name(
     a_runs_life(on_stack("montecarlo", aws.environment, capfd, monkeypatch), tmp_path)
 
 
-def test_a_second_plan_finds_nothing_to_change(both: Both) -> None:
-    done = both.clone.run("plan", "-detailed-exitcode")
+@each_compute
+def test_a_second_plan_finds_nothing_to_change(faces: dict[str, Both], compute: str) -> None:
+    """Not while there is a run, either: how many workers there are and whether the rule is on is not Terraform's."""
+    if compute != "lambda":
+        rule = f"{faces[compute].name}-LookAgain"
+        faces[compute].terraform.client("events").enable_rule(Name=rule)
+    done = faces[compute].clone.run("plan", "-detailed-exitcode")
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("compute", WORKERS)
+def test_destroy_leaves_nothing_of_a_stack_with_workers(faces: dict[str, Both], compute: str) -> None:
+    stack = faces[compute]
+    printed = stack.clone.succeed("destroy", "-auto-approve")
+    made = sum(change["mode"] == "managed" for change in stack.plan["resource_changes"])
+    assert f"Destroy complete! Resources: {made} destroyed." in message(printed)
+    left = stack.terraform.client("iam").list_roles()["Roles"]
+    assert not [role["RoleName"] for role in left if re.match(rf"{stack.name}-[A-Za-z]+-\d{{20}}", role["RoleName"])]
 
 
 def test_changed_sources_update_every_function_and_nothing_else(both: Both) -> None:
@@ -271,7 +456,7 @@ def test_destroy_stops_at_a_bucket_with_data(both: Both) -> None:
     done = both.clone.run("destroy", "-auto-approve")
     assert done.returncode == 1
     assert "BucketNotEmpty" in done.stdout
-    assert both.clone.succeed("state", "list").split() == ["module.storage.module.bucket.aws_s3_bucket.this"]
+    assert both.clone.succeed("state", "list").split() == [BUCKET]
     assert "runs/same/result.json" in Cloud(both.terraform).keys("runs/same/")
 
 
@@ -283,7 +468,7 @@ def test_destroy_leaves_nothing_when_the_data_may_go(both: Both) -> None:
         "-var",
         "delete_data=true",
         "-target",
-        "module.storage.module.bucket.aws_s3_bucket.this",
+        BUCKET,
     )
     printed = both.clone.succeed("destroy", "-auto-approve", "-var", "delete_data=true")
     assert "Destroy complete! Resources: 1 destroyed." in message(printed)

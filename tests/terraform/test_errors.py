@@ -3,13 +3,13 @@
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import boto3
 import pytest
 
 from embedded_aws import server
-from tests.terraform.clone import ROOT, STACK, Clone, message
+from tests.terraform.clone import ROOT, STACK, WORKERS, Clone, message
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,12 @@ def ready(clone: Clone, aws: server.Server) -> Clone:
     """An initialised clone with an AWS to talk to, and none of the user's own AWS settings."""
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return clone.with_environment(**aws.environment, **nothing)
+
+
+@pytest.fixture(scope="module")
+def quick(ready: Clone, provider: Callable[[Mapping[str, str]], dict[str, str]]) -> Clone:
+    """The same with a provider that runs already, for what does not try what the provider itself finds."""
+    return ready.with_environment(**provider(ready.environment))
 
 
 def refusal(clone: Clone, *arguments: str, within: str = STACK) -> str:
@@ -38,8 +44,9 @@ def test_a_stack_without_its_modules_does_not_initialise(new_clone: Callable[[],
     assert "Unreadable module directory" in done.stdout
 
 
-def test_a_clone_without_functions_is_told_so(ready: Clone, initialised: Callable[[], Clone]) -> None:
-    clone = initialised().with_environment(**ready.environment)
+def test_a_clone_without_functions_is_told_so(quick: Clone, new_clone: Callable[[], Clone]) -> None:
+    clone = new_clone().with_environment(**quick.environment)
+    clone.succeed("init")
     shutil.rmtree(clone.folder / "functions")
     said = refusal(clone)
     assert f"There are no sources in {clone.folder}/functions: run Terraform in a whole clone" in said.replace(
@@ -73,8 +80,8 @@ def test_a_region_without_the_layer_is_named_with_the_way_out(ready: Clone) -> N
     assert "eu-central-1, eu-central-2," in said
 
 
-def test_a_layer_of_another_region_is_refused(ready: Clone) -> None:
-    said = refusal(ready, "-var", "layer_arn=arn:aws:lambda:eu-west-1:210987654321:layer:scientific:3")
+def test_a_layer_of_another_region_is_refused(quick: Clone) -> None:
+    said = refusal(quick, "-var", "layer_arn=arn:aws:lambda:eu-west-1:210987654321:layer:scientific:3")
     assert "layer_arn lies in another Region than the functions, which are made in us-east-1" in said
 
 
@@ -97,31 +104,45 @@ def test_nothing_but_terraform_is_needed_on_path(ready: Clone) -> None:
     assert f"Plan: {told[1]} to add, 0 to change, 0 to destroy." in printed
 
 
-def test_two_stacks_side_by_side_share_no_name(ready: Clone) -> None:
-    """Every name that is known before it is made begins with stack_name, or is AWS's own."""
-    ready.succeed("plan", "-var", "stack_name=other", "-out", "plan")
-    plan = ready.json("show", "-json", "plan")
+@pytest.mark.parametrize("stack", [STACK, *WORKERS])
+def test_two_stacks_side_by_side_share_no_name(quick: Clone, stack: str) -> None:
+    """Every name that is known before it is made begins with stack_name, or is AWS's own.
+
+    The guide says how many things are made.
+    """
+    clone = quick.of(stack)
+    clone.succeed("init")
+    clone.succeed("plan", "-var", "stack_name=other", "-out", "plan")
+    plan = clone.json("show", "-json", "plan")
+    guide = (ROOT / "docs/deploy-terraform.md").read_text(encoding="utf-8")
+    made = [change for change in plan["resource_changes"] if change["mode"] == "managed"]
+    where = {
+        STACK: "plan lists {} resources",
+        WORKERS[0]: "{} with workers on Fargate",
+        WORKERS[1]: "{} with workers on EC2",
+    }
+    assert where[stack].format(len(made)) in guide
     named = [
         (change["address"], name, change["change"]["after"][name])
         for change in plan["resource_changes"]
         for name in (
-            "alarm_name", "bucket", "bucket_prefix", "dashboard_name", "function_name", "name", "name_prefix",
+            "alarm_name", "bucket", "bucket_prefix", "dashboard_name", "family", "function_name", "name", "name_prefix",
         )
         if change["mode"] == "managed" and change["change"]["after"].get(name)
     ]  # fmt: skip
     assert len(named) > 30
-    inside_a_role = {"objects", "run"}
+    own = {"objects", "run", "start", "work", "see-executions", "be-an-instance"}  # names within a role
     for address, name, value in named:
-        bare = value.removeprefix("/aws/lambda/").removeprefix("/aws/vendedlogs/states/")
-        assert bare.startswith("other-") or value in inside_a_role, (address, name, value)
+        bare = re.sub("^(/aws/lambda/|/aws/vendedlogs/states/|/ecs/|capacity-)", "", value)
+        assert bare == "other" or bare.startswith("other-") or value in own, (address, name, value)
 
 
-def test_the_state_can_live_in_s3(new_clone: Callable[[], Clone], aws: server.Server) -> None:
+def test_the_state_can_live_in_s3(new_clone: Callable[[], Clone], quick: Clone, aws: server.Server) -> None:
     """backend.tf.example, as docs/deploy-terraform.md uses it."""
     session = boto3.Session(aws.access_key, aws.secret_key, region_name=aws.region)
     s3 = session.client("s3", endpoint_url=aws.endpoint)
     s3.create_bucket(Bucket="states")
-    clone = new_clone().with_environment(**aws.environment)
+    clone = new_clone().with_environment(**quick.environment)
     shutil.copy(clone.folder / STACK / "backend.tf.example", clone.folder / STACK / "backend.tf")
     path_style = ["-backend-config", "use_path_style=true"]  # the embedded AWS has one address for all buckets
     said = clone.succeed(

@@ -1,12 +1,12 @@
 """What is written under terraform/: its format, its tests, and what was promised of stacks and modules."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.clone import ROOT, Clone
+from tests.terraform.clone import ROOT, STACK, WORKERS, Clone
 
 STACKS = sorted(path.parent for path in ROOT.glob("terraform/*/main.tf"))
 MODULES = sorted(path.parent for path in ROOT.glob("terraform/modules/*/main.tf"))
@@ -30,13 +30,29 @@ def test_the_sources_are_formatted(new_clone: Callable[[], Clone]) -> None:
     new_clone().succeed("fmt", "-check", "-diff", "-recursive", within="terraform")
 
 
-def test_the_stack_is_valid(clone: Clone) -> None:
-    assert "configuration is valid" in clone.succeed("validate")
+@pytest.fixture(scope="module")
+def nowhere(clone: Clone, provider: Callable[[Mapping[str, str]], dict[str, str]]) -> Clone:
+    """A clone that reaches nothing, with a provider that does not either."""
+    clone = clone.with_environment(
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL"), "http://127.0.0.1:9")
+    )
+    clone = clone.with_environment(**provider(clone.environment))
+    for stack in WORKERS:
+        clone.of(stack).succeed("init")
+    return clone
 
 
-def test_terraform_test_passes_without_network_and_credentials(clone: Clone) -> None:
-    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL"), "http://127.0.0.1:9")
-    printed = clone.with_environment(**nowhere).succeed("test")
+each_stack = pytest.mark.parametrize("stack", [STACK, *WORKERS])
+
+
+@each_stack
+def test_the_stack_is_valid(nowhere: Clone, stack: str) -> None:
+    assert "configuration is valid" in nowhere.of(stack).succeed("validate")
+
+
+@each_stack
+def test_terraform_test_passes_without_network_and_credentials(nowhere: Clone, stack: str) -> None:
+    printed = nowhere.of(stack).succeed("test")
     assert re.search(r"Success! \d+ passed, 0 failed", printed)
 
 

@@ -3,6 +3,7 @@ locals {
   bucket     = "arn:${local.partition}:s3:::${var.data_bucket}"
   portfolios = "${local.bucket}/portfolios/*"
   runs       = "${local.bucket}/runs/*"
+  machine    = var.workers == null ? "dataproc" : "dataproc-workers"
   foreign    = "arn:${local.partition}:s3:::${var.portfolio_bucket_name}"
 
   # In keys, `*` stands for slashes too, so that the keys of a wave of scenarios (runs/<run>/waves/<number>/...) are
@@ -28,7 +29,7 @@ locals {
   )
 
   # What the steps hand on to one another all may read; each may write the keys that its own step writes, and no others.
-  functions = {
+  all_functions = {
     Plan = {
       description = "Checks the request and draws the scenarios"
       policies    = ["ReadRuns", "ReadPortfolios"]
@@ -72,6 +73,45 @@ locals {
       writes      = ["failure.json"]
     }
   }
+  allow = {
+    for name, function in local.all_functions : name => concat(
+      [{ actions = ["s3:PutObject"], resources = [for key in function.writes : "${local.runs}/${key}"] }],
+      length(try(function.reads, [])) == 0 ? [] : [
+        { actions = ["s3:GetObject"], resources = [for key in function.reads : "${local.runs}/${key}"] }
+      ],
+      try(function.more, []),
+    )
+  }
+  functions = {
+    for name, function in local.all_functions : name => function if name != "SimulateChunk" || var.workers == null
+  }
+
+  environment = merge(
+    {
+      DATA_BUCKET                   = var.data_bucket
+      PORTFOLIO_BUCKET              = var.portfolio_bucket_name
+      DEFAULT_SCENARIOS             = var.scenarios
+      DEFAULT_SEED                  = var.seed
+      DEFAULT_FED_RATE              = var.fed_rate
+      DEFAULT_CHUNK_LOANS           = var.chunk_loans
+      DEFAULT_MAX_CONCURRENCY       = var.max_concurrency
+      DEFAULT_MAX_GROUPS            = var.max_groups
+      DEFAULT_MAX_GROUP_CONCURRENCY = var.max_group_concurrency
+      MONTECARLO_KERNEL             = var.kernel
+    },
+    # For the estimate of a run's cost
+    var.workers == null ? tomap({
+      SIMULATE_MEMORY      = tostring(var.simulate_memory)
+      CHILD_EXECUTION_TYPE = var.child_execution_type
+      }) : tomap({
+      COMPUTE       = var.workers.capacity.compute
+      SPOT          = tostring(var.workers.capacity.spot)
+      ON_DEMAND     = tostring(var.workers.capacity.on_demand)
+      MAX_WORKERS   = tostring(var.workers.max_workers)
+      WORKER_CORES  = tostring(var.workers.capacity.cores)
+      WORKER_MEMORY = tostring(var.workers.capacity.memory)
+    }),
+  )
 }
 
 module "shared" {
@@ -95,28 +135,32 @@ module "function" {
   name        = each.key
   description = each.value.description
   memory_size = try(each.value.memory_size, 1769)
-  allow = concat(
-    [{ actions = ["s3:PutObject"], resources = [for key in each.value.writes : "${local.runs}/${key}"] }],
-    [for keys in try([each.value.reads], []) : { actions = ["s3:GetObject"], resources = [for key in keys : "${local.runs}/${key}"] }],
-    try(each.value.more, []),
-  )
-  policies = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
-  common   = var.common
-  environment = {
-    DATA_BUCKET                   = var.data_bucket
-    PORTFOLIO_BUCKET              = var.portfolio_bucket_name
-    DEFAULT_SCENARIOS             = var.scenarios
-    DEFAULT_SEED                  = var.seed
-    DEFAULT_FED_RATE              = var.fed_rate
-    DEFAULT_CHUNK_LOANS           = var.chunk_loans
-    DEFAULT_MAX_CONCURRENCY       = var.max_concurrency
-    DEFAULT_MAX_GROUPS            = var.max_groups
-    DEFAULT_MAX_GROUP_CONCURRENCY = var.max_group_concurrency
-    MONTECARLO_KERNEL             = var.kernel
-    # For the estimate of a run's cost
-    SIMULATE_MEMORY      = var.simulate_memory
-    CHILD_EXECUTION_TYPE = var.child_execution_type
-  }
+  allow       = local.allow[each.key]
+  policies    = { for name in each.value.policies : name => aws_iam_policy.shared[name].arn }
+  common      = var.common
+  environment = local.environment
+}
+
+# Workers, where they simulate the chunks.
+module "workers" {
+  source = "../workers"
+  count  = var.workers == null ? 0 : 1
+
+  capacity              = var.workers.capacity
+  network               = var.workers.network
+  max_workers           = var.workers.max_workers
+  image                 = var.workers.image
+  no_capacity_minutes   = var.workers.no_capacity_minutes
+  layer_arn             = var.workers.layer_arn
+  data_bucket           = var.data_bucket
+  portfolio_bucket_name = var.portfolio_bucket_name
+  kernel                = var.kernel
+  code_function         = { name = module.function["Plan"].name, arn = module.function["Plan"].arn }
+  policies              = { for name, policy in aws_iam_policy.shared : name => policy.arn }
+  allow                 = local.allow["SimulateChunk"]
+  environment           = local.environment
+  state_machine_arn     = module.state_machine.arn
+  common                = var.common
 }
 
 module "state_machine" {
@@ -125,19 +169,29 @@ module "state_machine" {
   stack_name         = var.common.stack_name
   name               = "DataProcMachine"
   log_retention_days = var.common.log_retention_days
-  function_arns      = [for name in keys(local.functions) : module.function[name].arn]
+  function_arns = concat(
+    [for name in keys(local.functions) : module.function[name].arn],
+    var.workers == null ? [] : [module.workers[0].provide_workers.arn],
+  )
 
-  definition = templatefile("${path.module}/../../../statemachine/dataproc.asl.json", {
-    PlanFunctionArn          = module.function["Plan"].arn
-    PlanGroupFunctionArn     = module.function["PlanGroup"].arn
-    SimulateTaskArn          = module.function["SimulateChunk"].arn
-    ReduceGroupFunctionArn   = module.function["ReduceGroup"].arn
-    AggregateFunctionArn     = module.function["Aggregate"].arn
-    RecordFailureFunctionArn = module.function["RecordFailure"].arn
-    DataBucket               = var.data_bucket
-    Partition                = local.partition
-    ChunkExecutionType       = var.child_execution_type
-  })
+  definition = templatefile("${path.module}/../../../statemachine/${local.machine}.asl.json", merge(
+    {
+      PlanFunctionArn          = module.function["Plan"].arn
+      PlanGroupFunctionArn     = module.function["PlanGroup"].arn
+      ReduceGroupFunctionArn   = module.function["ReduceGroup"].arn
+      AggregateFunctionArn     = module.function["Aggregate"].arn
+      RecordFailureFunctionArn = module.function["RecordFailure"].arn
+      DataBucket               = var.data_bucket
+      Partition                = local.partition
+    },
+    var.workers == null ? tomap({
+      SimulateTaskArn    = module.function["SimulateChunk"].arn
+      ChunkExecutionType = var.child_execution_type
+      }) : tomap({
+      SimulateTaskArn           = module.workers[0].activity_arn
+      ProvideWorkersFunctionArn = module.workers[0].provide_workers.arn
+    }),
+  ))
 
   allow = [
     { # ItemReader

@@ -4,8 +4,13 @@ output "state_machine_arn" {
 }
 
 output "simulate_chunk_name" {
-  description = "Name of the function that simulates a chunk."
-  value       = module.function["SimulateChunk"].name
+  description = "Name of the function that simulates a chunk. null where workers do."
+  value       = try(module.function["SimulateChunk"].name, null)
+}
+
+output "activity_arn" {
+  description = "The activity from which workers take chunks. null where there are none."
+  value       = var.workers == null ? null : module.workers[0].activity_arn
 }
 
 output "definition" {
@@ -19,10 +24,14 @@ output "policies" {
     { StateMachine = module.state_machine.policy },
     { for name, made in aws_iam_policy.shared : name => made.policy },
     { for name, made in module.function : name => made.policy },
+    var.workers == null ? {} : module.workers[0].policies,
   )
 }
 
 output "handlers" {
   description = "Handler of each function."
-  value       = { for name, made in module.function : name => made.handler }
+  value = merge(
+    { for name, made in module.function : name => made.handler },
+    var.workers == null ? {} : { ProvideWorkers = module.workers[0].provide_workers.handler },
+  )
 }

@@ -44,18 +44,42 @@ variable "max_group_concurrency" {
 }
 
 variable "child_execution_type" {
-  description = "Kind of the executions that simulate the chunks."
+  description = "Kind of the executions that simulate the chunks. With workers it is STANDARD, as the others cannot wait for an activity."
   type        = string
+  default     = null
 }
 
 variable "simulate_memory" {
   description = "Memory of SimulateChunk in MB."
   type        = number
+  default     = null
 }
 
 variable "kernel" {
   description = "What simulates: compiled or numpy."
   type        = string
+}
+
+variable "workers" {
+  description = "The workers that simulate the chunks: see the module workers. null for the function SimulateChunk."
+  type = object({
+    capacity = object({
+      compute   = string
+      cluster   = object({ name = string, arn = string })
+      strategy  = map(number)
+      spot      = number
+      on_demand = number
+      cores     = number
+      memory    = number
+      group     = object({ name = string, workers_per_instance = number })
+    })
+    network             = object({ subnet_ids = list(string), security_group_id = string, assign_public_ip = bool })
+    max_workers         = number
+    image               = string
+    layer_arn           = string
+    no_capacity_minutes = number
+  })
+  default = null
 }
 
 variable "common" {

@@ -17,3 +17,8 @@ output "policy" {
   description = "What the function may do, as JSON."
   value       = aws_iam_role_policy.this.policy
 }
+
+output "role" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.this.name
+}

@@ -14,8 +14,15 @@ variable "data_proc_state_machine_arn" {
 }
 
 variable "simulate_chunk_name" {
-  description = "Name of the function that simulates a chunk."
+  description = "Name of the function that simulates a chunk. null where workers do."
   type        = string
+  default     = null
+}
+
+variable "activity_arn" {
+  description = "The activity from which workers take their chunks. null where a function simulates them."
+  type        = string
+  default     = null
 }
 
 variable "alarm_topic_arn" {

@@ -15,7 +15,7 @@ resource "aws_s3_object" "functions" {
   lifecycle {
     precondition {
       condition     = length(local.names) > 0
-      error_message = "There are no sources in ${abspath(local.source_dir)}: run Terraform in a whole clone of the project, in its folder terraform/lambda."
+      error_message = "There are no sources in ${abspath(local.source_dir)}: run Terraform in a whole clone of the project, in a folder of its own such as terraform/lambda."
     }
   }
 }

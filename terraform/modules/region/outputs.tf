@@ -25,6 +25,11 @@ output "layer_arns" {
   }
 }
 
+output "layer_arn" {
+  description = "ARN of the layer with numpy and pyarrow. Empty for none."
+  value       = local.layer_arn
+}
+
 output "partition" {
   description = "Partition of AWS, such as aws."
   value       = local.partition
