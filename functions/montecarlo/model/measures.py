@@ -128,6 +128,59 @@ class LossSample:
             worst=float(self._sorted[-1]),
         )
 
+    def change_from(self, other: "LossSample", expected: float, further: Sequence[float] = ()) -> Measures:
+        """How the measures differ from those of another case under the same scenarios, in cents.
+
+        expected: the difference of the expected losses, known without simulation. Chance moves both cases alike: the
+        error is that of the sum of what each scenario does to the one estimate, less what it does to the other.
+        """
+        now, before = self.measures(0.0, further), other.measures(0.0, further)
+
+        def differ(one: Estimate, another: Estimate, mine: Floats, theirs: Floats) -> Estimate:
+            error = self.error_of_sum(mine - theirs)
+            known = not (math.isnan(one.standard_error) or math.isnan(another.standard_error))
+            return Estimate.normal(one.value - another.value, error if known else math.nan).widened(self.relative_error)
+
+        def at(level: float) -> tuple[Floats, Floats]:
+            return self._moves_var(level / 100), other._moves_var(level / 100)
+
+        var = {level: differ(now.var[level], before.var[level], *at(level)) for level in now.var}
+        return Measures(
+            el=Estimate.normal(expected, 0.0).widened(self.relative_error),
+            ul=differ(now.ul, before.ul, self._moves_ul(), other._moves_ul()),
+            var=var,
+            es={
+                level: differ(
+                    now.es[level], before.es[level], self._moves_es(level / 100), other._moves_es(level / 100)
+                )
+                for level in now.es
+            },
+            economic_capital={
+                level: _difference(var[level], Estimate.normal(expected, 0.0)) for level in now.economic_capital
+            },
+            worst=now.worst - before.worst,
+        )
+
+    def _moves_ul(self) -> Floats:
+        """What each scenario adds to the error of UL, (S,): its influence in a large sample."""
+        squares = (self.losses - self.mean()) ** 2
+        variance = math.fsum(self.weights * squares)
+        terms: Floats = self.weights * (squares - variance)
+        return terms / (2 * math.sqrt(variance)) if variance else terms
+
+    def _moves_var(self, level: float) -> Floats:
+        """The same of VaR: a scenario moves it by lying beyond it or not, as much as its own error tells."""
+        estimate = self.var(level)
+        terms: Floats = self.weights * ((self.losses > estimate.value) - (1 - level))
+        moved = self.error_of_sum(terms)
+        return terms * (estimate.standard_error / moved if moved else 0.0)
+
+    def _moves_es(self, level: float) -> Floats:
+        """The same of ES."""
+        excess = np.maximum(self.losses - self.quantile(level), 0) / (1 - level)
+        terms: Floats = self.weights * (excess - math.fsum(self.weights * excess))
+        return terms
+
     def thinned(self, factor: int, strata: Sequence[int]) -> "LossSample":
         """What one in `factor` of the scenarios would have told: the first, or of stratified ones a scenario from each
         `factor` neighbouring strata.

@@ -6,6 +6,7 @@ Nothing is published unless every planned chunk is there exactly once and every 
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] |
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return True
     chunks = len(total.chunks) * len(plans)
+    result["timings"]["produced"] = datetime.now(UTC).isoformat(timespec="seconds")
     if plan.reuse:
         result["reused"] = {"run": plan.reuse, "chunks": total.reused, "of": chunks}
     result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)
