@@ -67,14 +67,22 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
     slices = tag("div", class_="slice", hidden="hidden")  # what the script fills, where it runs
     further = tag("div", contents(appendix, "Appendix: contents"), slices, *appendix, class_="appendix")
     body = tag("main", header(view), *warnings(view), facts(view), summary, further)
+    return document(f"{view.portfolio_name or view.run} – loan portfolio loss report", body, SCRIPT)
+
+
+def document(title: str, body: Html, script: str = "") -> str:
+    """A page with the look and the policy of the report."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{view.portfolio_name or view.run} – loan portfolio loss report"),
+        tag("title", title),
         tag("style", Html(STYLE)),
     )
-    script = tag("script", Html(SCRIPT))
-    return "<!DOCTYPE html>\n" + tag("html", head, "\n", tag("body", body, script), lang="en") + "\n"
+    return (
+        "<!DOCTYPE html>\n"
+        + tag("html", head, "\n", tag("body", body, tag("script", Html(script)) if script else Html()), lang="en")
+        + "\n"
+    )

@@ -1,13 +1,40 @@
 """How the report looks: light, dark, on narrow screens and on A4."""
 
 # Colours after Okabe and Ito, told apart with any colour vision; shifted to a text contrast of 4.5 or more.
-STYLE = """
+LIGHT = """
 :root {
-  color-scheme: light dark;
   --page: #ffffff; --text: #1b2330; --soft: #566173; --rule: #d5dae2; --faint: #eceff3; --panel: #f6f7f9;
   --warning: #a12a00; --shade: #8a94a5;
   --case0: #0067a6; --case1: #b84700; --case2: #00785a; --others: #98a2b1;
 }
+"""
+"""The colours on paper and on a light screen."""
+
+CHARTS = """
+svg text { fill: var(--text); font-size: 13px; }
+svg text.title { fill: var(--soft); }
+svg text.label, svg text.panel { font-weight: 600; }
+.axis { stroke: var(--text); stroke-width: 1; }
+.grid { stroke: var(--faint); stroke-width: 1; }
+.case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
+.other { --case: var(--others); }
+svg text.label { fill: var(--case); } svg text.label.other { fill: var(--soft); }
+svg text.label, svg text.panel { stroke: var(--page); stroke-width: 4px; paint-order: stroke; }
+.area { fill: var(--case); fill-opacity: .16; }
+.outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
+.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
+.curve.other { stroke-width: 1; }
+.marker { stroke: var(--case); stroke-width: 1.5; }
+.marker.mean { stroke-dasharray: 1.5 3; } .marker.tail { stroke-dasharray: 7 4; }
+.point { fill: var(--page); stroke: var(--case); stroke-width: 2; }
+.bar, .dot { fill: var(--case); }
+.whisker { stroke: var(--case); stroke-width: 2; stroke-linecap: round; }
+"""
+"""How charts look, in the page and alone."""
+
+STYLE = (
+    LIGHT
+    + """:root { color-scheme: light dark; }
 @media screen and (prefers-color-scheme: dark) {
   :root:not(.light) {
     --page: #12161d; --text: #e6e9ef; --soft: #a3adbd; --rule: #39424f; --faint: #232a34; --panel: #1a2029;
@@ -88,24 +115,9 @@ figcaption { margin-top: .5rem; color: var(--soft); font-size: .875rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; list-style: none; }
 .legend { font-size: .875rem; }
 figure svg[role] { display: block; width: 100%; height: auto; min-width: 700px; }
-svg text { fill: var(--text); font-size: 13px; }
-svg text.title { fill: var(--soft); }
-svg text.label, svg text.panel { font-weight: 600; }
-.axis { stroke: var(--text); stroke-width: 1; }
-.grid { stroke: var(--faint); stroke-width: 1; }
-.case0 { --case: var(--case0); } .case1 { --case: var(--case1); } .case2 { --case: var(--case2); }
-.other { --case: var(--others); }
-svg text.label { fill: var(--case); } svg text.label.other { fill: var(--soft); }
-svg :is(text.label, text.panel) { stroke: var(--page); stroke-width: 4px; paint-order: stroke; }
-.area { fill: var(--case); fill-opacity: .16; }
-.outline, .curve { fill: none; stroke: var(--case); stroke-width: 2; stroke-linejoin: round; }
-.curve.case1 { stroke-dasharray: 8 3; } .curve.case2 { stroke-dasharray: 2 3; }
-.curve.other { stroke-width: 1; }
-.marker { stroke: var(--case); stroke-width: 1.5; }
-.marker.mean { stroke-dasharray: 1.5 3; } .marker.tail { stroke-dasharray: 7 4; }
-.point { fill: var(--page); stroke: var(--case); stroke-width: 2; }
-.bar, .dot { fill: var(--case); }
-.whisker { stroke: var(--case); stroke-width: 2; stroke-linecap: round; }
+"""
+    + CHARTS
+    + """
 thead button { all: unset; cursor: pointer; }
 thead button:focus-visible { outline: 2px solid var(--case0); outline-offset: 2px; }
 [aria-sort=ascending] button::after { content: " ▲"; } [aria-sort=descending] button::after { content: " ▼"; }
@@ -171,3 +183,4 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
 }
 """
+)

@@ -6,7 +6,6 @@ empty, and others may be there. A value of another type than the schema's is dam
 Names of runs, cases, segments and reject reasons stay as they are: whoever writes them out makes them harmless there.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from montecarlo.errors import InvalidResult
 from montecarlo.model.parameters import BENCHMARK_RATE
-from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, wrong
+from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, parsed, wrong
 from montecarlo.report.words import MISSING, Currency
 
 SCHEMA = 1
@@ -328,11 +327,7 @@ class ResultView:
     @classmethod
     def read(cls, content: str | bytes) -> "ResultView":
         """From the text of result.json. Raises InvalidResult where it is no JSON or no result of schema 1."""
-        try:
-            result = json.loads(content)
-        except (ValueError, RecursionError):
-            raise InvalidResult(f"result.json is not JSON. {REMEDY}") from None
-        return cls.of(result)
+        return cls.of(parsed(content))
 
     @classmethod
     def of(cls, result: Any) -> "ResultView":
