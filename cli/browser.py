@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli import CommandError
@@ -36,10 +37,15 @@ def to_pdf(page: Path, target: Path) -> None:
     _run(page, target, f"--print-to-pdf={target}", "--no-pdf-header-footer")
 
 
-def to_png(drawing: Path, target: Path, width: int, height: int) -> None:
-    """Draw a page or a drawing of so many pixels, twice as sharp. Raises as `to_pdf` does."""
-    options = (f"--screenshot={target}", f"--window-size={width},{height}", "--force-device-scale-factor=2")
-    _run(drawing, target, "--hide-scrollbars", *options)
+def to_png(
+    drawing: Path, target: Path, width: int, height: int, scale: float = 2.0, further: Sequence[str] = ()
+) -> None:
+    """Draw a page or a drawing of so many pixels, each of them `scale` dots wide. further: options of the browser.
+
+    Raises as `to_pdf` does.
+    """
+    size = (f"--window-size={width},{height}", f"--force-device-scale-factor={scale:g}")
+    _run(drawing, target, f"--screenshot={target}", "--hide-scrollbars", *size, *further)
 
 
 def _run(source: Path, target: Path, *options: str) -> None:

@@ -156,7 +156,8 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   .wide.more :is(th, td):not(:first-child) { width: calc((100vw - 9rem) / 3); scroll-snap-align: start; }
   .wide.more :is(th, td).bars { width: calc((100vw - 9rem) / 3 * 2); }
   td.bars svg { width: 100%; }
-  .wide:not(.more) td, .record td { white-space: normal; overflow-wrap: anywhere; }
+  .wide:not(.more) td { white-space: normal; overflow-wrap: break-word; }
+  .record :is(.wide, .wide.more) td { white-space: normal; overflow-wrap: anywhere; }
 }
 @page {
   size: A4; margin: 16mm 15mm 18mm;
