@@ -6,6 +6,7 @@ empty, and others may be there. A value of another type than the schema's is dam
 Names of runs, cases, segments and reject reasons stay as they are: whoever writes them out makes them harmless there.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

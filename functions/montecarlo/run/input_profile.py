@@ -220,7 +220,9 @@ class InputProfile:
             for name in COLUMNS
         }
         return cls(
-            **{name: arrays[f"profile.{name}"] for name in (*_SUMS, *_BAND_SUMS)},
+            **{name: arrays[f"profile.{name}"] for name in _SUMS},
+            # Partials of earlier versions, which a run may take over, have no bands.
+            **{name: arrays[f"profile.{name}"] for name in _BAND_SUMS if f"profile.{name}" in arrays},
             numbers=numbers,
             counts=dict(meta["counts"]),
             largest=[(cents, name) for cents, name in meta["largest"]],
