@@ -70,7 +70,7 @@ endef
 
 setup: $(VENV)/.local $(SAM_VENV)/.sam  ## what `make run` needs: .venv and .venv-sam
 
-tools: $(CHECKOV_VENV)/.checkov $(NODE)/.asl-validator  ## what `make test` needs beside: checkov, asl-validator
+tools: $(CHECKOV_VENV)/.checkov $(NODE)/.asl-validator  ## what `make test` needs beside: checkov, asl-validator, axe-core
 
 compiler: $(ZIG_VENV)/.zig  ## what `make kernel` needs, and the test that makes the same bytes: Zig's C compiler, 440 MB
 
@@ -110,7 +110,7 @@ $(NODE)/.asl-validator: requirements/package-lock.json
 	@mkdir -p $(@D)
 	@if command -v npm > /dev/null; then \
 	  echo "$(@D): installing $< ..." && npm ci --prefix requirements --silent --no-audit --no-fund; \
-	  else echo "npm is missing: the tests of the state machines' syntax will be skipped"; fi
+	  else echo "npm is missing: the tests of the state machines' syntax and of the report for all readers will be skipped"; fi
 	@touch $@
 
 # ----------------------------------------------------------------------------------------------------------------------

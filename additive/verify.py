@@ -376,10 +376,11 @@ class _Verifier:
 
     def _published(self) -> None:
         self.say("What was published ...")
-        said = self.replay.result.get("versions", {})
+        said, timings = (self.replay.result.get(name, {}) for name in ("versions", "timings"))
         versions = {name: said.get(name, "") if isinstance(said, dict) else "" for name in ("python", "numpy")}
+        produced = timings.get("produced", "") if isinstance(timings, dict) else ""
         again = Recording(self.store)
-        if aggregate.aggregate(self.replay.plans, again, versions):
+        if aggregate.aggregate(self.replay.plans, again, versions, produced if isinstance(produced, str) else ""):
             raise Damaged("the run should have taken one more wave of scenarios before it was published.")
         self._same(again.written)
         self._as_written(again)

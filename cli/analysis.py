@@ -25,12 +25,15 @@ def export(
     target: Annotated[
         Path, typer.Argument(metavar="TARGET", help="a workbook to write, such as june.xlsx, or a folder for CSV files")
     ],
+    charts: Annotated[
+        bool, typer.Option("--charts", help="write the report's charts to the folder instead, as SVG and PNG")
+    ] = False,
     stack: StackName = None,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Write results as a workbook or as CSV files."""
-    from cli import exporting
+    """Write results as a workbook or as CSV files, or their charts as pictures."""
+    from cli import exporting, reports
     from cli.results import found
     from montecarlo.report.view import ResultView
 
@@ -42,6 +45,14 @@ def export(
         ResultView.read((folder / "result.json").read_bytes())  # raises InvalidResult where it is damaged
         result = exporting.parsed(folder)
         try:
+            if charts:
+                target.mkdir(parents=True)
+                written, without = reports.write_charts((folder / "report.html").read_text(encoding="utf-8"), target)
+                names = ", ".join(path.name for path in written)
+                show(f"{counted(len(written), 'file')} in {shown(target.resolve())}: {names}")
+                if without:
+                    say(f"PNG was left out: {without}")
+                return
             if target.suffix.lower() == ".xlsx":
                 left_out = exporting.write_workbook(result, folder, target)
                 show(f"The workbook is {shown(target.resolve())}.")

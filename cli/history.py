@@ -126,6 +126,12 @@ def read(stack: Stack, key: str) -> bytes | None:
     return body
 
 
+def exists(stack: Stack, key: str) -> bool:
+    """Whether there is an object under the key."""
+    found = stack.client("s3").list_objects_v2(Bucket=stack.bucket, Prefix=key, MaxKeys=1)
+    return any(item["Key"] == key for item in found.get("Contents", []))
+
+
 def _run(stack: Stack, name: str, state: State | None) -> Run:
     result = None
     if (data := read(stack, keys.result(name))) is not None:

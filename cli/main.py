@@ -28,6 +28,7 @@ from cli import (
     init,
     package,
     price,
+    reports,
     run,
     runs,
     slice,
@@ -46,6 +47,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, context_
 for group in (
     run,
     runs,
+    reports,
     init,
     check,
     analysis,

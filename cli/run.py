@@ -116,6 +116,17 @@ def run(
             help="take this run's scenarios, and take over its chunks where files and request are the same",
         ),
     ] = None,
+    institution: Annotated[str | None, typer.Option(metavar="NAME", help="whose report it is, for its title")] = None,
+    portfolio_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="what the portfolio is called, for the report's title")
+    ] = None,
+    capital_available: Annotated[
+        float | None,
+        typer.Option(parser=real, metavar="X", help="capital that the report holds the economic capital against"),
+    ] = None,
+    compare_with: Annotated[
+        str | None, typer.Option(metavar="RUN", help="a run that is done: the report tells what changed since")
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="plain Monte Carlo instead of scenarios aimed at the tail")
     ] = False,
@@ -182,6 +193,10 @@ def run(
         "max_scenarios": max_scenarios,
         "levels": levels or None,
         "contribution_level": contribution_level,
+        "institution": institution,
+        "portfolio_name": portfolio_name,
+        "capital_available": capital_available,
+        "compare_with": compare_with,
         "dimensions": None if dimensions is None else [name.strip() for name in dimensions.split(",")],
         "reuse": reuse,
         "filter": files.json_text(filter, "--filter"),

@@ -83,13 +83,10 @@ def open_report(
     import sys
     import tempfile
 
-    from cli import history
-    from montecarlo.storage import keys
+    from cli import reports
 
     there = Place(stack, profile, region).find()
-    page = history.read(there, keys.report(history.checked_name(run)))
-    if page is None:
-        raise CommandError(f"the run {run} has no report: it is {history.find(there, run).state}.")
+    page = reports.page_of(there, run)
     file = Path(tempfile.mkdtemp(prefix="montecarlo-")) / f"{run}.html"  # a folder that nobody else can read
     file.write_bytes(page)
     show(f"The report of {run}: {file}")

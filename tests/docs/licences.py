@@ -50,7 +50,7 @@ def normalised(name: str) -> str:
 
 
 def node_packages() -> dict[str, str]:
-    """The packages of asl-validator, each with its licence."""
+    """The packages of asl-validator and axe-core, each with its licence."""
     lock = json.loads((ROOT / "requirements/package-lock.json").read_text(encoding="utf-8"))
     return {
         path.removeprefix("node_modules/"): package.get("license", "not stated")
@@ -91,7 +91,7 @@ def document() -> Iterator[str]:
             yield from (f"| {name} | {stated.get(name, 'only for other systems')} |" for name in new)
             yield ""
         listed.update(new)
-    yield "## Asl-validator, on Node\n\n| package | licence |\n|---|---|"
+    yield "## Asl-validator and axe-core, on Node\n\n| package | licence |\n|---|---|"
     yield from (f"| {name} | {stated} |" for name, stated in node_packages().items())
 
 

@@ -232,6 +232,8 @@ def run() -> Schema:
         "filter": _filter(),
         "reuse": _pattern(request.NAME.pattern),
         "as_of": TEXT,
+        **{name: {**FILLED, "maxLength": request.LONGEST_TITLE} for name in ("institution", "portfolio_name")},
+        "compare_with": _pattern(request.NAME.pattern),
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
         "scenarios_from": _pattern(request.SCENARIOS_FROM.pattern),

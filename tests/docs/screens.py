@@ -40,6 +40,8 @@ SCREENS: Mapping[str, str] = {
     "show": "show june",
     "open": "open june",
     "download": "download june --out copy",
+    "report": "report june --pdf",
+    "share": "share june --expires 12h",
     "export": "export june june.xlsx",
     "query": 'query "SELECT Segment, count(*) AS loans FROM loans GROUP BY 1 ORDER BY 2 DESC" june',
     "slice": """slice june --filter '[["Segment", "==", "auto"]]' --by LoanTerm""",

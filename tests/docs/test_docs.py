@@ -221,6 +221,9 @@ def bucket() -> MemoryS3:
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,
             "as_of": "2026-01-01",
+            "institution": "Bank",
+            "portfolio_name": "Loans",
+            "capital_available": 1e6,
         },
     )
     return host.s3
@@ -296,6 +299,15 @@ def test_every_key_of_a_sum_of_runs_is_described(bucket: MemoryS3) -> None:
     found, others = set(paths(made.result)), set(paths(host.json(keys.result("A"))))
     compare(described_keys("has besides, and neither"), found - others, "result.json")
     assert {key.split(".")[0] for key in others - found} == {"timings", "cost"}
+
+
+def test_every_key_of_a_comparing_result_is_described(bucket: MemoryS3) -> None:
+    host = MemoryHost(MemoryS3(dict(bucket.objects)))
+    portfolio = generate(host, name="loans", loans=300)
+    simulate(host, run="june", portfolio=portfolio, scenarios=200)
+    found = set(paths(simulate(host, run="july", portfolio=portfolio, scenarios=200, compare_with="june")))
+    others = set(paths(host.json(keys.result("june"))))
+    compare(described_keys("asked to compare with another"), found - others, "result.json")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tests.docs.terminal import Terminal, film, picture
 MOST_BYTES = 200_000
 """Of the recording at the top of the README."""
 
+MOST_PICTURE_BYTES = 300_000
+
 
 def texts(terminal: Terminal) -> list[str]:
     return ["".join(char for char, _ in line) for line in terminal.shown()]
@@ -78,3 +80,10 @@ def test_no_path_and_no_key_of_this_computer_is_shown() -> None:
     terminal.write(f"{IMAGES.parents[1]}/out/report.html\r\nexport AWS_SECRET_ACCESS_KEY=abcdef")
     shown = ["".join(char for char, _ in line) for line in hidden(terminal.shown(), IMAGES)]
     assert shown == ["~/out/report.html", "export AWS_SECRET_ACCESS_KEY=********"]
+
+
+def test_the_pictures_of_the_report_are_small_and_shown() -> None:
+    shown = (IMAGES.parent / "results.md").read_text(encoding="utf-8")
+    for name in ("report", "report-pdf", "report-narrow"):
+        assert f"(images/{name}.png)" in shown
+        assert 10_000 < (IMAGES / f"{name}.png").stat().st_size < MOST_PICTURE_BYTES

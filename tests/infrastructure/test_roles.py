@@ -97,7 +97,8 @@ def s3() -> Iterator[GuardedS3]:
                 "max_duplicate_share": 1,
             }
         )
-        simulate({"run": "pinned", "portfolio": "portfolios/made/", "scenarios_from": "waves"})
+        pinned = {"run": "pinned", "portfolio": "portfolios/made/", "scenarios_from": "waves"}
+        simulate({**pinned, "compare_with": "waves"})
         own = json.loads(bucket.objects[keys.request("own")])
         simulate({**own, "run": "reused", "reuse": "own"})
         failed = [{"Status": "FAILED", "Error": "KeyError", "Cause": "{}"}]

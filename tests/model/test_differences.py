@@ -10,7 +10,7 @@ import pytest
 from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import loan_risks
 from montecarlo.model.differences import Pair
-from montecarlo.model.measures import LossSample, independent_error, stratified_error
+from montecarlo.model.measures import Estimate, LossSample, independent_error, stratified_error
 from montecarlo.model.parameters import load
 from montecarlo.model.scenarios import draw
 from montecarlo.model.tables import model_tables
@@ -152,3 +152,41 @@ def test_many_quantiles_are_the_quantile_of_each_level() -> None:
     one = LossSample(losses, weights / weights.sum(), independent_error)
     levels = np.linspace(0, 1, 101)
     assert one.quantiles(levels).tolist() == [one.quantile(level) for level in levels.tolist()]
+
+
+def test_the_error_of_another_case_s_difference_is_honest() -> None:
+    """Two cases under the same scenarios: the error told is that of the difference, over seeds, and far below that of
+    either case. Within a fourth, of 100 samples of 5,000 scenarios.
+    """
+    told: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
+    for seed in range(100):
+        losses = np.random.Generator(np.random.Philox(seed)).gamma(2.0, 1e6, 5_000).astype(np.int64)
+        pair = Pair(sample(losses), sample(losses * 3 // 2 + losses.sum() // 50_000))
+        change = pair.measures(pair.before.measures(1e6), pair.after.measures(2e6))
+        for name, estimate in {"ul": change.ul, "var": change.var[99.0], "es": change.es[97.5]}.items():
+            told.setdefault(name, []).append(estimate.standard_error)
+            found.setdefault(name, []).append(estimate.value)
+        assert change.el == Estimate(1e6, 0.0, 1e6, 1e6)
+        assert change.var[99.0].standard_error < pair.after.var(0.99).standard_error
+    for name in told:
+        assert np.mean(told[name]) == pytest.approx(np.std(found[name]), rel=0.25), name
+
+
+def test_a_difference_of_what_the_sample_cannot_tell_has_no_error() -> None:
+    pair = Pair(sample(np.arange(1, 101)), sample(np.arange(2, 102)))
+    change = pair.measures(pair.before.measures(0.0), pair.after.measures(1.0))
+    assert change.var[99.9].value == 1
+    assert math.isnan(change.var[99.9].standard_error)
+    assert math.isnan(change.economic_capital[99.9].standard_error)
+    assert math.isnan(change.es[99.9].standard_error)
+
+
+def test_a_sample_of_the_loans_widens_each_difference() -> None:
+    losses = np.random.default_rng(1).integers(0, 100_000, 20_000)
+    weights = np.full(losses.size, 1 / losses.size)
+    pair = Pair(*(LossSample(each, weights, independent_error, 0.1) for each in (losses, losses + 1_000)))
+    change = pair.measures(pair.before.measures(1e6), pair.after.measures(2e6))
+    assert change.el.standard_error == 1e5
+    assert [estimate.standard_error for estimate in change.var.values()] == pytest.approx([100] * 3)
+    assert [estimate.standard_error for estimate in change.economic_capital.values()] == pytest.approx([99_900])

@@ -17,6 +17,8 @@ def visible(page: str) -> str:
     root = parsed(page)
     body = root.find("body")
     assert body is not None
+    for script in body.findall("script"):
+        body.remove(script)
     return " ".join(part.strip() for part in body.itertext() if part.strip()).replace("\u00a0", " ")
 
 

@@ -36,6 +36,10 @@ def case(fed_rate: float, scale: float) -> dict[str, Any]:
             "es": {level: interval(value) for level, value in es.items()},
             "economic_capital": {"99.9": interval(capital["99.9"])},
         },
+        "change": {
+            "var": {"99.9": var["99.9"] * (1 - 1 / scale)},
+            "interval_95": {"var": {"99.9": [var["99.9"] * (0.9 - 1 / scale), var["99.9"] * (1.1 - 1 / scale)]}},
+        },
         "capital": 88.1234e6 * scale,
         "ecl": {"twelve_month": 11.2345e6 * scale, "lifetime": 47.1234e6 * scale},
         "effective_sample_size": {"all": 1100, "99.9": 150},
@@ -64,12 +68,25 @@ def full_result() -> dict[str, Any]:
         "schema": 1,
         "run": "quarter-end",
         "seed": 4711,
+        "institution": "First Example Bank",
+        "portfolio_name": "Consumer loans",
+        "capital_available": 60e6,
+        "compared": {
+            "run": "last-quarter",
+            "as_of": "2025-10-01",
+            "currency": "USD",
+            "loans": 3000,
+            "exposure": 8e8,
+            "cases": {"base": {"el": 10e6, "var": {"99.9": 50e6}, "economic_capital": {"99.9": 40e6}}},
+        },
         "scenarios": 2000,
         "sampling": {"method": "mixture", "shift": [-2.5, 0.0], "one_in": 1, "relative_error": 0.0},
         "parameters": load({"segments": {"auto": {"lgd": 0.4375}}}).to_json(),
         "versions": {"montecarlo": "0.1.0", "numpy": "2.9.9"},
         "portfolio": {
             "source": "portfolios/default/",
+            "digest": "5eed" * 16,
+            "mapping": {"columns": {"Rate": "Zinssatz"}},
             "as_of": "2026-01-01",
             "concentration": {"hhi": 0.0005, "effective_loans": 2000, "hhi_segments": 0.625, "hhi_regions": 0.82},
             "borrowers": {
@@ -99,6 +116,7 @@ def full_result() -> dict[str, Any]:
                 }
             },
             "segments": {"auto": {"loans": 2222, "exposure": 7.5e8, "pd": 0.0123, "lgd": 0.45}},
+            "pd_bands": [{"from": 0.0, "loans": 1111, "exposure": 2.5e8, "pd": 0.001}],
             "largest": [{"loan": "A1", "exposure": 2e7, "share": 0.02}],
             "warnings": [],
         },
@@ -106,7 +124,12 @@ def full_result() -> dict[str, Any]:
         "rejected_by_reason": {"LoanTerm is empty": 2, "GrossIncome must not be negative": 5},
         "exposure": 1e9,
         "cases": {"base": case(3.63, 1.0), "stressed": case(8.0, 1.5)},
-        "timings": {"wall_seconds": 83.4, "kernel_seconds": 0.25, "peak_memory_mb": 612},
+        "timings": {
+            "produced": "2026-01-02T03:04:05+00:00",
+            "wall_seconds": 83.4,
+            "kernel_seconds": 0.25,
+            "peak_memory_mb": 612,
+        },
         "cost": {
             "usd": 0.0431,
             "estimated_usd": 0.0525,
@@ -138,11 +161,15 @@ def named(text: str) -> dict[str, Any]:
     figures = result["cases"]["base"] | parts | {"probit_shift": {text: 0.1}, text: {text: 1.0}}
     figures["convergence"][0][text] = [1.0, 0.1]
     holding = {"loans": 1, "exposure": 2.0}
+    result["portfolio"] |= {"digest": text, "mapping": {text: text}}
     result["portfolio"] |= {"source": text, "as_of": text, "segments": {text: holding}, "regions": {text: holding}}
     for borrower in result["portfolio"]["borrowers"]["largest"]:
         borrower["borrower"] = text
     return result | {
         "run": text,
+        "institution": text,
+        "portfolio_name": text,
+        "compared": {"run": text, "as_of": text, "cases": {text: {"el": 1.0}}},
         text: text,
         "parameters": result["parameters"] | {text: [text]},
         "versions": {text: text},

@@ -1,8 +1,8 @@
-"""By how much measures differ between two portfolios under the same scenarios, with the error of the difference.
+"""By how much measures differ between two portfolios, or two cases, under the same scenarios, with the error of that.
 
 Common random numbers: most of the chance in the one measure is in the other too and falls out of their difference. So
 its error comes from what each scenario adds to both, and is not the two errors put together. EL is known without
-simulation and has none.
+simulation and has none. Where a sample of the loans was simulated, each difference has that error, too.
 
 Where a difference of VaR is small, few scenarios change places, and it is the difference in one scenario or a few, out
 of many that could have been the ones. So its error is the larger of two: that of the influence functions, which is
@@ -38,16 +38,18 @@ class Pair:
     def measures(self, before: Measures, after: Measures) -> Measures:
         """The difference of each measure, after - before, in cents. before, after: the measures of the two samples."""
         var = {level: self._var(level / 100) for level in after.var}
-        expected = after.el.value - before.el.value
+        es = {level: self._es(level / 100, after.es[level].value - before.es[level].value) for level in after.es}
+        expected, more = after.el.value - before.el.value, self.after.relative_error
+        capital = {
+            level: Estimate.normal(var[level].value - expected, var[level].standard_error)
+            for level in after.economic_capital
+        }
         return Measures(
-            el=Estimate.normal(expected, 0.0),
-            ul=self._ul(after.ul.value - before.ul.value),
-            var=var,
-            es={level: self._es(level / 100, after.es[level].value - before.es[level].value) for level in after.es},
-            economic_capital={
-                level: Estimate.normal(var[level].value - expected, var[level].standard_error)
-                for level in after.economic_capital
-            },
+            el=Estimate.normal(expected, 0.0).widened(more),
+            ul=self._ul(after.ul.value - before.ul.value).widened(more),
+            var={level: estimate.widened(more) for level, estimate in var.items()},
+            es={level: estimate.widened(more) for level, estimate in es.items()},
+            economic_capital={level: estimate.widened(more) for level, estimate in capital.items()},
             worst=after.worst - before.worst,
         )
 

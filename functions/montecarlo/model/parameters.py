@@ -150,6 +150,23 @@ def _defaults() -> Parameters:
     return _parameters(json.loads(text), None)
 
 
+@cache
+def sources() -> dict[str, str]:
+    """Where each default comes from, by the names that lead to it: segments.auto.lgd."""
+    text = (Path(__file__).parent / "parameters.json").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+
+    def walk(node: Mapping[str, Any], path: str) -> None:
+        for name, value in node.items():
+            if isinstance(value, Mapping) and "source" in value:
+                found[f"{path}{name}"] = str(value["source"])
+            elif isinstance(value, Mapping):
+                walk(value, f"{path}{name}.")
+
+    walk(json.loads(text), "")
+    return found
+
+
 def load(overrides: Mapping[str, Any] | None = None) -> Parameters:
     """The default parameters with `overrides` laid over them, checked.
 

@@ -85,6 +85,14 @@ class Node:
         return list_at([] if value is None else value, self.where(key))
 
 
+def parsed(content: str | bytes, name: str = "result.json") -> Any:
+    """A document's text as JSON. Raises InvalidResult where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise InvalidResult(f"{name} is not JSON. {REMEDY}") from None
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a number, Python's or NumPy's; true and false are none."""
     return isinstance(value, Real) and not isinstance(value, bool)

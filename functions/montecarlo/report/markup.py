@@ -50,6 +50,10 @@ def cell(value: str, below: str | None = None) -> Html:
     return tag("td", value, tag("small", below)) if below else tag("td", value)
 
 
+NARROW = 4
+"""Columns of a table that a telephone shows: the first, and three beside it."""
+
+
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot: Sequence[str] | None = None) -> Html:
     """A table whose first column names the row. Cells may be text or ready <td> and <th> elements."""
 
@@ -67,7 +71,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], foot
         tag("tbody", *(row(cells) for cells in rows)),
         tag("tfoot", row(foot)) if foot else Html(),
     )
-    return scrolling(made, f"Table: {caption}")
+    return scrolling(made, f"Table: {caption}", more=len(head) > NARROW)
 
 
 class Section(Html):
@@ -85,15 +89,18 @@ def section(title: str, *children: str) -> Section:
     return made
 
 
-def contents(parts: Iterable[str]) -> Html:
+def contents(parts: Iterable[str], title: str = "Contents") -> Html:
     """Links to the sections among some parts of the page."""
     links = (tag("li", tag("a", part.heading, href=f"#{part.anchor}")) for part in parts if isinstance(part, Section))
-    return tag("nav", tag("h2", "Contents"), tag("ol", *links), aria_label="Contents")
+    return tag("nav", tag("h2", title), tag("ol", *links), aria_label="Contents")
 
 
-def scrolling(child: Html, label: str) -> Html:
-    """What may be wider than a narrow screen: it scrolls by itself, also with the keyboard."""
-    return tag("div", child, class_="wide", role="group", aria_label=label, tabindex="0")
+def scrolling(child: Html, label: str, more: bool = False) -> Html:
+    """What may be wider than a narrow screen: it scrolls by itself, also with the keyboard.
+
+    more: whether it is wider than any telephone, which then says so.
+    """
+    return tag("div", child, class_="wide more" if more else "wide", role="group", aria_label=label, tabindex="0")
 
 
 def details(title: str, *children: str) -> Html:

@@ -1,4 +1,5 @@
-"""The run's result for people: one self-contained HTML file that needs no script, font or network.
+"""The run's result for people: one self-contained HTML file that needs no network or font, and is complete without
+its script.
 
 `render` makes the page, section by section. The report imports NumPy and the standard library only, so that it runs
 wherever the aggregator runs.
@@ -11,6 +12,7 @@ from typing import Any
 
 from montecarlo.report.charts.losses import Distribution
 from montecarlo.report.markup import Html, contents, tag
+from montecarlo.report.script import SCRIPT
 from montecarlo.report.sections.breakdown import breakdown_section
 from montecarlo.report.sections.capital import capital_section
 from montecarlo.report.sections.cases import cases_section
@@ -27,8 +29,15 @@ from montecarlo.report.sections.summary import summary_section
 from montecarlo.report.stylesheet import STYLE
 from montecarlo.report.view import ResultView
 
-POLICY = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'"
-"""The page's own stylesheet, and nothing else, neither from elsewhere nor written into the page."""
+
+def _digest(text: str) -> str:
+    """A source of a content security policy: this very text."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+POLICY = f"default-src 'none'; style-src {_digest(STYLE)}; script-src {_digest(SCRIPT)}; img-src blob:"
+"""The page's own stylesheet and script, and nothing else, neither from elsewhere nor written into the page; and a
+picture that the script makes of a chart, on its way to the user's folder."""
 
 
 def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> str:
@@ -55,12 +64,14 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         record_section(view),
         READING_GUIDE,
     ]
-    body = tag("main", header(view), *warnings(view), facts(view), summary, contents(appendix), *appendix)
-    return document(f"{view.run} – loan portfolio loss report", body)
+    slices = tag("div", class_="slice", hidden="hidden")  # what the script fills, where it runs
+    further = tag("div", contents(appendix, "Appendix: contents"), slices, *appendix, class_="appendix")
+    body = tag("main", header(view), *warnings(view), facts(view), summary, further)
+    return document(f"{view.portfolio_name or view.run} – loan portfolio loss report", body, SCRIPT)
 
 
-def document(title: str, body: Html) -> str:
-    """A page of its own: nothing comes from elsewhere, and no script runs."""
+def document(title: str, body: Html, script: str = "") -> str:
+    """A page with the look and the policy of the report."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -70,4 +81,8 @@ def document(title: str, body: Html) -> str:
         tag("title", title),
         tag("style", Html(STYLE)),
     )
-    return "<!DOCTYPE html>\n" + tag("html", head, "\n", tag("body", body), lang="en") + "\n"
+    return (
+        "<!DOCTYPE html>\n"
+        + tag("html", head, "\n", tag("body", body, tag("script", Html(script)) if script else Html()), lang="en")
+        + "\n"
+    )

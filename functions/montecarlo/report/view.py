@@ -14,7 +14,7 @@ from typing import Any
 
 from montecarlo.errors import InvalidResult
 from montecarlo.model.parameters import BENCHMARK_RATE
-from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, wrong
+from montecarlo.report.document import REMEDY, Node, check_depth, is_number, number_at, parsed, wrong
 from montecarlo.report.words import MISSING, Currency
 
 SCHEMA = 1
@@ -26,7 +26,7 @@ BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
-    "dimensions", "probit_shift", "el_check", "analytic_el",
+    "dimensions", "probit_shift", "el_check", "analytic_el", "change",
 )  # fmt: skip
 """Keys of a case that are no figures of their own, or another name of one."""
 
@@ -98,6 +98,7 @@ class CaseView:
     rate_name: what the rate is called that the cases differ in.
     probit_shift: what the case adds to the default thresholds of each segment's loans, in probits; None in results
     that do not tell.
+    changes: how figures differ from the first case's, each with the interval of the difference.
     further: numbers that a later version adds. effective_sizes: numbers of scenarios by level in percent, or "all".
     thinned: most scenarios first.
     """
@@ -107,6 +108,7 @@ class CaseView:
     rate_name: str
     probit_shift: Mapping[str, float] | None
     figures: Mapping[Path, Figure]
+    changes: Mapping[Path, Figure]
     el_check: ElCheck | None
     further: Mapping[Path, float]
     effective_sizes: Mapping[str, float]
@@ -173,11 +175,14 @@ class DimensionView:
 class PortfolioView:
     """Which portfolio it was and what it holds.
 
+    digest: of the portfolio's objects: their names, sizes and ETags. mapping: how its columns were read, as given.
     regions_told: None where regions are those of ZIP codes, else as `DimensionView.told`, of a column's values.
     filter: the request's, as JSON; empty where it has none.
     """
 
     source: str | None
+    digest: str | None
+    mapping: Mapping[str, Any]
     as_of: str | None
     concentration: Concentration
     borrowers: BorrowersView | None
@@ -195,6 +200,8 @@ class InputView:
     columns: Mapping[str, Mapping[str, float | None]]
     risks: Mapping[str, Mapping[str, float | None]]
     """By segment, mean PD and LGD, weighted with the exposure."""
+    bands: Sequence[Mapping[str, float | None]]
+    """Bands of PD: where each begins, its loans, exposure and mean PD."""
     warnings: Sequence[str]
 
 
@@ -264,6 +271,18 @@ class CombinedView:
 
 
 @dataclass(frozen=True)
+class EarlierView:
+    """A run that this one compares with. cases: by name, each figure by its path, in currency units."""
+
+    run: str
+    as_of: str | None
+    currency: str | None
+    loans: float | None
+    exposure: float | None
+    cases: Mapping[str, Mapping[Path, float]]
+
+
+@dataclass(frozen=True)
 class CostView:
     """What the run cost. figures: single values by key; the rest by item."""
 
@@ -287,9 +306,15 @@ class ResultView:
     """A run's result. Amounts are in currency units; `parameters` are as they are in the file.
 
     contribution_level: that of the parts' contributions to VaR and ES, in percent.
+    produced: date and time, ISO 8601. capital_available: what the tail is held against.
     """
 
     run: str
+    institution: str | None
+    portfolio_name: str | None
+    capital_available: float | None
+    produced: str | None
+    earlier: EarlierView | None
     seed: int | None
     scenarios: float | None
     exposure: float | None
@@ -314,11 +339,7 @@ class ResultView:
     @classmethod
     def read(cls, content: str | bytes) -> "ResultView":
         """From the text of result.json. Raises InvalidResult where it is no JSON or no result of schema 1."""
-        try:
-            result = json.loads(content)
-        except (ValueError, RecursionError):
-            raise InvalidResult(f"result.json is not JSON. {REMEDY}") from None
-        return cls.of(result)
+        return cls.of(parsed(content))
 
     @classmethod
     def of(cls, result: Any) -> "ResultView":
@@ -338,6 +359,11 @@ class ResultView:
         level = f"{root.number('contribution_level') or CONTRIBUTION_LEVEL:g}"
         return cls(
             run=root.text("run") or "",
+            institution=root.text("institution"),
+            portfolio_name=root.text("portfolio_name"),
+            capital_available=root.number("capital_available"),
+            produced=root.child("timings").text("produced"),
+            earlier=earlier_of(root.child("compared")) if root.value.get("compared") else None,
             seed=None if seed is None else int(root.value["seed"]),
             scenarios=root.number("scenarios"),
             exposure=root.number("exposure"),
@@ -373,7 +399,7 @@ class ResultView:
             ),
             parameters=root.child("parameters").value,
             versions=root.child("versions").texts(),
-            timings=root.child("timings").record(),
+            timings={key: value for key, value in root.child("timings").record().items() if key != "produced"},
             cost=cost_view(root.child("cost")),
             reused=reused_of(root.child("reused")) if "reused" in root.value else None,
         )
@@ -412,6 +438,7 @@ def case_view(name: str, index: int, case: Node, contribution_level: str, rate_n
         rate_name,
         shifts_of(case) if "probit_shift" in case.value else None,
         figures,
+        changes_of(case.child("change"), paths),
         el_check_of(case) if "el_check" in case.value else None,
         further={
             path: value
@@ -437,6 +464,24 @@ def el_check_of(case: Node) -> ElCheck:
 def shifts_of(case: Node) -> dict[str, float]:
     """The case's probit shifts by segment."""
     return {segment: shift for segment, shift in case.child("probit_shift").numbers().items() if shift}
+
+
+def changes_of(change: Node, paths: Sequence[Path]) -> dict[Path, Figure]:
+    """How figures differ from the first case's."""
+    known = ((path, figure_at(change, path)) for path in paths)
+    return {path: figure for path, figure in known if figure.value is not None}
+
+
+def earlier_of(earlier: Node) -> EarlierView:
+    """The run that this one compares with."""
+    return EarlierView(
+        earlier.text("run") or MISSING,
+        earlier.text("as_of"),
+        earlier.text("currency"),
+        earlier.number("loans"),
+        earlier.number("exposure"),
+        {name: dict(leaves((), case.value)) for name, case in earlier.child("cases").children()},
+    )
 
 
 def figure_at(case: Node, path: Path) -> Figure:
@@ -508,6 +553,8 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
 
     return PortfolioView(
         portfolio.text("source"),
+        portfolio.text("digest"),
+        portfolio.child("mapping").value,
         portfolio.text("as_of"),
         Concentration(indices.number("hhi"), indices.number("hhi_segments"), indices.number("hhi_regions")),
         borrowers_of(portfolio.child("borrowers")) if "borrowers" in portfolio.value else None,
@@ -548,6 +595,10 @@ def input_of(node: Node) -> InputView:
     return InputView(
         {name: column.numbers() for name, column in node.child("columns").children()},
         {name: segment.numbers() for name, segment in node.child("segments").children()},
+        [
+            Node.at(band, f"{node.where('pd_bands')}[{place}]").numbers()
+            for place, band in enumerate(node.items("pd_bands"))
+        ],
         [str(text) for text in said],
     )
 

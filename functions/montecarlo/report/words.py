@@ -130,6 +130,12 @@ def duration(seconds: float) -> str:
     return (f"{hours:,} h {minutes} min" if hours else f"{minutes} min") + f" {rest} s"
 
 
+def moment(text: str) -> str:
+    """A date and time of ISO 8601 to the minute, in UTC as runs have it: 2026-01-31 12:05 UTC"""
+    date, _, time = text.partition("T")
+    return f"{date} {time[:5]} UTC" if time else text
+
+
 def dollars(amount: float) -> str:
     """A price in US dollars, whatever the portfolio's currency."""
     return "US$ " + (f"{amount:,.2f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.2g}")

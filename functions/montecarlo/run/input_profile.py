@@ -38,7 +38,13 @@ _DROPPED = np.uint64(52 - 8)
 _SPLIT = np.int64((1 << 31) - 1)
 
 
+PD_BANDS = (0.0, 0.0015, 0.0025, 0.005, 0.0075, 0.025, 0.1, 1.0)
+"""Where bands of PD begin, the last one loans in default: those of Basel's disclosure template CR6 (DIS40)."""
+
+_BANDS = np.array([round(each * 2**32) for each in PD_BANDS], np.int64)
+
 _SUMS = ("segment_loans", "exposure", "pd", "lgd")
+_BAND_SUMS = ("band_loans", "band_exposure", "band_pd")
 
 
 @dataclass
@@ -98,6 +104,10 @@ class InputProfile:
     """Exposure in cents and AccountID of the largest loans, largest first."""
     sectors: frozenset[int] = frozenset()
     """The sectors that loans name themselves, by their indices."""
+    band_loans: Ints = field(default_factory=lambda: np.zeros(len(PD_BANDS), np.int64))
+    band_exposure: Ints = field(default_factory=lambda: np.zeros((len(PD_BANDS), 2), np.int64))
+    band_pd: Ints = field(default_factory=lambda: np.zeros((len(PD_BANDS), 4), np.int64))
+    """Of the bands of PD: loans (B,), exposure (B, 2) in cents, PD weighted with it (B, 4)."""
 
     @classmethod
     def empty(cls, segments: int) -> Self:
@@ -112,6 +122,7 @@ class InputProfile:
         """Of loans and their risks, of which the first case counts."""
         part = loans.segment
         pd = np.where(risks.certain, np.int64(1 << 32), risks.pd[0].astype(np.int64))
+        band, bands = np.searchsorted(_BANDS, pd, side="right") - 1, len(PD_BANDS)
         counted = (loans.floating, ~np.isnan(loans.pd), (loans.term > 0) & (loans.age > loans.term),
                    loans.region == UNKNOWN_REGION)  # fmt: skip
         return cls(
@@ -123,11 +134,14 @@ class InputProfile:
             counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)},
             largest=_largest(loans, risks.exposure),
             sectors=frozenset(np.unique(loans.sector[loans.sector >= 0]).tolist()),
+            band_loans=np.bincount(band, minlength=bands).astype(np.int64),
+            band_exposure=sums.total(risks.exposure, band, bands),
+            band_pd=_weighted(pd, risks.exposure, band, bands),
         )
 
     def add(self, other: Self) -> None:
         """Take in the profile of other loans."""
-        for name in _SUMS:
+        for name in (*_SUMS, *_BAND_SUMS):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, numbers in self.numbers.items():
             numbers.add(other.numbers[name])
@@ -169,11 +183,21 @@ class InputProfile:
                 for i, name in enumerate(segments)
                 if self.segment_loans[i]
             },
+            "pd_bands": self._bands(),
             "largest": [
                 {"loan": name, "exposure": cents / 100, "share": cents / whole if whole else 0.0}
                 for cents, name in self.largest
             ],
         }
+
+    def _bands(self) -> list[dict[str, Any]]:
+        """The bands of PD that hold a loan."""
+        exposure = sums.exact(self.band_exposure)
+        return [
+            {"from": PD_BANDS[i], "loans": int(loans), "exposure": int(exposure[i]) / 100, "pd": pd}
+            for i, (loans, pd) in enumerate(zip(self.band_loans, _mean(self.band_pd, exposure, 32), strict=True))
+            if loans
+        ]
 
     def meta(self) -> dict[str, Any]:
         """What a partial's JSON has of the profile; `arrays` has the rest."""
@@ -183,7 +207,7 @@ class InputProfile:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a partial's arrays have of the profile."""
-        sums_ = {f"profile.{name}": getattr(self, name) for name in _SUMS}
+        sums_ = {f"profile.{name}": getattr(self, name) for name in (*_SUMS, *_BAND_SUMS)}
         for name, numbers in self.numbers.items():
             sums_[f"rounded.{name}"], sums_[f"count.{name}"] = numbers.rounded, numbers.count
         return sums_
@@ -197,6 +221,8 @@ class InputProfile:
         }
         return cls(
             **{name: arrays[f"profile.{name}"] for name in _SUMS},
+            # Partials of earlier versions, which a run may take over, have no bands.
+            **{name: arrays[f"profile.{name}"] for name in _BAND_SUMS if f"profile.{name}" in arrays},
             numbers=numbers,
             counts=dict(meta["counts"]),
             largest=[(cents, name) for cents, name in meta["largest"]],

@@ -35,6 +35,10 @@ PUBLISHING_FIELDS = {
     "contribution_level",
     "tail_fit",
     "reuse",
+    "institution",
+    "portfolio_name",
+    "capital_available",
+    "compared",
 }
 """Fields of a plan that a resumed run may change: they decide whether and how a result is published, not what a wave
 gives.
@@ -44,7 +48,10 @@ OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 """Fields in which the plan of a further wave differs from the first's."""
 
 
-_OPTIONAL = ("filter", "scenarios_from", "pinned", "tail_fit", "reuse")
+_OPTIONAL = (
+    *("filter", "scenarios_from", "pinned", "tail_fit", "reuse"),
+    *("institution", "portfolio_name", "capital_available", "compared"),
+)
 """Fields that a plan without them is written without, so that it keeps its digest."""
 
 
@@ -101,6 +108,12 @@ class Plan:
     tail_fit: TailFit | None = None
     reuse: str | None = None
     """The run whose chunks are taken over where they are the same."""
+    institution: str | None = None
+    portfolio_name: str | None = None
+    capital_available: float | None = None
+    """In currency units: what the report holds the tail against."""
+    compared: Mapping[str, Any] | None = None
+    """The run that the report compares with, and its figures: see `earlier.figures`."""
     version: str = __version__
     model: str = MODEL_VERSION
 

@@ -19,6 +19,9 @@ MAX_CASES = 16
 
 MAX_LEVELS = 8
 
+LONGEST_TITLE = 120
+"""Characters of the institution's name and of the portfolio's."""
+
 _DIMENSION = re.compile(r"[^\W_][\w .&()+/-]{0,39}")
 
 TARGET_MEASURES = ("ul", *(f"var_{level:g}" for level in VAR_LEVELS), *(f"es_{level:g}" for level in ES_LEVELS))
@@ -46,6 +49,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "sample": (1, 1_000_000, True),
     "max_rejected_share": (0, 1, False),
     "max_duplicate_share": (0, 1, False),
+    "capital_available": (0.01, 1e15, False),
     "loans": (1, 10_000_000_000, True),
     "part_loans": (1, 10_000_000, True),
 }
@@ -74,6 +78,8 @@ class RunRequest:
     Results are broken down by the values of the `dimensions` too: columns of the portfolio or of its files, or those
     that the mapping tells of. With a `filter` the loans are those rows that it keeps, see `filters.parse`.
     VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
+    `institution` and `portfolio_name` head the report, which holds the tail against `capital_available`, in currency
+    units, and compares with the figures of another run, `compare_with`, which is done.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
     groups of at most `max_group_concurrency` each. A run that would cost more than `max_cost_usd` is not started.
     """
@@ -106,6 +112,10 @@ class RunRequest:
     mapping: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
     as_of: str | None = None
+    institution: str | None = None
+    portfolio_name: str | None = None
+    capital_available: float | None = None
+    compare_with: str | None = None
 
     @property
     def columns(self) -> ColumnMapping:
@@ -146,6 +156,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
     _check_source(values)
+    _check_title(values)
     values["levels"] = _levels(values["levels"])
     values["dimensions"] = checked_dimensions(values["dimensions"])
     if values["filter"] is not None:
@@ -162,6 +173,17 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     return RunRequest(**values)
 
 
+def _check_title(values: Mapping[str, Any]) -> None:
+    """What heads the report, and the run that it compares with."""
+    for name in ("institution", "portfolio_name"):
+        if values[name] is not None and not 1 <= len(checked_text(values[name], name).strip()) <= LONGEST_TITLE:
+            raise InvalidInput(f"{name} must be a text of 1 to {LONGEST_TITLE} characters, not {shown(values[name])}.")
+    if values["compare_with"] is not None:
+        check_name("compare_with", values["compare_with"])
+        if values["compare_with"] == values["run"]:
+            raise InvalidInput("compare_with is the run itself: name the one before it.")
+
+
 def _check_source(values: dict[str, Any]) -> None:
     if values["reuse"] is not None:
         check_name("reuse", values["reuse"])
@@ -174,7 +196,7 @@ def _check_source(values: dict[str, Any]) -> None:
     if place is None:
         return
     if not isinstance(place, str) or not SCENARIOS_FROM.fullmatch(place):
-        raise InvalidInput(f"scenarios_from must be the name of a run, or s3://bucket/runs/NAME/, not {_brief(place)}.")
+        raise InvalidInput(f"scenarios_from must be the name of a run, or s3://bucket/runs/NAME/, not {shown(place)}.")
     if values["target_error"] is not None:
         raise InvalidInput(
             "scenarios_from takes the scenarios that the other run has, and no more: leave target_error out."
@@ -299,7 +321,7 @@ def check_name(field: str, value: Any) -> None:
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise InvalidInput(
             f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not "
-            f"{_brief(value)}."
+            f"{shown(value)}."
         )
 
 
@@ -309,14 +331,9 @@ def check_run(field: str, value: Any) -> None:
         check_name(field, value)
 
 
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
-
-
 def _check_flag(field: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise InvalidInput(f"{field} must be true or false, not {_brief(value)}.")
+        raise InvalidInput(f"{field} must be true or false, not {shown(value)}.")
 
 
 def _check_text(field: str, value: Any) -> None:

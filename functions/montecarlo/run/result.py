@@ -1,7 +1,7 @@
 """From the run's sums to what is published: result.json and the tables beside it."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from montecarlo.model import concentration, sums
 from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
+from montecarlo.model.differences import Pair
 from montecarlo.model.measures import ErrorOfSum, Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.mapping import REGIONS as OWN_REGIONS
 from montecarlo.portfolio.regions import REGIONS
@@ -62,16 +63,19 @@ def build(
     further = {name: (breakdown.totals(plan.sample), parts) for name, (parts, breakdown) in named.items()}
     regions, region_names = further.pop(OWN_REGIONS, (regions, REGIONS))
     pd_sums = sums.exact(total.pd_sum)
-    cases = {}
+    cases: dict[str, Any] = {}
+    first: tuple[LossSample, Measures] | None = None
     for c, case in enumerate(plan.cases):
         sample = LossSample(segments.losses[c].sum(axis=0), weights, error, sampling_error)
         expected = in_cents(segments.expected_loss[c].sum())
+        measures = sample.measures(expected, plan.levels)
         cases[case.name] = {
             "fed_rate": case.fed_rate,
             "probit_shift": dict(case.probit_shift),
             "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
-            **case_figures(sample.measures(expected, plan.levels)),
+            **case_figures(measures),
             "el_check": _el_check(sample, expected, int(segments.exposure.sum())),
+            **({"change": _change(*first, sample, measures)} if first else {}),
             **({"worst": None} if strata else {}),  # aimed scenarios hold losses that no one would meet in practice
             "effective_sample_size": {
                 "all": round(sample.effective_size()),
@@ -88,9 +92,11 @@ def build(
             "regions": parts_figures(plan, regions, region_names, c, sample),
             **_if_any("dimensions", {name: parts_figures(plan, *of, c, sample) for name, of in further.items()}),
         }
+        first = first or (sample, measures)
     return {
         "schema": SCHEMA,
         "run": plan.run,
+        **{name: value for name, value in _title(plan).items() if value is not None},
         "seed": plan.seed,
         "scenarios": weights.size,
         "sampling": {
@@ -104,6 +110,8 @@ def build(
         "versions": {"montecarlo": plan.version, "model": plan.model, "kernel": "+".join(total.kernels), **versions},
         "portfolio": {
             "source": plan.portfolio,
+            "digest": plan.objects_digest,
+            "mapping": plan.mapping,
             "as_of": plan.as_of.isoformat(),
             **_if_any("filter", plan.filter),
             "concentration": _concentration(segments, regions, plan.sample),
@@ -128,6 +136,16 @@ def build(
             "worker_seconds": round(total.seconds, 3),
             "peak_memory_mb": round(total.peak_memory_mb),
         },
+    }
+
+
+def _title(plan: Plan) -> dict[str, Any]:
+    """What the report begins with, where the request has it."""
+    return {
+        "institution": plan.institution,
+        "portfolio_name": plan.portfolio_name,
+        "capital_available": plan.capital_available,
+        "compared": plan.compared,
     }
 
 
@@ -269,23 +287,25 @@ def segments_table(result: Mapping[str, Any]) -> pa.Table:
 
 def case_figures(measures: Measures) -> dict[str, Any]:
     """The measures of one case in the shape of result.json: values, standard errors and intervals side by side."""
-    single = {"el": measures.el, "ul": measures.ul}
-    by_level = {"var": measures.var, "es": measures.es, "economic_capital": measures.economic_capital}
-
-    def shape(value: Any) -> dict[str, Any]:
-        leaves = {name: value(estimate) for name, estimate in single.items()}
-        return leaves | {
-            name: {f"{level:g}": value(e) for level, e in levels.items()} for name, levels in by_level.items()
-        }
-
-    def amount(figure: Any) -> Any:
-        return lambda estimate: money(figure(estimate))
-
     return {
-        **shape(amount(lambda e: e.value)),
+        **_shape(measures, lambda estimate: money(estimate.value)),
         "worst": money(measures.worst),
-        "standard_error": shape(amount(lambda e: e.standard_error)),
-        "interval_95": shape(interval),
+        "standard_error": _shape(measures, lambda estimate: money(estimate.standard_error)),
+        "interval_95": _shape(measures, interval),
+    }
+
+
+def _change(first: LossSample, its: Measures, sample: LossSample, measures: Measures) -> dict[str, Any]:
+    """How a case's measures differ from the first's, with the error of the difference under the same scenarios."""
+    change = case_figures(Pair(first, sample).measures(its, measures))
+    return {name: value for name, value in change.items() if name != "worst"}
+
+
+def _shape(measures: Measures, value: Callable[[Estimate], Any]) -> dict[str, Any]:
+    """Something of each estimate, in the shape that a case has."""
+    by_level = {"var": measures.var, "es": measures.es, "economic_capital": measures.economic_capital}
+    return {"el": value(measures.el), "ul": value(measures.ul)} | {
+        name: {f"{level:g}": value(estimate) for level, estimate in levels.items()} for name, levels in by_level.items()
     }
 
 

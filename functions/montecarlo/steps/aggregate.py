@@ -6,6 +6,7 @@ Nothing is published unless every planned chunk is there exactly once and every 
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ class AggregateEvent:
     plan: str | None = None
 
 
-def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] | None = None) -> bool:
+def aggregate(
+    plans: Sequence[Plan], store: Store, versions: Mapping[str, str] | None = None, produced: str | None = None
+) -> bool:
     """Add up the groups of the run's waves, check that they are whole, and publish.
 
     Returns true where the estimates are less precise than was asked and another wave is allowed, or where scenarios
@@ -55,7 +58,8 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] |
     not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
     counted in cents.
 
-    versions: of what computes, as the result names them; those of this process where they are not given.
+    versions: of what computes, as the result names them; those of this process where they are not given. produced:
+    date and time, as the result has them; now where they are not given, and none where they are empty.
     """
     plan = plans[0]
     totals = [add_up(wave, store) for wave in plans]
@@ -91,6 +95,10 @@ def aggregate(plans: Sequence[Plan], store: Store, versions: Mapping[str, str] |
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return True
     chunks = len(total.chunks) * len(plans)
+    if produced is None:
+        produced = datetime.now(UTC).isoformat(timespec="seconds")
+    if produced:
+        result["timings"]["produced"] = produced
     if plan.reuse:
         result["reused"] = {"run": plan.reuse, "chunks": total.reused, "of": chunks}
     result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)

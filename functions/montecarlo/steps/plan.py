@@ -30,6 +30,7 @@ from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import duplicates, groups, pilot, records, reuse
+from montecarlo.run import earlier as earlier_run
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import memory_of_sums
 from montecarlo.run.pinned import Source, find_source, tail_fit
@@ -109,6 +110,9 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
     columns = request.columns
     _refuse_another(store, request.run, earlier, _asked(request, parameters))
 
+    compared = None
+    if request.compare_with:
+        compared = earlier_run.figures(request.compare_with, store, (earlier or {}).get("compared"))
     place, prefix = host.find_store(request.portfolio)
     listing = find_objects(place, prefix, columns.files)
     cases = stress_cases(request, Case("base", parameters.base_fed_rate, {}), parameters.segments)
@@ -179,6 +183,10 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
         reuse=request.reuse,
         pinned=source.digests if source else (),
         tail_fit=fit,
+        institution=request.institution,
+        portfolio_name=request.portfolio_name,
+        capital_available=request.capital_available,
+        compared=compared,
     )
     _refuse_another(store, request.run, earlier, plan.decisive())
     if source and request.reuse:

@@ -118,7 +118,7 @@ def test_text_stays_inside_each_chart(
     }
     root = parsed(render(result | {"cases": cases, "currency": "CHF"}, losses))
     drawings = [svg for svg in root.iter(f"{SVG}svg") if svg.get("role") == "img"]
-    assert len(drawings) == 4
+    assert len(drawings) == 5
     for drawing in drawings:
         width, height = (float(size) for size in drawing.get("viewBox", "").split()[2:])
         for text in drawing.iter(f"{SVG}text"):

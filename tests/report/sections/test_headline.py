@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from montecarlo.report.page import render
 from tests.report.reading import notices, parsed, visible
 
@@ -58,3 +60,43 @@ def test_rows_of_one_account_are_called_out(result: dict[str, Any]) -> None:
     result["duplicates"] |= {"rows": 5000, "exact": False, "interval_95": [4321, 5678]}
     told = f"About 5,000 rows (95 % interval 4,321 to 5,678) (0.15 % of the loans) {told}"
     assert notices(render(result, {})) == [told]
+
+
+def verdict_of(result: dict[str, Any]) -> tuple[str, str]:
+    """The kind of the verdict on the capital, and its words."""
+    found = [each for each in parsed(render(result, {})).iter("p") if each.get("class", "").startswith("verdict")]
+    assert len(found) == 1
+    return found[0].get("class", ""), "".join(found[0].itertext()).replace("\u00a0", " ")
+
+
+def test_the_report_says_whose_it_is_and_when_it_was_made(result: dict[str, Any]) -> None:
+    text = visible(render(result, {}))
+    assert text.startswith("First Example Bank · Loan portfolio loss report Consumer loans Today the portfolio")
+    assert "Run quarter-end Produced 2026-01-02 03:04 UTC Currency USD" in text
+
+
+@pytest.mark.parametrize(
+    ("available", "kind", "words"),
+    [
+        (
+            1e9,
+            "enough",
+            "Enough. It covers the economic capital at 99.9 % of every case: at most $66.7 million, 7 % of it",
+        ),
+        (30e6, "short", "Not enough. It lacks up to $36.7 million of the economic capital at 99.9 % of Base (3.63 %)"),
+        (
+            70e6,
+            "close",
+            "Too close to tell. It lies within the 95 % interval of the economic capital at 99.9 % of Stressed",
+        ),
+    ],
+)
+def test_a_verdict_on_the_capital_available(result: dict[str, Any], available: float, kind: str, words: str) -> None:
+    found, text = verdict_of(result | {"capital_available": available})
+    assert found == f"verdict {kind}"
+    assert text.removeprefix("Capital available: ").split(". ", 1)[1].startswith(words)
+
+
+def test_without_capital_there_is_no_verdict(result: dict[str, Any]) -> None:
+    del result["capital_available"]
+    assert "Capital available" not in visible(render(result, {}))

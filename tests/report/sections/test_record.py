@@ -12,14 +12,29 @@ def test_only_parameters_that_differ_are_listed(result: dict[str, Any]) -> None:
     text = visible(render(result, {}))
     assert "Parameter This run Default base_fed_rate 4 3.63 segments.auto.lgd 0.4375 0.45" in text
     assert "The 2 of 74 that are not the defaults." in text
-    assert "global_factor_share" not in text
+    assert "global_factor_share" not in text.split("Where the parameters come from")[0]
 
 
 def test_defaults_are_not_listed(result: dict[str, Any]) -> None:
     result["parameters"] = load().to_json()
     text = visible(render(result, {}))
     assert "All 74 are the defaults, which are judgement." in text
-    assert "segments." not in text
+    assert "segments." not in text.split("Where the parameters come from")[0]
+
+
+def test_each_parameter_has_its_source(result: dict[str, Any]) -> None:
+    text = visible(render(result, {})).split("Where the parameters come from")[1]
+    assert "segments.auto.lgd 0.4375 this run's request" in text
+    assert "global_factor_share 0.5 judgement: half of" in text
+    assert "segments.mortgage" not in text, "it holds no loans"
+
+
+def test_the_source_is_named_with_its_digest_and_mapping(result: dict[str, Any]) -> None:
+    text = visible(render(result, {}))
+    assert "Portfolio portfolios/default/ Digest of its objects 5eed" in text
+    assert "Mapping: columns.Rate Zinssatz" in text
+    result["portfolio"]["mapping"] = None
+    assert "Mapping none: the columns have the project's names" in visible(render(result, {}))
 
 
 def test_a_new_segment_has_no_defaults(result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from tests.report.sample import many_cases
 
 def summary_of(result: dict[str, Any]) -> str:
     text = visible(render(result, {}))
-    return text[text.index("Summary") : text.index("Contents")]
+    return text[text.index("Summary") : text.index("Appendix")]
 
 
 def test_few_cases_stand_side_by_side(result: dict[str, Any]) -> None:
@@ -74,3 +74,19 @@ def test_a_var_that_is_one_loss(result: dict[str, Any]) -> None:
     page = visible(render(result, {}))
     assert "VaR 99.9 % is one and the same loss throughout its 95 % interval." in page
     assert "±0 %" not in page
+
+
+def test_what_changed_since_the_last_run(result: dict[str, Any]) -> None:
+    text = summary_of(result)
+    assert "What changed since the run last-quarter" in text
+    assert "It has no case Stressed." in text
+    assert "Loans simulated 3,000 3,333 +11.1 % Exposure 800.0 1,000.0 +25.0 %" in text
+    assert "Expected loss (EL) – Base 10.0 12.3 +23.5 %" in text
+    assert "Value at risk (VaR), 99.9 % – Base 50.0 56.8 +13.6 %" in text
+
+
+def test_amounts_of_two_currencies_are_not_compared(result: dict[str, Any]) -> None:
+    result["compared"]["currency"] = "EUR"
+    text = summary_of(result)
+    assert "That run is in EUR, so that amounts do not compare." in text
+    assert "Before" not in text

@@ -178,15 +178,20 @@ def plot(frame: Frame, histograms: Sequence[Histogram], tallest: float) -> list[
     for histogram in histograms:
         if not histogram.heights.size:
             continue
-        tops = [frame.y(float(value) / tallest) for value in histogram.heights]
-        start, *rights = (frame.x(float(edge)) for edge in histogram.edges)
-        path = f"M{start:.1f},{frame.bottom:.1f}V{tops[0]:.1f}"
-        path += steps(zip(rights, [*tops[1:], frame.bottom], strict=True))
+        path = histogram_path(frame, histogram, tallest)
         drawn += [
             tag("path", d=path + "Z", class_=f"area {case_style(histogram.case)}"),
             tag("path", d=path, class_=f"outline {case_style(histogram.case)}"),
         ]
     return drawn
+
+
+def histogram_path(frame: Frame, histogram: Histogram, tallest: float) -> str:
+    """Path data of a histogram's outline, from the axis to the axis."""
+    tops = [frame.y(float(value) / tallest) for value in histogram.heights]
+    start, *rights = (frame.x(float(edge)) for edge in histogram.edges)
+    path = f"M{start:.1f},{frame.bottom:.1f}V{tops[0]:.1f}"
+    return path + steps(zip(rights, [*tops[1:], frame.bottom], strict=True))
 
 
 def marker_labels(

@@ -1,8 +1,10 @@
 """What each case assumes."""
 
+from collections.abc import Mapping
 from statistics import NormalDist
 
-from montecarlo.report.figures import case_rate, case_title
+from montecarlo.report.document import is_number
+from montecarlo.report.figures import FED_RATE, case_rate, case_title
 from montecarlo.report.markup import Html, section, table, tag
 from montecarlo.report.view import ResultView
 from montecarlo.report.words import MISSING, humanise, percent
@@ -30,5 +32,36 @@ def cases_section(result: ResultView) -> Html:
     if largest > 0:
         shifted = NormalDist().cdf(NormalDist().inv_cdf(EXAMPLE) + largest)
         note += f" A shift of {largest:+.2f} turns a PD of {percent(EXAMPLE)} into one of {percent(shifted)}."
-    head = ["Case", rate, "Shift of the default threshold by segment"]
-    return section("Cases", tag("p", note), tag("div", table("What each case assumes.", head, rows), class_="record"))
+    head = ["Case", rate, "Own shift of the default threshold by segment"]
+    assumed = tag("div", table("What each case assumes.", head, rows), class_="record")
+    return section("Cases", tag("p", note), assumed, effects_table(result))
+
+
+def effects_table(result: ResultView) -> Html:
+    """What a case adds to each segment's default threshold in all: its rate by the segment's sensitivity, and its own
+    shift; and how much of the rate floating payments take.
+    """
+    segments, others = result.parameters.get("segments"), result.cases[1:]
+    base = FED_RATE.value(result.cases[0])
+    held = result.portfolio.segments
+    if not isinstance(segments, Mapping) or not others or base is None:
+        return Html()
+    rows = []
+    for name, segment in segments.items():
+        if not isinstance(segment, Mapping) or (held and name not in held):
+            continue
+        sensitivity, passed = segment.get("rate_sensitivity"), segment.get("pass_through")
+        if sensitivity is None or passed is None or not (is_number(sensitivity) and is_number(passed)):
+            continue
+        row = [humanise(str(name)), f"{sensitivity:g}", f"{100 * passed:.0f} %"]
+        for case in others:
+            own, rate = (case.probit_shift or {}).get(str(name), 0.0), FED_RATE.value(case)
+            row.append(MISSING if rate is None else f"{own + sensitivity * (rate - base):+.3f}".replace("-", "−"))
+        rows.append(row)
+    head = ["Segment", "Sensitivity", "Pass-through", *(case_title(case) for case in others)]
+    caption = (
+        "Shift of the default threshold in all, in probits: the segment's sensitivity (probits per percentage point)"
+        " times the change of the rate, and the case's own shift. Pass-through: how much of the change the payments of"
+        " floating-rate loans take."
+    )
+    return tag("div", table(caption, head, rows), class_="compact") if rows else Html()

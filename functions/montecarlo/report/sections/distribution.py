@@ -1,11 +1,12 @@
 """How likely each loss is: the distribution and the exceedance curve of each case."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from montecarlo.report.charts.bars import legend
 from montecarlo.report.charts.losses import Curve, Distribution, distribution_chart, exceedance_chart
-from montecarlo.report.figures import COMPARED, compared
+from montecarlo.report.charts.multiples import multiples_chart
+from montecarlo.report.figures import COMPARED, case_title, compared
 from montecarlo.report.markup import Html, scrolling, section, tag
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import percent
@@ -33,10 +34,11 @@ def distribution_section(result: ResultView, distributions: Mapping[str, Distrib
     drawn = [curve.case for curve in curves]
     return section(
         "Loss distribution",
+        *_each_case(curves, curves_of(result.cases), result),
         tag(
             "figure",
             legend(drawn, "bar"),
-            scrolling(chart, "Chart: loss distributions"),
+            scrolling(chart, "Chart: loss distributions", more=True),
             tag(
                 "figcaption",
                 f"How likely each loss is. Dotted: expected loss (EL). Dashed: value at risk (VaR).{left_out}",
@@ -46,10 +48,29 @@ def distribution_section(result: ResultView, distributions: Mapping[str, Distrib
         tag(
             "figure",
             legend(drawn, "curve", f"Other cases ({len(others)})" if others else ""),
-            scrolling(exceedance_chart(curves, others, result.currency), "Chart: exceedance curves"),
+            scrolling(exceedance_chart(curves, others, result.currency), "Chart: exceedance curves", more=True),
             tag(
                 "figcaption",
                 "How likely a loss larger than the one on the axis is. Points: value at risk at each level.",
             ),
         ),
     )
+
+
+def _each_case(shown: Sequence[Curve], every: Sequence[Curve], result: ResultView) -> list[Html]:
+    """A small chart for each of many cases."""
+    if len(every) <= COMPARED:
+        return []
+    coloured = {curve.case.name: curve.case.index for curve in shown}
+    curves = [
+        replace(curve, case=replace(curve.case, index=coloured.get(curve.case.name, COMPARED))) for curve in every
+    ]
+    caption = "All on the same axes. Dotted: expected loss. Dashed: value at risk. Thin line: the first case."
+    return [
+        tag(
+            "figure",
+            scrolling(multiples_chart(curves, result.currency), "Chart: loss distribution of each case", more=True),
+            tag("figcaption", caption),
+        ),
+        tag("h3", f"{', '.join(case_title(curve.case) for curve in shown)}, over each other"),
+    ]

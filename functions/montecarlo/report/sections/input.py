@@ -31,7 +31,32 @@ def input_section(result: ResultView) -> Html:
     if risks:
         caption = "Mean PD in the first case and LGD by segment, weighted with the exposure."
         notes.append(table(caption, ["Segment", "PD", "LGD"], risks))
-    return section("Input", *notes)
+    return section("Input", *notes, *bands_table(result))
+
+
+def bands_table(result: ResultView) -> list[Html]:
+    """Loans and exposure by bands of PD."""
+    bands = [band for band in result.input.bands if band.get("from") is not None]
+    if not bands:
+        return []
+    whole = sum(band.get("exposure") or 0.0 for band in bands)
+    rows = []
+    for band in bands:
+        start, exposure, mean = band["from"] or 0.0, band.get("exposure"), band.get("pd")
+        share = MISSING if exposure is None or not whole else percent(exposure / whole)
+        end = next((end for end in PD_BANDS if end > start), None)
+        named = "100 % (default)" if end is None else f"{100 * start:.2f} % to below {100 * end:.2f} %"
+        told = [count(band.get("loans")), result.currency.money(exposure), share]
+        rows.append([named, *told, MISSING if mean is None else percent(mean)])
+    caption = (
+        "Loans by their PD in the first case, in the bands of Basel's disclosure template CR6. Mean PD: weighted with"
+        " the exposure."
+    )
+    return [tag("h3", "PD bands"), table(caption, ["PD", "Loans", "Exposure", "Share", "Mean PD"], rows)]
+
+
+PD_BANDS = (0.0015, 0.0025, 0.005, 0.0075, 0.025, 0.1, 1.0)
+"""Where bands of PD end."""
 
 
 def _figure(number: float | None) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from montecarlo.report.figures import (
     COMPARED,
     EXPECTED_LOSS,
-    LEVEL_NAMES,
     SIMULATED_EL,
     Measure,
     case_label,
@@ -14,16 +13,12 @@ from montecarlo.report.figures import (
     in_unit,
     measures_of,
     page_unit,
-    tail_measure,
     verdict,
 )
 from montecarlo.report.markup import Html, cell, details, joined, section, table, tag
 from montecarlo.report.sections.tables import change_cell, value_cell
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, Unit, humanise
-
-TOGETHER = 7
-"""Measures of the tail that fit beside each other in one table: those that every run has."""
 
 
 def measures_section(result: ResultView) -> Html:
@@ -70,43 +65,40 @@ def check_cell(case: CaseView, unit: Unit) -> Html:
 
 def measures_caption(result: ResultView) -> str:
     """What the amounts and the small figures of a table of measures are."""
-    return f"{in_unit(result)} Small figures: 95 % interval of the simulation; for a change, the difference."
+    return (
+        f"{in_unit(result)} Small figures: 95 % interval of the simulation; for a change, the difference and its"
+        " interval, which is narrow, as both cases have the same scenarios."
+    )
+
+
+ALL_CASES = "result.json and segments.parquet hold all cases."
 
 
 def cases_down(result: ResultView, measures: Sequence[Measure]) -> Html:
-    """Many cases below each other: what is expected, and the tail."""
-    cases = result.cases
-    in_tail = ("var", "es", "economic_capital")
-    expected = [measure for measure in measures if measure.path[0] not in in_tail]
-    tail = [measure for measure in measures if measure.path[0] in in_tail]
+    """Many cases below each other, one table a measure."""
+    cases, unit = result.cases, page_unit(result)
 
-    def by_case(title: str, shown: Sequence[Measure], changing: Measure) -> Html:
-        unit = page_unit(result)
-        head, rows = ["Case"], [[humanise(case.name)] for case in cases]
-        for measure in shown:
-            head.append(measure.short)
-            for case, row in zip(cases, rows, strict=True):
-                row.append(value_cell(case, measure, unit))
-            if measure == changing:
-                head.append("Change")
-                for case, row in zip(cases, rows, strict=True):
-                    row.append(change_cell(measure, cases[0], case, unit) if case.index else "")
-            if measure == EXPECTED_LOSS and any(case.el_check for case in cases):
-                head.append(SIMULATED_EL)
-                for case, row in zip(cases, rows, strict=True):
-                    row.append(check_cell(case, unit))
-        return tag("div", table(f"{title}. {measures_caption(result)}", head, rows), class_="compact")
+    def of_measure(measure: Measure) -> Html:
+        rows = []
+        for case in cases:
+            change = change_cell(measure, cases[0], case, unit) if case.index else ""
+            rows.append([humanise(case.name), value_cell(case, measure, unit), change])
+        made = table(measure.label, ["Case", measure.short, "Change"], rows)
+        if measure != EXPECTED_LOSS or not any(case.el_check for case in cases):
+            return tag("div", made)
+        checks = [[humanise(case.name), check_cell(case, unit)] for case in cases]
+        return joined([tag("div", made), tag("div", table(f"{SIMULATED_EL}, a check", ["Case", SIMULATED_EL], checks))])
 
-    tables = [by_case("Expected loss and spread", expected, EXPECTED_LOSS)]
-    if len(tail) <= TOGETHER:
-        tables += [by_case("Tail of the loss distribution", tail, tail_measure(cases))] if tail else []
-    else:
-        for key in in_tail:
-            levels = [measure for measure in tail if measure.path[0] == key]
-            tables += [by_case(LEVEL_NAMES[key][0], levels, levels[-1])] if levels else []
-    names = [case_title(case) for case in compared(cases)]
-    note = f"Charts and breakdowns compare {', '.join(names[:-1])} and {names[-1]}: the first case and those of the"
-    return joined([*tables, tag("p", f"{note} largest VaR. result.json and segments.parquet hold all cases.")])
+    tables = tag("div", *(of_measure(measure) for measure in measures), class_="compact pairs")
+    names = [case_title(case) for case in compared(result.cases)]
+    note = f"Breakdowns compare {', '.join(names[:-1])} and {names[-1]}: the first case and those of the largest VaR."
+    return joined(
+        [
+            tag("p", measures_caption(result)),
+            tables,
+            tag("p", f"{note} {ALL_CASES}"),
+        ]
+    )
 
 
 def further_table(result: ResultView) -> Html:

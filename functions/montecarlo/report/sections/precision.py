@@ -28,7 +28,7 @@ def precision_section(result: ResultView) -> Html:
             "What all scenarios, a half of them, a quarter and so on estimate, each with its 95 % interval: the more"
             " scenarios, the narrower."
         )
-        figure = (legend(cases, "bar"), scrolling(chart, "Chart: convergence"), tag("figcaption", caption))
+        figure = (legend(cases, "bar"), scrolling(chart, "Chart: convergence", more=True), tag("figcaption", caption))
         parts += [tag("h3", "Convergence"), tag("figure", *figure)]
     return section("Precision", *parts)
 

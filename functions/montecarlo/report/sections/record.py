@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from montecarlo.model.parameters import load
+from montecarlo.model.parameters import load, sources
 from montecarlo.report.markup import Html, details, section, table, tag
 from montecarlo.report.view import CostView, ResultView, ReusedView
 from montecarlo.report.words import MISSING, count, dollars, humanise, record_entry
@@ -30,13 +30,49 @@ def record_section(result: ResultView) -> Html:
         tag("div", table("What produced these figures", ["Item", "Value"], entries), class_="record"),
         tag("p", "The same seed, portfolio, parameters and versions give the same results to the last bit."),
         cost_details(result.cost),
+        *source_table(result),
         *parameters_table(result),
+        *sources_table(result),
     )
 
 
 def taken_over(reused: ReusedView) -> str:
     """Of which run, and how many."""
     return f"{count(reused.chunks)} of {count(reused.of)}, from run {reused.run or MISSING}"
+
+
+def source_table(result: ResultView) -> list[Html]:
+    """The files that were read, and how their columns were."""
+    portfolio = result.portfolio
+    if not portfolio.digest:
+        return []
+    rows = [["Portfolio", portfolio.source or MISSING], ["Digest of its objects", portfolio.digest]]
+    rows += [[f"Mapping: {key}", plain(value)] for key, value in leaves(portfolio.mapping).items() if key]
+    if not portfolio.mapping:
+        rows.append(["Mapping", "none: the columns have the project's names"])
+    caption = "The digest is a SHA-256 of the names, sizes and ETags of all objects: other bytes have another one."
+    return [tag("h3", "Source"), tag("div", table(caption, ["Item", "Value"], rows), class_="record")]
+
+
+def sources_table(result: ResultView) -> list[Html]:
+    """Where each parameter of the model comes from, for the segments that hold loans; folded away."""
+    used, defaults = leaves(result.parameters), leaves(load().to_json())
+    named = result.parameters.get("segments")
+    others = set(named if isinstance(named, Mapping) else ()) - set(result.portfolio.segments)
+    rows = []
+    for key, source in sources().items():
+        if key in used and not any(key.startswith(f"segments.{name}.") for name in others):
+            own = "this run's request" if used[key] != defaults.get(key) else source
+            rows.append([key, plain(used[key]), own])
+    judged = sum(row[2].startswith("judgement") for row in rows)
+    if not rows:
+        return []
+    caption = (
+        f"{judged} of {len(rows)} are judgement: they matter most where expected loss and tail hang on them, the"
+        " intercepts, LGDs, asset correlations and rate sensitivities. Segments without loans are left out."
+    )
+    listed = table(caption, ["Parameter", "Value", "Source"], rows)
+    return [details("Where the parameters come from", tag("div", listed, class_="record"))]
 
 
 def parameters_table(result: ResultView) -> list[Html]:
@@ -59,7 +95,7 @@ def parameters_table(result: ResultView) -> list[Html]:
     return [tag("h3", "Parameters"), tag("div", listed, class_="record")]
 
 
-WHERE_ALL = "result.json lists all that were used; docs/model.md says where the defaults come from."
+WHERE_ALL = "Where they come from stands below; result.json lists them too."
 
 
 def leaves(node: Any, path: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from montecarlo.report.charts.cases import cases_chart
 from montecarlo.report.figures import (
@@ -34,14 +34,14 @@ MOST = 5
 
 
 def summary_section(result: ResultView) -> Html:
-    """What a board needs, on a page; nothing where the run holds no case."""
+    """What a board needs, on two pages with the headline; nothing where the run holds no case."""
     if not result.cases:
         return Html()
     chart = cases_chart(result)
     picture = (
         tag(
             "figure",
-            scrolling(chart, "Chart: expected loss and tail of each case"),
+            scrolling(chart, "Chart: expected loss and tail of each case", more=True),
             tag(
                 "figcaption", "From the expected loss (dot) to VaR (bar, with its 95 % interval) and ES (end of line)."
             ),
@@ -54,6 +54,7 @@ def summary_section(result: ResultView) -> Html:
         "Summary",
         summary_table(result),
         picture,
+        *since_last_run(result),
         *tail_sources(result),
         *largest_borrowers(result, MOST),
         *([tag("h3", "How far to trust it"), tag("ul", *(tag("li", said) for said in trust))] if trust else []),
@@ -72,6 +73,10 @@ def summary_table(result: ResultView) -> Html:
             [case_label(case), *(measure.shown(case, unit) for measure in shown), change]
             for case, change in zip(cases, changes, strict=True)
         ]
+        if result.capital_available:
+            head.append("Of the capital")
+            for case, row in zip(cases, rows, strict=True):
+                row.append(of_capital(economic.value(case), result.capital_available))
         return table(in_unit(result), head, rows)
 
     def cells(measure: Measure) -> Iterator[str]:
@@ -84,7 +89,53 @@ def summary_table(result: ResultView) -> Html:
     head = ["Measure"]
     for case in cases:
         head += [case_label(case), "Change"] if case.index else [case_label(case)]
-    return table(in_unit(result), head, (list(cells(measure)) for measure in shown))
+    rows = [list(cells(measure)) for measure in shown]
+    if result.capital_available:
+        used = [f"{economic.label}, of the capital available"]
+        for case in cases:
+            used.append(of_capital(economic.value(case), result.capital_available))
+            used += [""] if case.index else []
+        rows.append(used)
+    return table(in_unit(result), head, rows)
+
+
+def of_capital(needed: float | None, available: float) -> str:
+    """What is needed as a share of the capital available."""
+    return MISSING if needed is None else f"{100 * needed / available:.0f} %"
+
+
+def since_last_run(result: ResultView) -> list[Html]:
+    """The portfolio and the compared cases beside those of the run that was named."""
+    earlier, unit = result.earlier, page_unit(result)
+    if earlier is None:
+        return []
+    heading = tag("h3", f"What changed since the run {earlier.run}")
+    if earlier.currency not in (None, result.currency.code):
+        return [heading, tag("p", f"That run is in {earlier.currency}, so that amounts do not compare.")]
+    tail, economic = (highest_level(key, result.cases) for key in ("var", "economic_capital"))
+    rows = [
+        ["Loans simulated", *beside(earlier.loans, result.rows.simulated, count)],
+        ["Exposure", *beside(earlier.exposure, result.exposure, unit.text)],
+    ]
+    for case in compared(result.cases):
+        before = earlier.cases.get(case.name)
+        for measure in (EXPECTED_LOSS, tail, economic):
+            if before is not None and measure.value(case) is not None:
+                named = f"{measure.label} – {case_title(case)}"
+                rows.append([named, *beside(before.get(measure.path), measure.value(case), unit.text)])
+    missing = [case_title(case) for case in compared(result.cases) if case.name not in earlier.cases]
+    without = f" It has no case {', '.join(missing)}." if missing else ""
+    as_of = f", as of {earlier.as_of}" if earlier.as_of else ""
+    caption = f"{in_unit(result)} Before: the run {earlier.run}{as_of}.{without}"
+    return [heading, table(caption, ["Figure", "Before", "This run", "Change"], rows)]
+
+
+def beside(before: float | None, now: float | None, text: Callable[[float], str]) -> list[str]:
+    """A figure before and now, and its change in %."""
+    change = MISSING
+    if before and now is not None:
+        change = "none" if now == before else f"{100 * (now / before - 1):+,.1f} %".replace("-", "−")
+    return [*(MISSING if value is None else text(value) for value in (before, now)), change]
 
 
 def tail_sources(result: ResultView) -> list[Html]:

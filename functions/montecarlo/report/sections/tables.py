@@ -30,12 +30,19 @@ def value_cell(case: CaseView, measure: Measure, unit: Unit) -> Html:
 
 
 def change_cell(measure: Measure, reference: CaseView, case: CaseView, unit: Unit) -> Html:
-    """How a case's figure differs from the reference's, in % and, below, as an amount."""
+    """How a case's figure differs from the reference's, in % and, below, as an amount with its interval."""
     before, after = measure.value(reference), measure.value(case)
     if measure.kind != "amount" or before is None or after is None:
         return cell(measure.change(reference, case))
-    difference = unit.text(after - before)
-    return cell(measure.change(reference, case), difference if difference.startswith("−") else f"+{difference}")
+    bounds = case.changes.get(measure.path, Figure(None)).interval
+    told = f" ({signed(bounds[0], unit)} to {signed(bounds[1], unit)})" if bounds and bounds[0] < bounds[1] else ""
+    return cell(measure.change(reference, case), signed(after - before, unit) + told)
+
+
+def signed(amount: float, unit: Unit) -> str:
+    """An amount with its sign: +1.25"""
+    text = unit.text(amount)
+    return text if text.startswith("−") else f"+{text}"
 
 
 @dataclass(frozen=True)
