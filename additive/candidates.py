@@ -31,16 +31,26 @@ Row = Mapping[str, Any]
 """A loan: its values by the column names that the portfolio's files have. What is left out is not given."""
 
 
-def from_file(plan: Plan, path: Path) -> Loans:
-    """The loans of a CSV or Parquet file. Raises InvalidInput, InvalidPortfolio as `from_rows` does."""
-    format = format_of(path.name)
-    if format is None:
+def from_file(plan: Plan, path: Path, columns: ColumnMapping | None = None, most: int | None = MOST) -> Loans:
+    """The loans of a CSV or Parquet file.
+
+    columns: how they are read; as the run reads its own where it is None. most: how many a file may hold. Raises
+    InvalidInput, InvalidPortfolio as `from_rows` does.
+    """
+    columns = columns or _columns(plan)
+    return _checked(plan, rows_of(path, columns), columns, str(path), most)
+
+
+def rows_of(path: Path, columns: ColumnMapping) -> RawRows:
+    """The rows of a CSV or Parquet file. Raises InvalidInput, InvalidPortfolio where it cannot be read."""
+    kind = format_of(path.name)
+    if kind is None:
         raise InvalidInput(f"{path}: the name must end in .csv, .csv.gz or .parquet.")
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror or type(error).__name__}.") from None
-    return _checked(plan, read_rows(io.BytesIO(data), path.name, format, _columns(plan)), path.name)
+    return read_rows(io.BytesIO(data), path.name, kind, columns)
 
 
 def from_rows(plan: Plan, rows: Sequence[Row], name: str = "the loans") -> Loans:
@@ -59,7 +69,8 @@ def from_rows(plan: Plan, rows: Sequence[Row], name: str = "the loans") -> Loans
         raise InvalidInput(
             f"{name} cannot be read as a table ({type(error).__name__}): give texts, numbers and dates."
         ) from None
-    return _checked(plan, read_rows(io.BytesIO(data), name, "parquet", _columns(plan)), name)
+    columns = _columns(plan)
+    return _checked(plan, read_rows(io.BytesIO(data), name, "parquet", columns), columns, name, MOST)
 
 
 def _columns(plan: Plan) -> ColumnMapping:
@@ -67,10 +78,10 @@ def _columns(plan: Plan) -> ColumnMapping:
     return ColumnMapping.parse(plan.mapping)
 
 
-def _checked(plan: Plan, raw: RawRows, name: str) -> Loans:
-    loans, rejects = validate(
-        raw, _columns(plan), tuple(plan.parameters.segments), plan.as_of, tuple(plan.parameters.named_sectors)
-    )
+def _checked(plan: Plan, raw: RawRows, columns: ColumnMapping, name: str, most: int | None) -> Loans:
+    """All loans of the rows, or an error: none is left out in silence."""
+    segments, sectors = tuple(plan.parameters.segments), tuple(plan.parameters.named_sectors)
+    loans, rejects = validate(raw, columns, segments, plan.as_of, sectors)
     if rejects:
         told = "; ".join(f"row {reject.row:,}: {reject.reason}" for reject in rejects[:SHOWN])
         more = f"; and {len(rejects) - SHOWN:,} more" if len(rejects) > SHOWN else ""
@@ -79,11 +90,17 @@ def _checked(plan: Plan, raw: RawRows, name: str) -> Loans:
             f"{plan.as_of.isoformat()}."
         )
     if raw.filtered:
-        raise InvalidPortfolio(f"{name}: the filter of the run's mapping leaves out {raw.filtered:,} of its rows.")
+        raise InvalidPortfolio(
+            f"{name}: the filter of the mapping leaves out {raw.filtered:,} of its rows: remove them."
+        )
     if not len(loans):
         raise InvalidPortfolio(f"{name} holds no loan.")
-    if len(loans) > MOST:
-        raise InvalidInput(f"{name} holds {len(loans):,} loans, but at most {MOST:,} are taken: run it as a portfolio.")
+    if most is not None and len(loans) > most:
+        raise InvalidInput(f"{name} holds {len(loans):,} loans, but at most {most:,} are taken: run it as a portfolio.")
+    if not plan.by_borrower and loans.obligor_id.null_count < len(loans):
+        raise InvalidPortfolio(
+            f"{name} has ObligorID, which the portfolio of the run {plan.run} does not have: leave the column out."
+        )
     return loans
 
 

@@ -4,7 +4,6 @@ Only the loans that come and go are simulated, under the run's own scenarios; th
 found is what a run over the changed portfolio would find under the same scenarios, to the bit.
 """
 
-import io
 import platform
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -17,16 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from additive import candidates
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput, InvalidPortfolio
 from montecarlo.model import sums as exact_sums
 from montecarlo.model.differences import Pair
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
-from montecarlo.portfolio.files import format_of
 from montecarlo.portfolio.loans import Loans, hash_ids, validate
 from montecarlo.portfolio.mapping import ColumnMapping, Origin
-from montecarlo.portfolio.rows import RawRows, read_rows
-from montecarlo.run import borrowers, duplicates, sums
+from montecarlo.run import duplicates, sums
 from montecarlo.run.breakdown import Breakdown
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import tracked
@@ -84,7 +82,7 @@ def what_if(
             "them. Make a run of all loans."
         )
     columns = plan.columns if mapping is None else ColumnMapping.parse(mapping, plan.dimensions)
-    coming = [deals(plan, path, columns) for path in add]
+    coming = [candidates.from_file(plan, path, columns, most=None) for path in add]
     names = [account_ids(plan, path, columns) for path in remove]
     gone = _found(replay, _once(pa.concat_arrays(names))) if names else []
     _check_new(replay, coming, pa.concat_arrays([each.account_id for each in gone]) if gone else None)
@@ -116,6 +114,7 @@ def what_if(
         result = build(plan, total, replay.weights, waves, versions)
         if plan.by_borrower:  # a sum does not say who owes in several of its parts
             result["portfolio"]["borrowers"] = None
+        del result["versions"]["portfolio"]  # the changed one is in no objects
         return {name: value for name, value in result.items() if name not in NOT_TOLD}
 
     old, new = result_of(before.total), result_of(after)
@@ -135,28 +134,13 @@ def what_if(
 # The loans that come and go
 
 
-def deals(plan: Plan, path: Path, columns: ColumnMapping) -> Loans:
-    """The loans of a file, read as the run reads its own. Raises InvalidInput, InvalidPortfolio where one is bad."""
-    raw = _read(path, columns)
-    segments, sectors = tuple(plan.parameters.segments), tuple(plan.parameters.named_sectors)
-    loans, rejects = validate(raw, columns, segments, plan.as_of, sectors)
-    if rejects:
-        told = "; ".join(f"row {each.row:,}: {each.reason}" for each in rejects[:SHOWN])
-        more = f"; and {len(rejects) - SHOWN:,} more" if len(rejects) > SHOWN else ""
-        raise InvalidPortfolio(f"{path}: {len(rejects):,} of its rows cannot be used: {told}{more}.")
-    if not len(loans):
-        raise InvalidPortfolio(f"{path} holds no loan.")
-    borrowers.check(plan, loans)
-    return loans
-
-
 def account_ids(plan: Plan, path: Path, columns: ColumnMapping) -> pa.Array:
     """The AccountIDs of a file, which needs no other column. Raises InvalidInput, InvalidPortfolio."""
     if columns.numbers_rows:
         raise InvalidInput("the run's mapping numbers the rows: its loans have no AccountID by which one is found.")
     origins = {"AccountID": columns.origin("AccountID"), "PD": Origin(constant="0.5"), "EAD": Origin(constant="1")}
     alone = replace(columns, origins=origins, conditions=(), dimensions={})
-    raw = _read(path, alone)
+    raw = candidates.rows_of(path, alone)
     raw = replace(raw, tables=tuple(table.select(list(origins)) for table in raw.tables))
     loans, rejects = validate(raw, alone, tuple(plan.parameters.segments), plan.as_of)
     if rejects:
@@ -164,17 +148,6 @@ def account_ids(plan: Plan, path: Path, columns: ColumnMapping) -> pa.Array:
     if not len(loans):
         raise InvalidPortfolio(f"{path} holds no AccountID.")
     return loans.account_id
-
-
-def _read(path: Path, columns: ColumnMapping) -> RawRows:
-    kind = format_of(path.name)
-    if kind is None:
-        raise InvalidInput(f"{path}: the name must end in .csv, .csv.gz or .parquet.")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror or type(error).__name__}.") from None
-    return read_rows(io.BytesIO(data), path.name, kind, columns)
 
 
 def _once(accounts: pa.Array) -> pa.Array:

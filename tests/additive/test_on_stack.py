@@ -55,7 +55,7 @@ def test_combine_and_what_if(
     assert status == 0, err
     assert json.loads(out)["removed"]["loans"] == 5
 
-    assert "add-all" in montecarlo("list", "--most", 50)[1]
+    assert "add-all" in montecarlo("list", "--most", 10_000)[1]
     assert "Run add-all is done" in montecarlo("show", "add-all")[1]
     assert montecarlo("download", "add-all", "--out", "all")[0] == 0
     assert montecarlo("export", "all", "all.xlsx")[0] == 0

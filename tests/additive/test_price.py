@@ -190,9 +190,7 @@ def test_runs_that_nothing_can_be_priced_against(host: MemoryHost) -> None:
         Pricer.open(damaged.store, "june")
 
 
-def test_files_that_hold_no_loans_are_refused(
-    host: MemoryHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_hold_no_loans_are_refused(host: MemoryHost, tmp_path: Path) -> None:
     plan = Pricer.open(host.store, "june").plan
     for name, data in (
         ("empty.csv", b""),
@@ -207,9 +205,8 @@ def test_files_that_hold_no_loans_are_refused(
     with pytest.raises(InvalidInput, match="cannot be read"):
         candidates.from_file(plan, tmp_path / "folder.csv")
     (tmp_path / "deals.csv").write_bytes(synthetic.to_csv(synthetic.generate(0, 9, 1, TODAY)))
-    monkeypatch.setattr(candidates, "MOST", 8)
     with pytest.raises(InvalidInput, match="at most 8 are taken"):
-        candidates.from_file(plan, tmp_path / "deals.csv")
+        candidates.from_file(plan, tmp_path / "deals.csv", most=8)
 
 
 def test_accounts_of_the_portfolio_are_known(host: MemoryHost) -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from additive import what_if_page
+from additive import candidates, what_if_page
 from additive.combine import combine
 from additive.operands import parse
+from additive.price import Pricer
 from additive.replay import Replay
 from additive.what_if import WhatIf, what_if
 from montecarlo.errors import IncompleteRun, InvalidInput, MonteCarloError
@@ -67,6 +68,7 @@ def compare(found: WhatIf, host: MemoryHost, before: str, after: str) -> None:
         theirs = host.json(keys.result(name))
         mine = json.loads(json.dumps(mine))
         mine["portfolio"]["source"] = theirs["portfolio"]["source"]
+        mine["versions"]["portfolio"] = theirs["versions"]["portfolio"]
         assert mine == {**{key: theirs[key] for key in mine}, "run": mine["run"]}
     losses = [host.s3.objects[keys.losses(name)] for name in (before, after)]
     assert losses[0] != losses[1]
@@ -240,3 +242,24 @@ def test_the_page_is_one_file_that_says_what_comes_and_goes(host: MemoryHost, tm
     rows = what_if_page.rows(found, "stressed")
     assert [row[0] for row in rows if row[4] == "exact"] == ["Expected loss (EL)"]
     assert all(len(row) == 5 for row in rows)
+
+
+def test_no_deal_is_left_out_in_silence(host: MemoryHost, tmp_path: Path) -> None:
+    run(host, "autos", ORDER[:60], mapping={"filter": {"Segment": {"in": ["auto"]}}})
+    with pytest.raises(MonteCarloError, match=r"filter of the mapping leaves out \d+ of its rows"):
+        ask(host, [deals(tmp_path, ORDER[150:190])], name="autos")
+    owed = LOANS.append_column("ObligorID", pa.array(["O"] * len(LOANS)))
+    with pytest.raises(MonteCarloError, match="has ObligorID, which the portfolio of the run A does not have"):
+        ask(host, [deals(tmp_path, [200], table=owed)])
+
+
+def test_what_a_deal_changes_is_its_price(host: MemoryHost, tmp_path: Path) -> None:
+    pricer = Pricer.open(host.store, "A")
+    for row in range(150, 153):
+        file = deals(tmp_path, [row])
+        difference = ask(host, [file]).difference
+        for quote in pricer.price(candidates.from_file(pricer.plan, file)):
+            change = difference[quote.case]
+            assert quote.marginal.el / 100 == pytest.approx(change["el"], abs=0.011), "both ends are rounded to cents"
+            for name in ("var", "es", "economic_capital"):
+                assert getattr(quote.marginal, name) / 100 == pytest.approx(change[name]["99.9"], abs=0.011)

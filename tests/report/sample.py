@@ -82,11 +82,14 @@ def full_result() -> dict[str, Any]:
         "scenarios": 2000,
         "sampling": {"method": "mixture", "shift": [-2.5, 0.0], "one_in": 1, "relative_error": 0.0},
         "parameters": load({"segments": {"auto": {"lgd": 0.4375}}}).to_json(),
-        "versions": {"montecarlo": "0.1.0", "numpy": "2.9.9"},
+        "versions": {
+            "montecarlo": "0.1.0",
+            "numpy": "2.9.9",
+            "portfolio": "5eed" * 16,
+            "mapping": {"columns": {"Rate": "Zinssatz"}},
+        },
         "portfolio": {
             "source": "portfolios/default/",
-            "digest": "5eed" * 16,
-            "mapping": {"columns": {"Rate": "Zinssatz"}},
             "as_of": "2026-01-01",
             "concentration": {"hhi": 0.0005, "effective_loans": 2000, "hhi_segments": 0.625, "hhi_regions": 0.82},
             "borrowers": {
@@ -161,7 +164,6 @@ def named(text: str) -> dict[str, Any]:
     figures = result["cases"]["base"] | parts | {"probit_shift": {text: 0.1}, text: {text: 1.0}}
     figures["convergence"][0][text] = [1.0, 0.1]
     holding = {"loans": 1, "exposure": 2.0}
-    result["portfolio"] |= {"digest": text, "mapping": {text: text}}
     result["portfolio"] |= {"source": text, "as_of": text, "segments": {text: holding}, "regions": {text: holding}}
     for borrower in result["portfolio"]["borrowers"]["largest"]:
         borrower["borrower"] = text
@@ -172,7 +174,7 @@ def named(text: str) -> dict[str, Any]:
         "compared": {"run": text, "as_of": text, "cases": {text: {"el": 1.0}}},
         text: text,
         "parameters": result["parameters"] | {text: [text]},
-        "versions": {text: text},
+        "versions": {text: text, "portfolio": text, "mapping": {text: text}},
         "rejected_by_reason": {text: 1},
         "cases": {text: figures},
         "waves": {"count": 2, "target_measure": text, "target_error": 0.1, "relative_error": 0.2, "reached": False},

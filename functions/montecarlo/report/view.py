@@ -352,7 +352,7 @@ class ResultView:
                 " project that made it."
             )
         sampling, waves = root.child("sampling"), root.child("waves")
-        source = root.child("scenarios_from")
+        source, versions = root.child("scenarios_from"), root.child("versions")
         sizes = source.child("tail_sample_size")
         seed = root.number("seed")
         rate_name = root.child("parameters").text("benchmark_rate") or BENCHMARK_RATE
@@ -373,7 +373,7 @@ class ResultView:
                 case_view(name, index, node, level, rate_name)
                 for index, (name, node) in enumerate(root.child("cases").children())
             ],
-            portfolio=portfolio_view(root.child("portfolio")),
+            portfolio=portfolio_view(root.child("portfolio"), versions),
             rows=RowCounts(
                 *(
                     root.child("loans").number(key)
@@ -398,7 +398,9 @@ class ResultView:
                 root.child("combined").text("expression"), root.child("combined").child("not_told").texts()
             ),
             parameters=root.child("parameters").value,
-            versions=root.child("versions").texts(),
+            versions=Node(
+                {key: value for key, value in versions.value.items() if key not in ("portfolio", "mapping")}, "versions"
+            ).texts(),
             timings={key: value for key, value in root.child("timings").record().items() if key != "produced"},
             cost=cost_view(root.child("cost")),
             reused=reused_of(root.child("reused")) if "reused" in root.value else None,
@@ -544,7 +546,7 @@ def parts_of(parts: Node, contribution_level: str) -> dict[str, PartLosses]:
     }
 
 
-def portfolio_view(portfolio: Node) -> PortfolioView:
+def portfolio_view(portfolio: Node, versions: Node) -> PortfolioView:
     """The portfolio that was simulated."""
     indices = portfolio.child("concentration")
 
@@ -553,8 +555,8 @@ def portfolio_view(portfolio: Node) -> PortfolioView:
 
     return PortfolioView(
         portfolio.text("source"),
-        portfolio.text("digest"),
-        portfolio.child("mapping").value,
+        versions.text("portfolio"),
+        versions.child("mapping").value,
         portfolio.text("as_of"),
         Concentration(indices.number("hhi"), indices.number("hhi_segments"), indices.number("hhi_regions")),
         borrowers_of(portfolio.child("borrowers")) if "borrowers" in portfolio.value else None,
