@@ -9,7 +9,7 @@ ZIG_VENV := .venv-zig
 NODE := requirements/node_modules
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint console layers kernel setup tools compiler lock licences audit test-lambda-runtime soak image clean
+.PHONY: help run test lint console layers kernel notebook setup tools compiler lock licences audit test-lambda-runtime soak image clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' Makefile | sort
@@ -55,6 +55,9 @@ console: $(VENV)/.local  ## write anew what is made from other templates: those 
 layers: $(VENV)/.local  ## compare the pinned layer with the newest release; asks the package index
 	@$(BIN)/python -m publishing.layers
 
+notebook: setup $(VENV)/.notebook  ## ask results five questions and more in a notebook: RESULTS= the folder of a run
+	@$(BIN)/marimo edit examples/notebook/results.py -- $(or $(RESULTS),out)
+
 kernel: $(VENV)/.local compiler  ## write the kernel's machine code for Lambda anew, functions/montecarlo/simulation/kernel-*.b64
 	@$(BIN)/python -m publishing.kernel
 
@@ -85,6 +88,10 @@ $(VENV)/.setup: requirements/setup.txt
 $(VENV)/.local: requirements/local.txt pyproject.toml $(VENV)/.setup
 	$(call install,$(VENV),$<)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.notebook: requirements/notebook.txt $(VENV)/.local
+	$(call install,$(VENV),$<)
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.local
@@ -119,8 +126,9 @@ $(NODE)/.asl-validator: requirements/package-lock.json
 LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is needed; other versions stay
-	$(LOCK) pyproject.toml --extra local --extra analysis --extra test --extra bench --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --extra local --extra analysis --extra notebook --extra test --extra bench --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --extra local --extra analysis --constraint requirements/test.txt --output-file requirements/local.txt
+	$(LOCK) pyproject.toml --extra notebook --constraint requirements/test.txt --output-file requirements/notebook.txt
 	for name in setup sam checkov audit zig; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(LOCK:3.11=3.13) requirements/lambda.in --output-file requirements/lambda.txt
 	$(LOCK:3.11=3.13) requirements/worker.in --constraint requirements/lambda.txt --output-file requirements/worker.txt
