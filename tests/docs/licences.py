@@ -16,6 +16,7 @@ DOCUMENT = ROOT / "docs/licences.md"
 
 USES: Mapping[str, tuple[str, str]] = {
     "local": (".venv", "the functions, and the laptop"),
+    "notebook": (".venv", "`make notebook`"),
     "test": (".venv", "tests and benchmarks"),
     "setup": (".venv", "setting up"),
     "sam": (".venv-sam", "the SAM CLI"),

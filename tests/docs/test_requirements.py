@@ -54,7 +54,7 @@ def test_no_file_names_an_index() -> None:
     ("file", "sources"),
     [
         ("local", [*PROJECT["dependencies"], *EXTRAS["local"]]),
-        ("test", [*PROJECT["dependencies"], *EXTRAS["local"], *EXTRAS["test"], *EXTRAS["bench"]]),
+        ("test", [*PROJECT["dependencies"], *EXTRAS["local"], *EXTRAS["notebook"], *EXTRAS["test"], *EXTRAS["bench"]]),
         *((path.stem, path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "requirements").glob("*.in")),
     ],
 )
