@@ -168,8 +168,8 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   html, body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.75rem; }
-  h2, h3, caption, thead, summary, .legend, section > p { break-after: avoid; }
-  nav, figure, tr, .guide div, .notice { break-inside: avoid; }
+  h2, h3, caption, thead, summary, .legend, section > p:not(:last-child) { break-after: avoid; }
+  nav, figure, tr, section > p, .guide div, .notice { break-inside: avoid; }
   /* A heading and a table's head come with rows: where there is no room for some, all go to the next page. */
   .wide.more::before { display: none; }
   .wide:is(.wide, .more):has(table)::before {
@@ -180,7 +180,7 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   .appendix { break-before: page; }
   td, td small { white-space: normal; }
   .wide { overflow: visible; background: none; }
-  figure svg[role] { min-width: 0; }
+  figure svg[role] { min-width: 0; max-height: 86mm; } /* two to a page */
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
 }
 """
