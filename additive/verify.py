@@ -65,7 +65,7 @@ NOT_CHECKED = (
     "whether the portfolio's objects, the model's parameters and the mapping are true",
     "where the scenarios were aimed, which changes how precise the figures are and not what they estimate",
     "times, memory, costs and the names of Python's and NumPy's versions, which the run says of itself",
-    "estimate.json beyond its seal, request.json, todo.json, map/ and failure.json, from which no figure comes",
+    "estimate.json beyond its seal, request.json, todo.json, map/, failure.json and its page, which give no figure",
 )
 
 _DAMAGE = (IncompleteRun, InvalidPortfolio, InvalidResult, RunTaken, Damaged, NoSuchObject)
@@ -380,7 +380,8 @@ class _Verifier:
         versions = {name: said.get(name, "") if isinstance(said, dict) else "" for name in ("python", "numpy")}
         produced = timings.get("produced", "") if isinstance(timings, dict) else ""
         again = Recording(self.store)
-        if aggregate.aggregate(self.replay.plans, again, versions, produced if isinstance(produced, str) else ""):
+        produced = produced if isinstance(produced, str) else ""
+        if aggregate.aggregate(self.replay.plans, again, versions, produced) is None:
             raise Damaged("the run should have taken one more wave of scenarios before it was published.")
         self._same(again.written)
         self._as_written(again)

@@ -105,7 +105,7 @@ STEPS = {
     "RecordFailure": Touched(
         reads=(f"{GROUPS}/map/*",),
         lists=("runs/*/groups/", "runs/*/waves/"),
-        writes=("runs/*/failure.json",),
+        writes=("runs/*/failure.json", "runs/*/failure.html"),
     ),
 }
 
@@ -113,7 +113,7 @@ OF_WORKERS = {
     "ProvideWorkers": Touched(
         reads=(RUN_PLAN, "runs/*/estimate.json"),
         lists=("runs/*/groups/", "runs/*/plan.json", "runs/*/at-work"),
-        writes=("runs/*/failure.json",),
+        writes=("runs/*/failure.json", "runs/*/failure.html"),
     ),
     "Worker": replace(STEPS["SimulateChunk"], writes=(*STEPS["SimulateChunk"].writes, "runs/*/at-work")),
 }

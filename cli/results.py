@@ -19,7 +19,7 @@ from montecarlo.report.view import ResultView
 from montecarlo.run.request import NAME
 
 FILES = (
-    *("plan.json", "request.json", "estimate.json", "result.json", "failure.json"),
+    *("plan.json", "request.json", "estimate.json", "result.json", "failure.json", "failure.html"),
     *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet", "sums.npz"),
 )
 FOLDERS = ("loans", "rejects")

@@ -47,6 +47,9 @@ class MemoryHost:
     def find_store(self, place: str) -> tuple[Store, str]:
         return self.store, place.removeprefix("s3://bucket/")
 
+    def console(self, key: str) -> str:
+        return f"https://console/{key}"
+
     def scenarios(self, plan: Plan) -> ScenarioFile:
         if plan.scenarios_digest not in self._scenarios:
             self._scenarios[plan.scenarios_digest] = read_scenarios(self.store, plan)

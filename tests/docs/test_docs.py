@@ -325,7 +325,7 @@ def test_every_column_of_the_tables_is_described(bucket: MemoryS3, title: str, k
 
 
 def test_everything_that_a_run_leaves_is_described(bucket: MemoryS3) -> None:
-    described = described_keys("# Results") - {"failure.json"}
+    described = described_keys("# Results") - {"failure.json", "failure.html"}
     left = {key.removeprefix(f"runs/{RUN}/") for key in bucket.objects if key.startswith(f"runs/{RUN}/")}
     tops = {f"{name.split('/')[0]}/" if "/" in name else name for name in left}
     assert tops == described

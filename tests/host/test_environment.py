@@ -38,6 +38,23 @@ def test_a_place_is_a_key_of_the_data_bucket_or_an_url(environment: Host) -> Non
         environment.find_store("s3://others/a.csv")
 
 
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_an_object_has_an_address_in_the_console_of_its_partition(
+    environment: Host, monkeypatch: pytest.MonkeyPatch, region: str, host: str
+) -> None:
+    monkeypatch.setenv("AWS_REGION", region)
+    assert environment.console("runs/a b/report.html") == (
+        f"https://{host}/s3/object/data?region={region}&prefix=runs%2Fa+b%2Freport.html"
+    )
+
+
 def test_defaults_come_typed(environment: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEFAULT_SCENARIOS", "500")
     monkeypatch.setenv("DEFAULT_FED_RATE", "6.5")

@@ -347,9 +347,11 @@ def test_provide_workers_touches_what_its_role_allows_and_all_of_it(path: str) -
     assert policies[0] == {"Ref": "ReadRuns"}
     (write, *_) = policies[1]["Statement"]
     assert write["Action"] == "s3:PutObject"
-    allowed = write["Resource"]["Fn::Sub"].rpartition("${DataBucketName}/")[2]
-    assert {key for action, key in touched if action == "s3:PutObject"} == {"runs/june/failure.json"}
-    assert like(allowed, "runs/june/failure.json")
+    allowed = [each["Fn::Sub"].rpartition("${DataBucketName}/")[2] for each in write["Resource"]]
+    written = {key for action, key in touched if action == "s3:PutObject"}
+    assert written == {"runs/june/failure.json", "runs/june/failure.html"}
+    assert len(allowed) == len(written)
+    assert all(any(like(each, key) for each in allowed) for key in written)
     assert {key for action, key in touched if action == "s3:GetObject"} == {
         "runs/june/plan.json", "runs/june/waves/001/plan.json", "runs/june/estimate.json"
     }  # fmt: skip

@@ -22,6 +22,17 @@ def test_a_functions_error_is_taken_from_its_cause(portfolio: MemoryHost) -> Non
     recorded = record(portfolio, "InvalidPortfolio", cause)
     assert recorded == {"run": "june", "error": "InvalidPortfolio", "cause": "portfolios/none/ holds no object."}
     assert portfolio.json(keys.failure("june")) == recorded
+    page = portfolio.s3.objects[keys.failure_page("june")].decode()
+    assert all(text in page for text in ("june", "InvalidPortfolio", "portfolios/none/ holds no object.", "What to do"))
+    assert keys.report("june") not in portfolio.s3.objects  # which an earlier execution may have left
+
+
+def test_a_cause_of_half_characters_and_markup_makes_a_page_too(portfolio: MemoryHost) -> None:
+    recorded = record(portfolio, "<b>Error", '\ud800 <script>alert(1)</script> "quoted"')
+    assert portfolio.json(keys.failure("june")) == recorded
+    page = portfolio.s3.objects[keys.failure_page("june")].decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
 
 
 def test_the_first_failed_chunk_is_named(portfolio: MemoryHost) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from montecarlo.cost.estimate import Setup
 from montecarlo.errors import InvalidInput
@@ -18,6 +19,9 @@ from montecarlo.simulation.kernel import KERNELS, Kernel
 from montecarlo.steps.protocol import Fleet
 from montecarlo.storage.account import concurrent_functions
 from montecarlo.storage.store import Store
+
+CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+"""Hosts of the console by what the names of their Regions begin with, but for the usual one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Environment:
                 f"PortfolioBucketName to {bucket}."
             )
         return Store(bucket), key
+
+    def console(self, key: str) -> str:
+        """From AWS_REGION, whose partition has a console of its own."""
+        region = os.environ.get("AWS_REGION", Setup.region)
+        host = next((host for start, host in CONSOLES.items() if region.startswith(start)), "console.aws.amazon.com")
+        return f"https://{host}/s3/object/{self.store.bucket}?{urlencode({'region': region, 'prefix': key})}"
 
     def scenarios(self, plan: Plan) -> ScenarioFile:
         """See `Host`."""

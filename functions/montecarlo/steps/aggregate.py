@@ -14,6 +14,7 @@ import numpy as np
 from montecarlo.cost import estimate as cost
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
+from montecarlo.report.headline import headline
 from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.duplicates import Duplicates
 from montecarlo.run.partial import Partial
@@ -28,15 +29,28 @@ from montecarlo.storage.store import NoSuchObject, Store
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"run", "plan", "wave"} -> {"run", "wave", "more", "result", "report"}.
+    """{"run", "plan", "wave"} -> {"run", "wave", "more"}, and of the last wave {"result", "report", "headline",
+    "places", "console"}: the keys, the figures, and where all lies, in S3 and in the console.
 
     "more": whether another wave of scenarios is wanted, whose number "wave" then is; nothing is published before the
     last.
     """
     given = read_event(AggregateEvent, event)
-    more = aggregate(read_waves(host.store, given.run, given.wave + 1, given.plan), host.store)
-    places = {"result": keys.result(given.run), "report": keys.report(given.run)}
-    return {"run": given.run, "wave": given.wave + more, "more": more, **places}
+    result = aggregate(read_waves(host.store, given.run, given.wave + 1, given.plan), host.store)
+    if result is None:
+        return {"run": given.run, "wave": given.wave + 1, "more": True}
+    published = {"result": keys.result(given.run), "report": keys.report(given.run)}
+    there = {**published, "losses": keys.losses(given.run), "segments": keys.segments(given.run)}
+    there["loans"] = keys.loans(given.run)
+    return {
+        "run": given.run,
+        "wave": given.wave,
+        "more": False,
+        **published,
+        "headline": headline(result),
+        "places": {name: host.store.url(key) for name, key in there.items()},
+        "console": {name: host.console(key) for name, key in published.items()},
+    }
 
 
 @dataclass(frozen=True)
@@ -50,10 +64,10 @@ class AggregateEvent:
 
 def aggregate(
     plans: Sequence[Plan], store: Store, versions: Mapping[str, str] | None = None, produced: str | None = None
-) -> bool:
-    """Add up the groups of the run's waves, check that they are whole, and publish.
+) -> dict[str, Any] | None:
+    """Add up the groups of the run's waves, check that they are whole, and publish; returns the result.
 
-    Returns true where the estimates are less precise than was asked and another wave is allowed, or where scenarios
+    Returns None where the estimates are less precise than was asked and another wave is allowed, or where scenarios
     that were taken over are left; nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
     not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
     counted in cents.
@@ -74,7 +88,7 @@ def aggregate(
     total.check_unit()
     repeated = _check_duplicates(plan, total.counts.simulated, store)
     if len(plans) < len(plan.pinned):
-        return True  # of the scenarios that were taken over, more are to come
+        return None  # of the scenarios that were taken over, more are to come
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = versions or {"python": platform.python_version(), "numpy": np.__version__}
     owed = borrowers.find(plan, store) if plan.by_borrower else None
@@ -93,7 +107,7 @@ def aggregate(
             "reached": reached,
         }
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
-            return True
+            return None
     chunks = len(total.chunks) * len(plans)
     if produced is None:
         produced = datetime.now(UTC).isoformat(timespec="seconds")
@@ -106,7 +120,7 @@ def aggregate(
         keys.sums(plan.run), RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total).to_bytes()
     )
     publish(plan, result, total, weights, store)
-    return False
+    return result
 
 
 def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:

@@ -75,6 +75,9 @@ class Host(Protocol):
         Raises InvalidInput for a bucket that may not be read.
         """
 
+    def console(self, key: str) -> str:
+        """The address at which AWS's console shows an object of the stack's own bucket."""
+
     def scenarios(self, plan: Plan) -> ScenarioFile:
         """The plan's scenarios. A worker that stays warm keeps them for its next chunk."""
 

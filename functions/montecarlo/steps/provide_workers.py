@@ -20,6 +20,7 @@ from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, NoCapacity
 from montecarlo.run import plan as plans
 from montecarlo.run import records
+from montecarlo.run.publication import record_failure
 from montecarlo.run.request import NAME
 from montecarlo.steps.protocol import Event, Execution, Fleet, Host
 from montecarlo.storage import keys
@@ -159,5 +160,5 @@ def _give_up(need: Need, fleet: Fleet, store: Store) -> None:
         "capacity to start one, which the events of the workers' ECS service tell, or they fail, which their log "
         "tells. What was simulated is kept."
     )
-    store.put_json(keys.failure(need.run), {"run": need.run, "error": error, "cause": cause}, indent=1)
+    record_failure(need.run, error, cause, store)
     fleet.stop(need.execution, error, cause)

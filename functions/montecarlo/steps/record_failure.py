@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from montecarlo.errors import message_of_cause
+from montecarlo.run import publication
 from montecarlo.run.request import NAME
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
@@ -46,8 +47,8 @@ class FailureEvent:
 
 
 def record(store: Store, run: Any, failure: Mapping[str, Any]) -> dict[str, str]:
-    """Write failure.json and return {"run", "error", "cause"} of the first failed chunk, or else of the failure
-    itself. Nothing is written, nor looked for, under what is no name of a run: Plan has refused it.
+    """Write failure.json and its page; return {"run", "error", "cause"} of the first failed chunk, or else of the
+    failure itself. Nothing is written, nor looked for, under what is no name of a run: Plan has refused it.
     """
     is_name = isinstance(run, str) and NAME.fullmatch(run) is not None
     error, cause = str(failure.get("Error", "Unknown")), str(failure.get("Cause", ""))
@@ -55,14 +56,10 @@ def record(store: Store, run: Any, failure: Mapping[str, Any]) -> dict[str, str]
     if child := _first_failed_child(store, run) if is_name and error == _IN_A_CHILD else None:
         error, cause = str(child.get("Error", error)), str(child.get("Cause", cause))
         where = _place(child.get("Input"))
-    described = {
-        "run": run if is_name else "",
-        "error": error,
-        "cause": f"{where}{message_of_cause(cause)}"[:MAX_CAUSE],
-    }
+    cause = f"{where}{message_of_cause(cause)}"[:MAX_CAUSE]
     if is_name:
-        store.put_json(keys.failure(run), described, indent=1)
-    return described
+        return publication.record_failure(run, error, cause, store)
+    return {"run": "", "error": error, "cause": cause}
 
 
 def _first_failed_child(store: Store, run: str) -> Mapping[str, Any] | None:

@@ -41,6 +41,7 @@ at_work = _in_run("at-work")
 rejects = _in_run("rejects/")
 loans = _in_run("loans/")
 failure = _in_run("failure.json")
+failure_page = _in_run("failure.html")
 groups = _in_run("groups/")
 waves = _in_run("waves/")
 

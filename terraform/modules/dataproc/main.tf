@@ -67,10 +67,10 @@ locals {
       ]
     }
     RecordFailure = {
-      description = "Finds the chunk behind a failure and writes failure.json"
+      description = "Finds the chunk behind a failure and writes failure.json and its page"
       memory_size = 512
       policies    = ["ReadRuns"]
-      writes      = ["failure.json"]
+      writes      = ["failure.json", "failure.html"]
     }
   }
   allow = {

@@ -15,7 +15,7 @@ module "provide_workers" {
   memory_size = 512
   policies    = { ReadRuns = var.policies["ReadRuns"] }
   allow = concat([
-    { actions = ["s3:PutObject"], resources = ["${local.runs}/failure.json"] },
+    { actions = ["s3:PutObject"], resources = ["${local.runs}/failure.json", "${local.runs}/failure.html"] },
     { actions = ["ecs:DescribeServices", "ecs:UpdateService"], resources = [aws_ecs_service.workers.id] },
     { actions = ["events:EnableRule", "events:DisableRule"], resources = [aws_cloudwatch_event_rule.look_again.arn] },
     ], local.instances ? [{ actions = ["autoscaling:SetDesiredCapacity"], resources = [local.group] }] : [],
