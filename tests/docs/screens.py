@@ -48,6 +48,7 @@ SCREENS: Mapping[str, str] = {
     "combine": "combine june + branch --name all",
     "what-if": "what-if june --add deals.csv --remove sold.csv",
     "contributions": "contributions june --loans contributions.parquet",
+    "reverse-stress": "reverse-stress june --loss 15e6",
     "price": "price june deals.csv --funding 4 --costs 0.5",
     "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
     "compare": "compare june next",

@@ -8,6 +8,7 @@ from tests.verification import (
     check_libraries,
     check_pools,
     check_streams,
+    check_stress,
 )
 from tests.verification.figures import Check
 
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
         check_credit.rate_shock,
         check_credit.scorecard,
         check_credit.real_loans,
+        check_stress.reverse_stress,
         check_libraries.quantlib,
         check_libraries.creditriskengine,
         check_libraries.pyassetcorr,
