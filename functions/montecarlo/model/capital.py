@@ -10,7 +10,7 @@ cents.
 
 Left out, because the portfolio does not say: floors under LGD, which depend on collateral (CRE32.16, CRE32.58), the
 higher correlation of financial institutions (CRE31.7), the output floor (RBC20), and the scaling factor of 1.06 that
-Basel III dropped. LGD is taken for the downturn LGD. Imports NumPy, `normal` and schedules only.
+Basel III dropped. LGD is taken for the downturn LGD. Imports NumPy, `normal` and `amortisation` only.
 
 Sources: Basel Framework, CRE31 and CRE32 as in force since 1 January 2023; Vasicek 2002; Gordy 2003.
 """
