@@ -48,6 +48,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "EAD": ("ead", "exposureatdefault", "exposure"),
     "AssetCorrelation": ("assetcorrelation", "rsquared"),
     "Sector": ("sector",),
+    "Amortisation": ("amortisation", "amortization", "amortisationtype", "amortizationtype", "repaymenttype",
+                     "tilgungsart"),
+    "PaymentFrequency": ("paymentfrequency", "repaymentfrequency", "instalmentfrequency", "zahlungsrhythmus",
+                         "ratenrhythmus"),
+    "InterestOnlyUntil": ("interestonlyuntil", "interestonlyend", "ioenddate", "tilgungsfreibis"),
+    "Balloon": ("balloon", "balloonamount", "balloonpayment", "residualvalue", "schlussrate"),
+    "Limit": ("limit", "creditlimit", "commitment", "committedamount", "kreditlimit", "kreditlinie", "zusage"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 
@@ -61,6 +68,25 @@ RATE_TYPES = {
     "floating": "floating", "variable": "floating", "var": "floating", "v": "floating", "arm": "floating",
     "adjustable": "floating", "variabel": "floating",
 }  # fmt: skip
+
+AMORTISATIONS = {
+    "annuity": "annuity", "level": "annuity", "level payment": "annuity", "annuitaet": "annuity",
+    "annuit\u00e4t": "annuity", "french": "annuity",
+    "linear": "linear", "straight line": "linear", "equal principal": "linear", "ratierlich": "linear",
+    "bullet": "bullet", "balloon": "bullet", "interest only": "bullet", "non-amortising": "bullet",
+    "revolving": "bullet", "endf\u00e4llig": "bullet", "endfaellig": "bullet",
+}  # fmt: skip
+
+PAYMENT_FREQUENCIES = {
+    "monthly": "monthly", "month": "monthly", "m": "monthly", "12": "monthly", "monatlich": "monthly",
+    "quarterly": "quarterly", "quarter": "quarterly", "q": "quarterly", "4": "quarterly",
+    "viertelj\u00e4hrlich": "quarterly", "quartalsweise": "quarterly",
+    "semi-annual": "semi-annual", "semiannual": "semi-annual", "half-yearly": "semi-annual", "s": "semi-annual",
+    "2": "semi-annual", "halbj\u00e4hrlich": "semi-annual",
+    "annual": "annual", "annually": "annual", "yearly": "annual", "a": "annual", "1": "annual",
+    "j\u00e4hrlich": "annual",
+}  # fmt: skip
+"""By name, or by how many payments a year."""
 
 SEGMENTS = {
     "consumer": "personal", "konsum": "personal", "konsumkredit": "personal", "privat": "personal",
@@ -104,6 +130,9 @@ _UNITS = {
 
 MOST_LIKELY = {"Rate": 60.0, "PD": 100.0, "LGD": 100.0, "LoanTerm": 1_200.0, "AssetCorrelation": 1.0}
 """Medians above these are of something else, whatever the column is called."""
+
+_WORDS = {"RateType": RATE_TYPES, "Amortisation": AMORTISATIONS, "PaymentFrequency": PAYMENT_FREQUENCIES}
+"""Of columns that hold one of a few words, what lenders write for them."""
 
 Bools = NDArray[np.bool_]
 
@@ -419,12 +448,12 @@ def _formats(texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
 def _origin(column: str, name: str, file: _File, segments: Sequence[str], found: Proposal) -> Any:
     """The mapping of one column; what is unsure goes into the proposal's doubts."""
     array = file.cells[name]
-    if column == "OriginationDate" and not pa.types.is_temporal(array.type):
+    if COLUMN[column].kind == "date" and not pa.types.is_temporal(array.type):
         return _dated(name, _formats(_texts(array)), found.doubts)
     if COLUMN[column].kind == "number":
         return _measured(column, name, file, found)
-    if column in ("Segment", "RateType"):
-        words = RATE_TYPES
+    if column in ("Segment", *_WORDS):
+        words = _WORDS.get(column, {})
         if column == "Segment":
             lower = {segment.lower(): segment for segment in segments}
             words = {**{word: ours for word, ours in SEGMENTS.items() if ours in segments}, **lower}

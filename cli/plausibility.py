@@ -8,7 +8,7 @@ from cli.input_profile import EXAMPLES, PortfolioProfile, of_portfolio
 from cli.local_objects import opened
 from cli.screen import counted, table
 from montecarlo.model.parameters import load
-from montecarlo.run.input_profile import QUANTILES, RATIOS
+from montecarlo.run.input_profile import COUNTED_IF_ANY, QUANTILES, RATIOS
 from montecarlo.run.request import RunRequest
 
 FIRST_CHUNKS = 4
@@ -36,6 +36,7 @@ def described(profile: PortfolioProfile) -> str:
         f"{filtered}; reporting date {profile.as_of}",
         f"exposure {exposure:,.0f}; {found['own_pd']:,} loans bring their PD, {found['floating_rate']:,} have a "
         "floating rate",
+        *(f"{found[name]:,} loans {words}" for name, words in COUNTED_IF_ANY.items() if name in found),
         "",
         table(
             ["column", "missing", "least", "1 %", "median", "99 %", "most"],

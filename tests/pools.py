@@ -31,6 +31,7 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         "segment": 0, "sector": -1, "asset_correlation": nan,
         "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
         "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
+        "amortisation": 0, "period": 1, "interest_only": 0, "balloon": nan, "limit": nan,
     }  # fmt: skip
     types = {
         "key": np.uint64,
@@ -40,6 +41,9 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         "region": np.int8,
         "term": np.int64,
         "age": np.int64,
+        "amortisation": np.int8,
+        "period": np.int64,
+        "interest_only": np.int64,
     }
     arrays = {
         name: np.full(count, columns.get(name, value), dtype=types.get(name, bool if name == "floating" else float))

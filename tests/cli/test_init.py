@@ -128,6 +128,26 @@ def test_nothing_that_is_there_is_written_over(tmp_path: Path, capsys: pytest.Ca
     assert (tmp_path / "mapping.json").read_text() == "by hand"
 
 
+def test_how_loans_repay_is_found_in_other_words(init: Init) -> None:
+    table = pa.table(
+        {
+            "loan_no": ["a", "b", "c"],
+            "Tilgungsart": ["endf\u00e4llig", "ratierlich", "annuit\u00e4t"],
+            "Zahlungsrhythmus": ["viertelj\u00e4hrlich", "monatlich", "j\u00e4hrlich"],
+            "IO end date": ["31.03.2027", "30.06.2027", "15.09.2028"],
+            "Kreditlinie": [900.0, None, 800.0],
+            "Balloon payment": [None, 5.0, 7.0],
+        }
+    )
+    columns = init(table)[1]["columns"]
+    assert columns["Amortisation"]["values"] == {
+        "endf\u00e4llig": "bullet", "ratierlich": "linear", "annuit\u00e4t": "annuity"
+    }  # fmt: skip
+    assert columns["PaymentFrequency"]["values"]["viertelj\u00e4hrlich"] == "quarterly"
+    assert columns["InterestOnlyUntil"] == {"from": "IO end date", "format": "%d.%m.%Y"}
+    assert (columns["Limit"], columns["Balloon"]) == ("Kreditlinie", "Balloon payment")
+
+
 def test_every_column_has_names_and_no_name_stands_for_two() -> None:
     assert set(guessing.NAMES) == {column.name for column in COLUMNS}
     first = [names[0] for names in guessing.NAMES.values()]

@@ -33,6 +33,11 @@ GOOD = {
     "ObligorID": "",
     "AssetCorrelation": "",
     "Sector": "",
+    "Amortisation": "",
+    "PaymentFrequency": "",
+    "InterestOnlyUntil": "",
+    "Balloon": "",
+    "Limit": "",
 }
 
 

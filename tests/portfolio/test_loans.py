@@ -142,9 +142,61 @@ class TestWhatALoanNeeds:
 
     def test_the_message_names_the_file_and_its_columns(self) -> None:
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column Rate\. Of its 15 columns these are known: Acc.*mapping"
+            InvalidPortfolio, match=r"loans has no column Rate\. Of its 20 columns these are known: Acc.*mapping"
         ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
+
+
+class TestRepayment:
+    def test_what_is_not_given_is_a_level_monthly_payment(self) -> None:
+        loans, _ = check_one()
+        assert loans.scheduled.size == 0
+        assert np.isnan([loans.balloon[0], loans.limit[0]]).all()
+
+    @pytest.mark.parametrize(
+        "cells", [{"Amortisation": "ANNUITY"}, {"PaymentFrequency": "Monthly"}, {"Balloon": "0"},
+                  {"InterestOnlyUntil": "2025-03-15"}, {"InterestOnlyUntil": "2001-01-01"}],
+    )  # fmt: skip
+    def test_what_is_usual_changes_nothing(self, cells: dict[str, str]) -> None:
+        assert check_one(**cells)[0].scheduled.size == 0
+
+    def test_columns_are_read(self) -> None:
+        cells = {"Amortisation": "Linear", "PaymentFrequency": "quarterly", "InterestOnlyUntil": "09/15/2026"}
+        loans, rejects = check_one(**cells, Balloon="2500", Limit="9000")
+        assert not rejects
+        assert (loans.amortisation[0], loans.period[0], loans.interest_only[0]) == (1, 3, 18)
+        assert (loans.balloon[0], loans.limit[0]) == (2500, 9000)
+        assert loans.payment[0] == pytest.approx(311.06 / 3)
+
+    def test_a_line_is_a_bullet_unless_it_says_otherwise(self) -> None:
+        assert check_one(Limit="9000")[0].amortisation.tolist() == [2]
+        assert check_one(Limit="9000", Amortisation="annuity")[0].amortisation.tolist() == [0]
+
+    @pytest.mark.parametrize(
+        ("cells", "reason"),
+        [
+            ({"Amortisation": "interest-only"}, "Amortisation is none of annuity, linear, bullet"),
+            ({"PaymentFrequency": "weekly"}, "PaymentFrequency is none of monthly, quarterly, semi-annual, annual"),
+            ({"InterestOnlyUntil": "soon"}, "InterestOnlyUntil is not a date (YYYY-MM-DD or MM/DD/YYYY)"),
+            ({"Balloon": "10000.01"}, "Balloon must not be above the LoanAmount"),
+            ({"Balloon": "5", "PD": "0.1", "EAD": "7", "LoanAmount": ""}, "Balloon needs a LoanAmount"),
+            ({"Limit": "5000", "Balance": ""}, "Limit needs a Balance, what is drawn of it, or an EAD"),
+            ({"Limit": "-1"}, "Limit must not be negative"),
+        ],
+    )
+    def test_what_is_no_repayment_is_rejected(self, cells: dict[str, str], reason: str) -> None:
+        loans, rejects = check_one(**cells)
+        assert len(loans) == 0
+        assert rejects[0].reason == reason
+
+    def test_a_computed_payment_is_the_next_one_a_month(self) -> None:
+        mapping = ColumnMapping.parse({"columns": {"Payment": {"computed": "annuity"}}})
+        columns = tuple(name for name in GOOD if name != "Payment")
+        kinds = [{"Amortisation": "bullet"}, {"Amortisation": "linear", "PaymentFrequency": "annual"}, {}]
+        rows = [GOOD | {"Balance": ""} | cells for cells in kinds]
+        loans, _ = check(csv_of(*rows, columns=columns), mapping=mapping)
+        expected = [10_000 * 0.075 / 12, 10_000 * (1 / 3 + 0.075) / 12, 311.06]
+        assert loans.payment == pytest.approx(expected, abs=0.005)
 
 
 class TestRegions:

@@ -7,6 +7,7 @@ from tests.verification import (
     check_factors,
     check_libraries,
     check_pools,
+    check_products,
     check_streams,
     check_stress,
 )
@@ -41,6 +42,8 @@ CHECKS: dict[str, Check] = {
         check_credit.rate_shock,
         check_credit.scorecard,
         check_credit.real_loans,
+        check_products.repayment,
+        check_products.repayment_by_quantlib,
         check_stress.reverse_stress,
         check_libraries.quantlib,
         check_libraries.creditriskengine,

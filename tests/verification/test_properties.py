@@ -39,6 +39,13 @@ def number(name: str) -> st.SearchStrategy[float]:
     return st.sampled_from([low, high]) | st.floats(low, high)
 
 
+def fitting(loan: dict[str, Any]) -> dict[str, Any]:
+    """The loan with no more of a balloon than it is large, and without a limit where nothing says what is drawn."""
+    balloon = None if loan["Balloon"] is None else loan["Balloon"] * loan["LoanAmount"]
+    limit = loan["Limit"] if {loan["Balance"], loan["EAD"]} != {None} else None
+    return {**loan, "Balloon": balloon, "Limit": limit}
+
+
 LOANS = st.lists(
     st.fixed_dictionaries(
         {
@@ -55,8 +62,13 @@ LOANS = st.lists(
             "PD": optional(st.sampled_from([0.0, 1.0, 1e-12]) | st.floats(0, 1)),
             "LGD": optional(st.sampled_from([0.0, 1.0]) | st.floats(0, 1)),
             "EAD": optional(st.just(0.0) | st.floats(0, 1e7)),
+            "Amortisation": optional(st.sampled_from(["annuity", "linear", "bullet"])),
+            "PaymentFrequency": optional(st.sampled_from(["monthly", "quarterly", "semi-annual", "annual"])),
+            "InterestOnlyUntil": optional(st.dates(date(1950, 1, 1), date(2100, 1, 1))),
+            "Balloon": optional(st.floats(0, 1)),
+            "Limit": optional(st.floats(0, 1e7)),
         }
-    ),
+    ).map(fitting),
     min_size=1,
     max_size=6,
 )
@@ -93,6 +105,9 @@ SCHEMA = pa.schema(
         **dict.fromkeys(("GrossIncome", "Balance"), pa.float64()),
         **dict.fromkeys(("RateType", "Segment"), pa.string()),
         **dict.fromkeys(("PD", "LGD", "EAD"), pa.float64()),
+        **dict.fromkeys(("Amortisation", "PaymentFrequency"), pa.string()),
+        "InterestOnlyUntil": pa.date32(),
+        **dict.fromkeys(("Balloon", "Limit"), pa.float64()),
     }
 )
 

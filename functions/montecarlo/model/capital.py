@@ -10,7 +10,7 @@ cents.
 
 Left out, because the portfolio does not say: floors under LGD, which depend on collateral (CRE32.16, CRE32.58), the
 higher correlation of financial institutions (CRE31.7), the output floor (RBC20), and the scaling factor of 1.06 that
-Basel III dropped. LGD is taken for the downturn LGD. Imports NumPy and `normal` only.
+Basel III dropped. LGD is taken for the downturn LGD. Imports NumPy, `normal` and `amortisation` only.
 
 Sources: Basel Framework, CRE31 and CRE32 as in force since 1 January 2023; Vasicek 2002; Gordy 2003.
 """
@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal
+from montecarlo.portfolio.amortisation import Schedule
 
 Ints = npt.NDArray[np.int64]
 
@@ -142,6 +143,13 @@ def effective_maturity(term: Ints, age: Ints) -> Ints:
     """
     scheduled = np.clip(term - age + 1, MATURITY_UNITS, 5 * MATURITY_UNITS)
     return np.where(term > 0, scheduled, np.int64(STANDARD_MATURITY * MATURITY_UNITS))
+
+
+def scheduled_maturity(schedule: Schedule, age: Ints) -> Ints:
+    """As `effective_maturity`, of loans that repay otherwise: the mean date of their payments, interest included."""
+    mean = np.rint(schedule.mean_months(age) * (MATURITY_UNITS / 12)).astype(np.int64)
+    mean = np.clip(mean, MATURITY_UNITS, 5 * MATURITY_UNITS)
+    return np.where(schedule.term > 0, mean, np.int64(STANDARD_MATURITY * MATURITY_UNITS))
 
 
 def capital(table: CapitalTable, sector: Ints, probit: Ints, loss: Ints, maturity: Ints) -> Ints:

@@ -201,7 +201,12 @@ _SCALE = (
 def _exposure(loans: Loans, parameters: Parameters) -> tuple[Floats, Floats]:
     """Exposure in currency units and mean LGD of each loan, (N,) each."""
     segment_lgd = np.array([segment.lgd for segment in parameters.segments.values()])
-    exposure = np.where(np.isnan(loans.ead), balance(loans), loans.ead)
+    owed = balance(loans)
+    lines = np.flatnonzero(~np.isnan(loans.limit))
+    if lines.size:
+        factor = np.array([segment.ccf for segment in parameters.segments.values()])[loans.segment[lines]]
+        owed[lines] += factor * np.maximum(loans.limit[lines] - owed[lines], 0.0)
+    exposure = np.where(np.isnan(loans.ead), owed, loans.ead)
     return exposure, np.where(np.isnan(loans.lgd), segment_lgd[loans.segment], loans.lgd)
 
 
@@ -215,6 +220,10 @@ def balance(loans: Loans) -> Floats:
     term = loans.term[missing]
     share = owed_share(loans.rate[missing] / 1200, term, np.minimum(loans.age[missing], term))
     found[missing] = loans.loan_amount[missing] * share
+    rows = loans.scheduled
+    rows = rows[np.isnan(loans.balance[rows])]
+    if rows.size:
+        found[rows] = loans.loan_amount[rows] * loans.schedule(rows).owed(loans.age[rows])
     return found
 
 
@@ -222,7 +231,8 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     """The monthly payment, shape (N,), after the loan's rate rose by `rise` percentage points (0 for a fixed rate).
 
     The annuity on the remaining balance over the remaining months, as a ratio to the same at today's rate, so that
-    fees in the payment stay in it. The rate does not fall below zero.
+    fees in the payment stay in it; of a loan that repays otherwise, by how much the next payment on what is owed rises.
+    The rate does not fall below zero.
     """
     after = np.maximum(loans.rate + rise, 0.0)
     moved = np.flatnonzero(after != loans.rate)  # most rates are fixed
@@ -234,6 +244,15 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
     ratio = np.where(after >= before, np.maximum(ratio, 1.0), np.minimum(ratio, 1.0))
     payment = loans.payment.copy()
     payment[moved] *= ratio
+    rows = loans.scheduled
+    rows = rows[np.maximum(loans.rate[rows] + rise[rows], 0.0) != loans.rate[rows]]
+    if rows.size:
+        schedule, age = loans.schedule(rows), loans.age[rows]
+        more = schedule.instalment(age, rise[rows] / 1200) - schedule.instalment(age)
+        more = np.where(rise[rows] >= 0, np.maximum(more, 0.0), np.minimum(more, 0.0))
+        brought = loans.balance[rows]
+        owed = np.where(np.isnan(brought), loans.loan_amount[rows] * schedule.owed(age), brought)
+        payment[rows] = np.maximum(loans.payment[rows] + owed * more, 0.0)
     return payment
 
 

@@ -65,6 +65,8 @@ class Segment:
     """Whose factor its loans have; one of its own where there is none."""
     basel_correlation: bool = False
     """Whether each loan's asset correlation is Basel's for its PD in the base case, in place of the segment's."""
+    ccf: float = 0.4
+    """Credit conversion factor: the share of what a credit line may still draw that is drawn at default."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Parameters:
         return self.sectors if spoken_of else []
 
 
-_OPTIONAL = {"sector": None, "basel_correlation": False}
-"""What a segment need not have."""
+_OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4}
+"""What a segment need not have, and what it has then."""
 
 # Allowed range of each number, ends included: (low, high).
 _RANGES: dict[str, tuple[float, float]] = {
@@ -134,6 +136,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "pass_through": (0, 1),
     "annual_sales": (0, 1e6),
     "pd_floor": (capital.LOWEST_PD, 0.5),
+    "ccf": (0, 1),
     "sector_correlations": (-1, 1),
 }
 
@@ -271,6 +274,7 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
         annual_sales=None if no_sales else _number(document, "annual_sales", base, path),
         sector=sector,
         basel_correlation=by_basel,
+        ccf=_number(document, "ccf", base or _OPTIONS, path),
     )
 
 

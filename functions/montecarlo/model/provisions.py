@@ -11,6 +11,8 @@ held against: ECL differs from it by timing and discounting only. A last year of
 at its own middle. A loan without payments to come is provided for over one year, on all that is owed: its term is over,
 or none is known, and then `valuation` tells no lifetime. A loan in default (PD 1) is provided for in full (stage 3).
 
+A loan that repays otherwise has B(m) by its schedule, after the payments that are due by then.
+
 PD and LGD are the same in every year; there are no prepayments, and Rate stands for the effective interest rate.
 
 Only +, -, *, /, square roots and comparisons, each its own NumPy operation: the same bits on every CPU. The caller
@@ -24,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.portfolio.amortisation import growth
+from montecarlo.portfolio.amortisation import Schedule, growth
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,5 +82,33 @@ def expected_credit_losses(pd: Floats, expected: Floats | Ints, rate: Floats, mo
     def of_expected(sums: Floats) -> Floats:
         share = np.where(left > 0, sums * scale, 1 / half_year)
         return np.asarray(expected * np.where(pd < 1, share[..., back], 1.0))
+
+    return ExpectedCreditLosses(of_expected(first), of_expected(total))
+
+
+def scheduled_credit_losses(pd: Floats, expected: Floats | Ints, schedule: Schedule, age: Ints) -> ExpectedCreditLosses:
+    """As `expected_credit_losses`, of N loans that repay otherwise than by level monthly payments alone.
+
+    age: int64 (N,), months since origination.
+    """
+    left = np.maximum(schedule.term - age, 0)
+    month = 1 + schedule.monthly
+    owed_now = schedule.owed(age)
+    alive, total = np.ones_like(pd), np.zeros_like(pd)
+    first = np.where(left > 0, 0.0, 1 / growth(schedule.monthly, np.full_like(left, 6)))
+    for year in range(-(-int(left.max(initial=0)) // 12)):
+        length = np.clip(left - 12 * year, 0, 12)
+        middle = 12 * year + length // 2  # whole months; in half a month more no payment is due
+        owed = schedule.owed(age + middle) / np.where(owed_now > 0, owed_now, 1.0)
+        discount = 1 / (growth(schedule.monthly, middle) * np.where(length & 1, np.sqrt(month), 1.0))
+        lost = owed * discount * (length / 12)
+        if not year:
+            first = np.where(left > 0, lost, first)
+        total = total + alive * lost
+        alive = alive * (1 - pd)
+    total = np.where(left > 0, total, first)
+
+    def of_expected(share: Floats) -> Floats:
+        return np.asarray(expected * np.where(pd < 1, share, 1.0))
 
     return ExpectedCreditLosses(of_expected(first), of_expected(total))

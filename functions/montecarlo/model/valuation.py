@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import LoanRisks
-from montecarlo.model.provisions import expected_credit_losses
+from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.loans import Loans
@@ -42,6 +42,10 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     """
     sector = risks.sector.astype(np.int64)
     maturity = capital.effective_maturity(loans.term, loans.age)
+    rows = loans.scheduled
+    if rows.size:
+        schedule, age = loans.schedule(rows), loans.age[rows]
+        maturity[rows] = capital.scheduled_maturity(schedule, age)
     pd = np.where(risks.certain, 1.0, risks.pd / 2.0**32)
     capitals = []
     for share, alpha in zip(pd, risks.alpha, strict=True):
@@ -52,6 +56,9 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     expected = expected_losses(risks, tables)
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
+    if rows.size:
+        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], schedule, age)
+        provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
     return Valuation(
         expected_loss=expected,
         capital=np.array(capitals),

@@ -1,4 +1,4 @@
-"""What level payments do to a loan: growth, the payment, and what is still owed.
+"""How loans repay: growth, the level payment, what is still owed, and schedules of other kinds.
 
 Multiplications, divisions and subtractions only, each its own NumPy operation, which IEEE 754 fixes to the bit; their
 order decides cents and stays. Imports NumPy only.
@@ -61,3 +61,88 @@ def owed_share(monthly: Floats, term: Ints, paid: Ints) -> Floats:
         (at_end - by_now) / np.where(interest_bearing, at_end - 1, 1.0),
         1 - paid / np.maximum(term, 1),
     )
+
+
+AMORTISATIONS = ("annuity", "linear", "bullet")
+"""How a loan may repay: by level payments, by equal parts of the amount, or all at the end."""
+
+FREQUENCIES = {"monthly": 1, "quarterly": 3, "semi-annual": 6, "annual": 12}
+"""Months between payments."""
+
+
+class Schedule:
+    """How N loans repay that do not do so by level monthly payments alone. Months count from the origination.
+
+    monthly: float64 (N,), the rate a month; interest is due with each payment, for whole periods. term: int64 (N,),
+    months. bullet, linear: bool (N,). balloon: float64 (N,), the share of the amount that is due with the last payment.
+    interest_only: int64 (N,), months in which payments repay nothing. period: int64 (N,), months between payments; the
+    last one is due at the end of the term, even if that is sooner. All amounts are shares of the original one.
+    """
+
+    def __init__(
+        self,
+        monthly: Floats,
+        term: Ints,
+        bullet: npt.NDArray[np.bool_],
+        linear: npt.NDArray[np.bool_],
+        balloon: Floats,
+        interest_only: Ints,
+        period: Ints,
+    ) -> None:
+        self.monthly, self.term, self.linear, self.period = monthly, term, linear, period
+        payments = -(-term // period)
+        self._free = np.minimum(interest_only // period, payments)  # payments of interest alone
+        bullet = bullet | (self._free == payments)
+        self._free = np.where(bullet, 0, self._free)
+        self._repaying = payments - self._free
+        self._balloon = np.where(bullet, 1.0, balloon)
+        self._rate = monthly * period
+
+    def owed(self, month: Ints) -> Floats:
+        """What is owed once `month` months are over, (N,): 1 at first, 0 at the end of the term."""
+        paid = np.clip(month // self.period - self._free, 0, self._repaying)
+        level = owed_share(self._rate, self._repaying, paid)
+        share = np.where(self.linear, 1 - paid / np.maximum(self._repaying, 1), level)
+        return np.where(month < self.term, self._balloon + (1 - self._balloon) * share, 0.0)
+
+    def instalment(self, age: Ints, rise: Floats | float = 0.0) -> Floats:
+        """What the next payment but the last asks for each month of its period, as a share of what is owed at `age`.
+
+        rise: of the monthly rate. It is not less for a higher rate.
+        """
+        free, left, balloon = self._to_come(age)
+        rate: Floats = np.maximum(self.monthly + rise, 0.0) * self.period
+        part = np.where(self.linear, 1 / np.maximum(left, 1) + rate, annuity(rate, np.maximum(left, 1)))
+        repays = (left > 0) & (free == 0)
+        return np.asarray(np.where(repays, (1 - balloon) * part + balloon * rate, rate) / self.period)
+
+    def mean_months(self, age: Ints) -> Floats:
+        """Sum of t * CF / sum of CF over the payments to come, interest included, (N,); t in months from `age`."""
+        free, left, balloon = self._to_come(age)
+        rate, n = self._rate, left.astype(np.float64)
+        level = (1 - balloon) * annuity(rate, np.maximum(left, 1)) + balloon * rate
+        # Of n linear payments, payment s brings a part, and interest on n - s + 1 parts and the balloon.
+        part = (1 - balloon) / np.maximum(n, 1)
+        paid = np.where(self.linear, n * (part + rate * balloon) + rate * part * (n * (n + 1) / 2), n * level)
+        dated = np.where(
+            self.linear,
+            (part + rate * balloon) * (n * (n + 1) / 2) + rate * part * (n * (n + 1) * (n + 2) / 6),
+            level * (n * (n + 1) / 2),
+        )
+        last = np.where(self.linear, part + rate * (balloon + part), level) + balloon
+        total = rate * free + paid + balloon
+        at = rate * (free * (free + 1) / 2) + free * paid + dated + balloon * (free + n)
+        due = np.minimum(age, self.term)
+        first = (due // self.period + 1) * self.period - due
+        early = np.maximum(first + (free + left - 1) * self.period - (self.term - due), 0)  # the last payment
+        mean = ((first - self.period) * total + self.period * at - early * last) / np.where(total > 0, total, 1.0)
+        return np.where(age < self.term, mean, 0.0)
+
+    def _to_come(self, age: Ints) -> tuple[Ints, Ints, Floats]:
+        """Payments of interest alone and payments that repay, and the balloon as a share of what is owed at `age`."""
+        due = np.minimum(age, np.maximum(self.term - 1, 0))
+        paid = due // self.period
+        free = np.maximum(self._free - paid, 0)
+        left = np.clip(self._repaying + self._free - paid, 0, self._repaying)
+        owed = self.owed(due)
+        return free, left, self._balloon / np.where(owed > 0, owed, 1.0)

@@ -53,7 +53,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("ZipCode", "text", "", "unless PD and EAD",
            "ZIP code (5, 9 or its first 3 digits) or two-letter state; anything else counts as an unknown region"),
     Column("Rate", "number", "% a year", "unless PD and EAD", "nominal interest rate", high=100),
-    Column("Payment", "number", "currency a month", "unless PD", "the instalment agreed"),
+    Column("Payment", "number", "currency a month", "unless PD", "the instalment agreed; of a PaymentFrequency's period"
+           " where there is one"),
     Column("LoanAmount", "number", "currency", "unless PD and EAD", "the original principal", positive=True),
     Column("LoanTerm", "number", "months", "unless PD and EAD", "the original term",
            high=1200, positive=True, whole=True),
@@ -73,9 +74,20 @@ COLUMNS: tuple[Column, ...] = (
            high=0.95),
     Column("Sector", "text", "a sector of the parameters", "never",
            "whose factor the loan has; the segment's when not given, and not read where the parameters name none"),
+    Column("Amortisation", "text", "annuity | linear | bullet", "never",
+           "level payments, equal repayments, or all at the end; annuity when not given, bullet with a Limit"),
+    Column("PaymentFrequency", "text", "monthly | quarterly | semi-annual | annual", "never",
+           "how often payments are due; monthly when not given"),
+    Column("InterestOnlyUntil", "date", "YYYY-MM-DD or MM/DD/YYYY", "never",
+           "until when payments repay nothing; they repay from the first when not given"),
+    Column("Balloon", "number", "currency", "never",
+           "what is due with the last payment beside it; at most the LoanAmount, which it needs"),
+    Column("Limit", "number", "currency", "never",
+           "what a credit line may draw in all, the Balance included, which it needs unless the loan brings its EAD"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")
 OPTIONAL = tuple(column.name for column in COLUMNS if column.needed == "never")
 DEFAULT_SEGMENT = "personal"
 DEFAULT_RATE_TYPE = "fixed"
+DEFAULT_FREQUENCY = "monthly"

@@ -40,7 +40,7 @@ MOST_CONDITIONS = 100
 DEFAULTS: Mapping[str, str] = {"Segment": DEFAULT_SEGMENT, "RateType": DEFAULT_RATE_TYPE}
 """What a loan has where a cell of these columns is missing."""
 
-_IN_ANY_CASE = ("Segment", "RateType", "Sector")
+_IN_ANY_CASE = ("Segment", "RateType", "Sector", "Amortisation", "PaymentFrequency")
 """Columns whose texts are names of ours: how they are capitalised does not matter."""
 
 

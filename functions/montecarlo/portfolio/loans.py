@@ -16,9 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from montecarlo.portfolio.amortisation import annuity
+from montecarlo.portfolio.amortisation import AMORTISATIONS, FREQUENCIES, Schedule, annuity
 from montecarlo.portfolio.cells import as_text, dates, numbers, per_distinct
-from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_RATE_TYPE, DEFAULT_SEGMENT, Column
+from montecarlo.portfolio.columns import (
+    COLUMN,
+    COLUMNS,
+    DEFAULT_FREQUENCY,
+    DEFAULT_RATE_TYPE,
+    DEFAULT_SEGMENT,
+    Column,
+)
 from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.dialect import Dialect
 from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
@@ -29,6 +36,7 @@ from montecarlo.portfolio.rows import RawRows
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Dates = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,48 @@ class Loans:
     """(n,) NaN: the segment's."""
     ead: Floats
     """(n,) currency; NaN: from the balance."""
+    amortisation: NDArray[np.int8]
+    """(n,) index into AMORTISATIONS."""
+    period: Ints
+    """(n,) months between payments."""
+    interest_only: Ints
+    """(n,) months from origination in which payments repay nothing."""
+    balloon: Floats
+    """(n,) currency; NaN: none."""
+    limit: Floats
+    """(n,) currency; NaN: no credit line."""
     dimensions: tuple[pa.Array, ...]
     """(n,) text each, of the mapping's dimensions; null where a loan has none."""
 
     def __len__(self) -> int:
         return len(self.key)
+
+    @property
+    def scheduled(self) -> Ints:
+        """The places of the loans that repay otherwise than by level monthly payments alone."""
+        other = (self.amortisation != 0) | (self.period != 1) | (self.interest_only > 0) | (self.balloon > 0)
+        return np.flatnonzero(other)
+
+    def schedule(self, rows: Ints) -> Schedule:
+        """How the loans at these places repay."""
+        kind = self.amortisation[rows]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            balloon = np.nan_to_num(self.balloon[rows] / self.loan_amount[rows])
+        return Schedule(
+            np.nan_to_num(self.rate[rows]) / 1200,
+            self.term[rows],
+            bullet=kind == AMORTISATIONS.index("bullet"),
+            linear=kind == AMORTISATIONS.index("linear"),
+            balloon=balloon,
+            interest_only=self.interest_only[rows],
+            period=self.period[rows],
+        )
+
+    def next_payment(self, rows: Ints) -> Floats:
+        """What the next payment asks of the loans at these places by their schedule, currency a month."""
+        schedule, age = self.schedule(rows), self.age[rows]
+        owed = schedule.owed(np.minimum(age, np.maximum(self.term[rows] - 1, 0)))
+        return np.asarray(self.loan_amount[rows] * owed * schedule.instalment(age))
 
     def select(self, rows: Bools) -> "Loans":
         """The loans where `rows` is true."""
@@ -143,7 +188,6 @@ def _parse(
     sector = np.full(len(account_id), -1)
     has_pd, has_ead = table.given("PD"), table.given("EAD")
     numbers: dict[str, Floats] = {}
-    age = np.zeros(len(account_id), np.int64)
     segment = region = np.zeros(len(account_id), np.int64)
     floating = np.zeros(len(account_id), np.bool_)
     obligor_id = as_text(table.array("ObligorID"))
@@ -156,8 +200,11 @@ def _parse(
             checks.reject(missing, column.name, "is missing")
         if column.kind == "number":
             numbers[column.name] = _check_number(column, array, origin, table.dialect, checks)
-        elif column.kind == "date":
-            age = _check_age(array, origin, as_of, checks)
+        elif column.name == "OriginationDate":
+            origination = _check_origination(array, origin, as_of, checks)
+        elif column.name == "InterestOnlyUntil":
+            until = _check_date(column, array, origin, checks)
+            interest_only = np.maximum(whole_months(origination, np.where(np.isnat(until), origination, until)), 0)
         elif column.name == "ZipCode" and REGIONS not in table.dimensions:  # which take their place
             region = _regions(as_text(array))
         elif column.name == "RateType":
@@ -166,15 +213,32 @@ def _parse(
             segment = _check_choice(column, array, segments, DEFAULT_SEGMENT, checks)
         elif column.name == "Sector" and sectors:
             sector = _check_choice(column, array, sectors, None, checks)
+        elif column.name == "Amortisation":
+            amortisation = _check_choice(column, array, AMORTISATIONS, AMORTISATIONS[0], checks)
+            lines = table.given("Limit") & ~table.given(column.name)
+            amortisation[lines] = AMORTISATIONS.index("bullet")
+        elif column.name == "PaymentFrequency":
+            frequency = _check_choice(column, array, tuple(FREQUENCIES), DEFAULT_FREQUENCY, checks)
+            period = np.array(list(FREQUENCIES.values()))[frequency]
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
+        elif column.name == "Balloon":
+            balloon, amount = numbers["Balloon"], numbers["LoanAmount"]
+            checks.reject((balloon > 0) & np.isnan(amount), "Balloon", "needs a LoanAmount")
+            checks.reject(balloon > amount, "Balloon", "must not be above the LoanAmount")
+        elif column.name == "Limit":
+            unknown = table.given("Limit") & np.isnan(numbers["Balance"]) & ~has_ead
+            checks.reject(unknown, "Limit", "needs a Balance, what is drawn of it, or an EAD")
     term = np.nan_to_num(numbers["LoanTerm"]).clip(0, COLUMN["LoanTerm"].high).astype(np.int64)
     if table.origin("Payment").computed:
         monthly = np.nan_to_num(numbers["Rate"]).clip(0, COLUMN["Rate"].high) / 1200
         numbers["Payment"] = np.where(term > 0, numbers["LoanAmount"] * annuity(monthly, np.maximum(term, 1)), np.nan)
         numbers["Payment"][np.isnan(numbers["Rate"])] = np.nan
-    return Loans(
+    else:
+        other = period > 1
+        numbers["Payment"][other] /= period[other]
+    loans = Loans(
         account_id=account_id,
         key=key,
         obligor_id=obligor_id,
@@ -189,13 +253,21 @@ def _parse(
         balance=numbers["Balance"],
         income=numbers["GrossIncome"],
         term=term,
-        age=age,
+        age=whole_months(origination, np.datetime64(as_of, "D")),
         floating=floating,
         pd=numbers["PD"],
         lgd=numbers["LGD"],
         ead=numbers["EAD"],
+        amortisation=amortisation.astype(np.int8),
+        period=period,
+        interest_only=interest_only,
+        balloon=numbers["Balloon"],
+        limit=numbers["Limit"],
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
+    if table.origin("Payment").computed and (rows := loans.scheduled).size:
+        loans.payment[rows] = np.where(np.isnan(loans.payment[rows]), np.nan, loans.next_payment(rows))
+    return loans
 
 
 def joined(parts: Sequence[Loans]) -> Loans:
@@ -264,16 +336,22 @@ def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dial
     return value
 
 
-def _check_age(array: pa.Array, origin: Origin, as_of: date, checks: _Checks) -> Ints:
-    """Whole months from origination to as_of; 0 where no date is given."""
-    origination = dates(array, origin.format, origin.language)
+def _check_date(column: Column, array: pa.Array, origin: Origin, checks: _Checks) -> Dates:
+    """Parse and check a date; NaT where there is none."""
+    found = dates(array, origin.format, origin.language)
     if not pa.types.is_temporal(array.type):
         expected = f"in the format {origin.format}" if origin.format else "(YYYY-MM-DD or MM/DD/YYYY)"
-        wrong = np.asarray(pc.is_valid(array)) & np.isnat(origination)
-        checks.reject(wrong, "OriginationDate", f"is not a date {expected}")
+        wrong = np.asarray(pc.is_valid(array)) & np.isnat(found)
+        checks.reject(wrong, column.name, f"is not a date {expected}")
+    return found
+
+
+def _check_origination(array: pa.Array, origin: Origin, as_of: date, checks: _Checks) -> Dates:
+    """When each loan was paid out; the reporting date where no date is given."""
+    origination = _check_date(COLUMN["OriginationDate"], array, origin, checks)
     reporting = np.datetime64(as_of, "D")
     checks.reject(origination > reporting, "OriginationDate", "is after the reporting date")
-    return whole_months(np.where(np.isnat(origination), reporting, origination), reporting)
+    return np.where(np.isnat(origination), reporting, origination)
 
 
 def _regions(text: pa.Array) -> Ints:

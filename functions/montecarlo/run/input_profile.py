@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from montecarlo.model import sums
 from montecarlo.model.credit import LoanRisks
-from montecarlo.portfolio.amortisation import annuity
+from montecarlo.portfolio.amortisation import AMORTISATIONS, annuity
 from montecarlo.portfolio.loans import Loans
 from montecarlo.portfolio.regions import UNKNOWN_REGION
 
@@ -27,7 +27,10 @@ TOP = 10
 RATIOS = ("PaymentToAnnuity", "PaymentToIncome")
 COLUMNS = ("Rate", "Payment", "LoanAmount", "LoanTerm", "Age", "Balance", "GrossIncome", "PD", "LGD", "EAD", *RATIOS)
 """Age is the loan's, in months at the reporting date. The ratios are of the Payment, to what LoanAmount, Rate and
-LoanTerm would give, and to a month's GrossIncome."""
+LoanTerm would give, or what a loan that repays otherwise is to pay next, and to a month's GrossIncome."""
+
+OPTIONAL = ("Balloon", "Limit", "Utilisation")
+"""Columns of which a profile says nothing where no loan has them. Utilisation is the Balance by the Limit."""
 
 QUANTILES = {"q01": 1, "median": 50, "q99": 99}
 """In percent, by their names in result.json."""
@@ -99,7 +102,8 @@ class InputProfile:
     lgd: Ints
     numbers: dict[str, Numbers]
     counts: dict[str, int]
-    """Loans with a floating rate, that bring their PD, that are older than their term, of an unknown region."""
+    """Loans with a floating rate, that bring their PD, that are older than their term, of an unknown region; and those
+    of COUNTED_IF_ANY."""
     largest: list[tuple[int, str]]
     """Exposure in cents and AccountID of the largest loans, largest first."""
     sectors: frozenset[int] = frozenset()
@@ -112,7 +116,7 @@ class InputProfile:
     @classmethod
     def empty(cls, segments: int) -> Self:
         """Of no loan."""
-        numbers = {name: Numbers() for name in COLUMNS}
+        numbers = {name: Numbers() for name in (*COLUMNS, *OPTIONAL)}
         exposure, pd, lgd = (np.zeros((segments, width), np.int64) for width in (2, 4, 4))
         none = np.zeros(segments, np.int64)
         return cls(none, exposure, pd, lgd, numbers=numbers, counts=dict.fromkeys(_COUNTED, 0), largest=[])
@@ -131,7 +135,7 @@ class InputProfile:
             pd=_weighted(pd, risks.exposure, part, segments),
             lgd=_weighted(risks.lgd.astype(np.int64), risks.exposure, part, segments),
             numbers={name: Numbers.of(values) for name, values in _columns(loans)},
-            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)},
+            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)} | _if_any(loans),
             largest=_largest(loans, risks.exposure),
             sectors=frozenset(np.unique(loans.sector[loans.sector >= 0]).tolist()),
             band_loans=np.bincount(band, minlength=bands).astype(np.int64),
@@ -145,7 +149,8 @@ class InputProfile:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, numbers in self.numbers.items():
             numbers.add(other.numbers[name])
-        self.counts = {name: count + other.counts[name] for name, count in self.counts.items()}
+        names = [name for name in (*_COUNTED, *COUNTED_IF_ANY) if name in self.counts or name in other.counts]
+        self.counts = {name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in names}
         self.largest = sorted([*self.largest, *other.largest], key=_by_size)[:TOP]
         self.sectors |= other.sectors
 
@@ -209,6 +214,8 @@ class InputProfile:
         """What a partial's arrays have of the profile."""
         sums_ = {f"profile.{name}": getattr(self, name) for name in (*_SUMS, *_BAND_SUMS)}
         for name, numbers in self.numbers.items():
+            if name in OPTIONAL and not numbers.given:
+                continue
             sums_[f"rounded.{name}"], sums_[f"count.{name}"] = numbers.rounded, numbers.count
         return sums_
 
@@ -217,7 +224,9 @@ class InputProfile:
         """Reverse of `meta` and `arrays`."""
         numbers = {
             name: Numbers(arrays[f"rounded.{name}"], arrays[f"count.{name}"], *meta["ends"].get(name, ()))
-            for name in COLUMNS
+            if f"rounded.{name}" in arrays
+            else Numbers()
+            for name in (*COLUMNS, *OPTIONAL)
         }
         return cls(
             **{name: arrays[f"profile.{name}"] for name in _SUMS},
@@ -247,6 +256,32 @@ def _by_size(loan: tuple[int, str]) -> tuple[int, str]:
 _COUNTED = ("floating_rate", "own_pd", "past_term", "unknown_region")
 
 
+COUNTED_IF_ANY = {
+    "linear": "repay in equal parts",
+    "bullet": "repay all at the end",
+    "not_monthly": "pay other than each month",
+    "interest_only": "pay interest alone for a time",
+    "balloon": "have a balloon",
+    "lines": "have a Limit",
+    "above_limit": "owe more than it",
+}
+"""What is counted of loans only where there are some, in words."""
+
+
+def _if_any(loans: Loans) -> dict[str, int]:
+    """How many loans are of each of COUNTED_IF_ANY; of each kind only where there are some."""
+    chosen = (
+        loans.amortisation == AMORTISATIONS.index("linear"),
+        loans.amortisation == AMORTISATIONS.index("bullet"),
+        loans.period != 1,
+        loans.interest_only > 0,
+        loans.balloon > 0,
+        ~np.isnan(loans.limit),
+        loans.balance > loans.limit,
+    )
+    return {name: int(rows.sum()) for name, rows in zip(COUNTED_IF_ANY, chosen, strict=True) if rows.any()}
+
+
 def _weighted(values: Ints, exposure: Ints, part: NDArray[np.integer], parts: int) -> Ints:
     """The sum of values times exposures by part, (parts, 4): of the exposures' lower 31 bits, then of the upper ones.
 
@@ -269,7 +304,11 @@ def _columns(loans: Loans) -> Iterator[tuple[str, Floats]]:
     known = loans.term > 0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         agreed = loans.loan_amount * annuity(np.nan_to_num(loans.rate / 1_200), np.maximum(loans.term, 1))
+        rows = loans.scheduled
+        if rows.size:
+            agreed[rows] = loans.next_payment(rows)
         to_annuity = np.where(known & (agreed > 0), loans.payment / agreed, np.nan)
+        utilisation = np.where(loans.limit > 0, loans.balance / loans.limit, np.nan)
         to_income = np.where(loans.income > 0, 12 * loans.payment / loans.income, np.nan)
     yield from {
         "Rate": loans.rate,
@@ -282,6 +321,9 @@ def _columns(loans: Loans) -> Iterator[tuple[str, Floats]]:
         "PD": loans.pd,
         "LGD": loans.lgd,
         "EAD": loans.ead,
+        "Balloon": loans.balloon,
+        "Limit": loans.limit,
+        "Utilisation": utilisation,
         "PaymentToAnnuity": to_annuity,
         "PaymentToIncome": to_income,
     }.items()

@@ -84,6 +84,12 @@ def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:
         )
     if unknown > 0.2:
         yield f"{unknown:.0%} of the loans have no known region: check ZipCode. Losses do not depend on it."
+    lines, above = profile.get("lines", 0), profile.get("above_limit", 0)
+    if above > 0.05 * lines:
+        yield (
+            f"{above:,} of {lines:,} loans with a Limit owe more than it: check the units of Limit and Balance, and "
+            "that the Limit is what may be drawn in all."
+        )
     if set(profile["segments"]) == {"personal"}:
         yield "all loans are in the segment personal: map Segment if there are others, as PD and LGD depend on it."
     first = next(iter(profile["largest"]), None)  # sums of runs may not know it

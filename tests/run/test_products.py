@@ -1,0 +1,72 @@
+"""Runs over loans that repay otherwise, and lines: the same bits however they are cut, ordered and stressed."""
+
+import io
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from montecarlo.portfolio import synthetic
+from montecarlo.storage.parquet import to_parquet
+from tests.memory_run import MemoryHost, figures, simulate
+
+AS_OF = date(2026, 1, 1)
+
+
+def book(loans: int = 300) -> pa.Table:
+    """The made-up portfolio with ways to repay of all kinds, and lines."""
+    table = synthetic.generate(0, loans, 3, AS_OF)
+    amount, balance = table["LoanAmount"].to_pylist(), table["Balance"].to_pylist()
+
+    def every(*values: Any) -> list[Any]:
+        return [values[number % len(values)] for number in range(loans)]
+
+    limit = [2 * owed if number % 5 == 0 else None for number, owed in enumerate(balance)]
+    more = {
+        "Amortisation": every(None, "linear", "bullet", "annuity"),
+        "PaymentFrequency": every(None, "quarterly", "annual", "monthly", "semi-annual", None, None),
+        "InterestOnlyUntil": pa.array(every(None, None, date(2026, 6, 30)), pa.date32()),
+        "Balloon": [whole / 4 if number % 6 == 0 else None for number, whole in enumerate(amount)],
+        "Limit": pa.array(limit, pa.float64()),
+    }
+    for name, column in more.items():
+        table = table.append_column(name, pa.array(column))
+    return table
+
+
+def run(table: pa.Table, **request: Any) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """result.json's figures, and the loans' results by AccountID."""
+    host = MemoryHost()
+    host.s3.objects["portfolios/own/loans.parquet"] = to_parquet(table)
+    result = simulate(host, run="r", portfolio="portfolios/own/", as_of="2026-01-01", scenarios=300, **request)
+    keys = [key for key in sorted(host.s3.objects) if key.startswith("runs/r/loans/")]
+    loans = pa.concat_tables([pq.read_table(io.BytesIO(host.s3.objects[key])) for key in keys]).sort_by("AccountID")
+    return figures(result), {name: loans[name].to_pylist() for name in loans.column_names}
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    return run(book())
+
+
+def test_chunks_and_order_change_no_bit(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
+    table = book()
+    chunked, loans = run(table, chunk_loans=37, tail_sampling=True)
+    assert loans == whole[1]
+    assert chunked == whole[0]
+    backwards = table.take(pa.array(range(len(table) - 1, -1, -1)))
+    assert run(backwards, chunk_loans=101)[1] == whole[1]
+
+
+def test_another_case_changes_nothing_of_the_first(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
+    cases = {"stressed": {"fed_rate": 8.0}, "lower": {"fed_rate": 1.0}}
+    assert run(book(), cases=cases)[0]["cases"]["stressed"] == whole[0]["cases"]["stressed"]
+
+
+def test_the_profile_counts_them(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
+    found = whole[0]["input"]
+    assert (found["lines"], found["balloon"]) == (60, 50)
+    assert found["columns"]["Utilisation"]["median"] == pytest.approx(0.5)
+    assert "above_limit" not in found

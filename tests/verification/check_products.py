@@ -1,0 +1,160 @@
+"""Loans that repay otherwise than by level monthly payments, and lines: what is owed, paid, drawn, provided for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib import import_module
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from montecarlo.model import credit
+from montecarlo.model.parameters import load
+from montecarlo.model.tables import model_tables
+from montecarlo.model.valuation import Valuation, value
+from montecarlo.portfolio.amortisation import FREQUENCIES
+from montecarlo.portfolio.loans import Loans
+from tests.verification.engine import AS_OF, BASE, STRESSED, loans_of
+from tests.verification.figures import Figure, at_most, near
+
+PARAMETERS = load({"segments": {name: {"lgd": 0.5} for name in load().segments}})
+
+
+def loans(*rows: dict[str, Any]) -> Loans:
+    """Loans of 120,000 at 12 % over 24 months, PD 10 %, just paid out, with these columns changed; `age` in months."""
+    told: dict[str, Any] = {"ZipCode": "10001", "Rate": 12.0, "LoanAmount": 120_000.0, "LoanTerm": 24, "PD": 0.1}
+    names = dict.fromkeys(name for row in (told, *rows) for name in row if name != "age")
+    table: dict[str, Any] = {name: [row.get(name, told.get(name)) for row in rows] for name in names}
+    paid_out = [months_away(-row.get("age", 0)) for row in rows]
+    table |= {"AccountID": [f"A{number}" for number in range(len(rows))], "OriginationDate": paid_out}
+    return loans_of(pa.table(table), PARAMETERS)
+
+
+def months_away(months: int) -> date:
+    """A date so many months after the reporting date, or before it."""
+    month = AS_OF.year * 12 + AS_OF.month - 1 + months
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def worth(found: Loans) -> tuple[credit.LoanRisks, Valuation]:
+    """The loans' risks and their valuation in two cases."""
+    tables = model_tables(PARAMETERS, [BASE, STRESSED])
+    risks = credit.loan_risks(found, PARAMETERS, [BASE, STRESSED], tables)
+    return risks, value(found, risks, tables)
+
+
+def repayment() -> list[Figure]:
+    """Worked by hand, of 120,000 at 12 % over two years with PD 10 % and LGD 50 %, so EL 6,000. Linear, quarterly:
+    eight payments of 15,000 with 3 % on what is left, the first one 18,600, so 6,200 a month. Balloon of 60,000,
+    yearly: 60,000 at 12 % over two payments, 35,501.89 a year, with 7,200 on the balloon; after one of them 91,698.11
+    is owed. Interest only for 6 months, 12 of 18 payments made: (1.01^18 - 1.01^12) / (1.01^18 - 1) of it, 42,410.40. A
+    bullet's ECL: 6,000 / 1.01^6 = 5,652.27, and of the second year 0.9 * 6,000 / 1.01^18 = 4,514.49. Its interest is
+    1,200 a month, and the mean date of its payments (1,200 * 300 + 120,000 * 24) / 148,800 = 21.774 months. A line of
+    200,000 of which 120,000 is drawn: 120,000 + 40 % of 80,000. A rise of 4.37 points costs a floating bullet
+    120,000 * 0.0437 / 12 a month more.
+    """
+    bullet = {"Amortisation": "bullet"}
+    rows: list[dict[str, Any]] = [
+        {"Amortisation": "linear", "PaymentFrequency": "quarterly", "age": 7},
+        {"PaymentFrequency": "annual", "Balloon": 60_000.0, "age": 12},
+        bullet,
+        {"InterestOnlyUntil": months_away(12)},
+        {"InterestOnlyUntil": months_away(-12), "age": 18},
+        {"Limit": 200_000.0, "Balance": 120_000.0},
+        {**bullet, "RateType": "floating", "Payment": 1_300.0, "GrossIncome": 1e6},
+    ]
+    found = loans(*rows)
+    risks, valuation = worth(found)
+    owed = credit.balance(found)
+    cents = 100 << credit.FRACTION_BITS
+    first = found.schedule(np.arange(2)).instalment(np.zeros(2, np.int64))
+    payment = credit.shocked_payment(found, np.where(found.floating, 4.37, 0.0))[6]
+    half = 60_000 * 0.12 * 1.12**2 / (1.12**2 - 1)
+    return [
+        near("linear, quarterly, after 7 months: owed", owed[0], 90_000, 1e-6),
+        near("linear, quarterly: first instalment, a month", first[0] * 120_000, 6_200, 1e-6),
+        near("balloon, annual, after a year: owed", owed[1], 60_000 * 1.12 - half + 60_000, 1e-6),
+        near("balloon, annual: first instalment, a month", first[1] * 120_000, (35_501.89 + 7_200) / 12, 0.001),
+        near("interest only for a year: owed in it", owed[3], 120_000, 1e-6),
+        near("interest only for half a year, a year later: owed", owed[4], 42_410.40, 0.005),
+        near("bullet: owed", owed[2], 120_000, 0),
+        near("bullet: ECL over twelve months", valuation.twelve_month[0, 2] / cents, 5_652.27, 0.005),
+        near("bullet: ECL over its life", valuation.lifetime[0, 2] / cents, 5_652.27 + 4_514.49, 0.01),
+        near("bullet: mean date of payments, months", _mean(found, 2), (1_200 * 300 + 120_000 * 24) / 148_800, 1e-9),
+        near("line: exposure", risks.exposure[5] / 100, 152_000, 0),
+        near("floating bullet: payment after the rise", payment, 1_300 + 437, 1e-6),
+    ]
+
+
+def _mean(found: Loans, place: int) -> float:
+    rows = np.array([place])
+    return float(found.schedule(rows).mean_months(found.age[rows])[0])
+
+
+@dataclass(frozen=True)
+class _Terms:
+    kind: str
+    frequency: str
+    free: int
+    balloon: float
+    rate: float
+    term: int
+
+    def row(self, age: int) -> dict[str, Any]:
+        until = months_away(self.free - age)
+        return {"Amortisation": self.kind, "PaymentFrequency": self.frequency, "InterestOnlyUntil": until,
+                "Balloon": self.balloon * 120_000, "Rate": self.rate, "LoanTerm": self.term, "age": age}  # fmt: skip
+
+
+def _terms() -> Iterator[_Terms]:
+    for kind, frequency, free, balloon, rate in product(
+        ("annuity", "linear", "bullet"), FREQUENCIES, (0, 12, 24), (0.0, 0.3), (0.0, 2.5, 11.0)
+    ):
+        yield _Terms(kind, frequency, free, 0.0 if kind == "bullet" else balloon, rate, 120)
+
+
+def repayment_by_quantlib() -> list[Figure]:
+    """QuantLib's cash flows of 216 loans of all kinds, frequencies, interest-only times and balloons: what is owed in
+    nine months of their life, the first instalment, and the mean date of all payments, which is QuantLib's Macaulay
+    duration without yield.
+    """
+    ql = import_module("QuantLib")
+    today = ql.Date(AS_OF.day, AS_OF.month, AS_OF.year)
+    ql.Settings.instance().evaluationDate = today
+    days = ql.Thirty360(ql.Thirty360.BondBasis)
+    nothing = ql.InterestRate(0.0, days, ql.Compounded, ql.Annual)
+    every = {"monthly": ql.Monthly, "quarterly": ql.Quarterly, "semi-annual": ql.Semiannual, "annual": ql.Annual}
+    terms = list(_terms())
+    ages = (0, 1, 11, 12, 13, 30, 61, 119, 120)
+    owed = credit.balance(loans(*(each.row(age) for each in terms for age in ages))).reshape(len(terms), len(ages))
+    fresh = loans(*(each.row(0) for each in terms))
+    schedule, none = fresh.schedule(np.arange(len(fresh))), np.zeros(len(fresh), np.int64)
+    instalments, means = schedule.instalment(none) * 120_000, schedule.mean_months(none)
+    worst = dict.fromkeys(("owed", "first instalment", "mean date, months"), 0.0)
+    for each, balances, instalment, mean in zip(terms, owed, instalments, means, strict=True):
+        period = FREQUENCIES[each.frequency]
+        free, payments = each.free // period, each.term // period
+        kept = 120_000 * (1.0 if each.kind == "bullet" else each.balloon)
+        part = 120_000 - kept
+        left = payments - free
+        if each.kind == "annuity" and each.rate:
+            length = ql.Period(left * period, ql.Months)
+            falling = list(ql.sinkingNotionals(length, every[each.frequency], each.rate / 100, part))[:-1]
+        else:
+            falling = [part * (1 - number / left) for number in range(left)]
+        notionals = [120_000.0] * free + [kept + amount for amount in falling]
+        end, calendar, plain = today + ql.Period(each.term, ql.Months), ql.NullCalendar(), ql.Unadjusted
+        forward = ql.DateGeneration.Forward
+        dates = ql.Schedule(today, end, ql.Period(period, ql.Months), calendar, plain, plain, forward, False)
+        bond = ql.AmortizingFixedRateBond(0, notionals, dates, [each.rate / 100], days)
+        for age, balance in zip(ages, balances.tolist(), strict=True):
+            expected = notionals[age // period] if age < each.term else 0.0
+            worst["owed"] = max(worst["owed"], abs(balance - expected))
+        flows = bond.cashflows()
+        begin = sum(flow.amount() for flow in flows if flow.date() == flows[0].date()) / period
+        worst["first instalment"] = max(worst["first instalment"], abs(instalment - begin))
+        duration = ql.CashFlows.duration(flows, nothing, ql.Duration.Macaulay, False, today)
+        worst["mean date, months"] = max(worst["mean date, months"], abs(mean - 12 * duration))
+    return [at_most(f"{name}: largest difference of {len(terms)}", value, 1e-6) for name, value in worst.items()]
