@@ -26,7 +26,7 @@ import numpy.typing as npt
 from additive import remodel
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model.credit import LoanRisks, in_case
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan
 from montecarlo.simulation import kernel
@@ -108,6 +108,8 @@ def _kinds(plan: Plan) -> np.dtype[np.void]:
     kinds |= dict.fromkeys(("sector", "region", "factor", "loading"), "<i2")
     kinds |= dict.fromkeys(("certain", "impossible"), "?")
     kinds |= dict.fromkeys(("exposure", "loss", "rounding"), "<i8")
+    if any(case.collateral_shift for case in plan.cases):
+        kinds |= {"lgd": ("<i4", cases), "loss": ("<i8", cases), "rounding": ("<i8", cases)}
     names = [field.name for field in fields(LoanRisks)]
     return np.dtype([(name, *(kinds[name] if isinstance(kinds[name], tuple) else (kinds[name],))) for name in names])
 
@@ -206,7 +208,7 @@ def _differ(one: LoanRisks, other: LoanRisks) -> npt.NDArray[np.intp]:
 
 def _matched(ours: LoanRisks, theirs: LoanRisks) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Where the loans are that both have: of one AccountID that several have, in the order of what they owe."""
-    order = [np.lexsort((risks.loss, risks.exposure, risks.lgd_key)) for risks in (ours, theirs)]
+    order = [np.lexsort((in_case(risks.loss, 0), risks.exposure, risks.lgd_key)) for risks in (ours, theirs)]
     keys = [risks.lgd_key[places] for risks, places in zip((ours, theirs), order, strict=True)]
     nth = [np.arange(key.size) - np.searchsorted(key, key) for key in keys]
     _, number = np.unique(np.concatenate(keys), return_inverse=True)

@@ -230,7 +230,7 @@ def _place(place: str, store: Store, make_store: MakeStore) -> tuple[Store, str]
 
 
 def _of_case(case: Case) -> dict[str, Any]:
-    return {"fed_rate": case.fed_rate, "probit_shift": dict(case.probit_shift)}
+    return {name: value for name, value in case.to_json().items() if name != "name"}
 
 
 def _between(tally: Tally, low: int, high: int) -> Tally:

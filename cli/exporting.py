@@ -50,7 +50,16 @@ def result_tables(result: Mapping[str, Any]) -> dict[str, pa.Table]:
 
 def _measures(case_name: str, case: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """The figures of a case, each with its error where it has one."""
-    apart = ("standard_error", "interval_95", "segments", "regions", "dimensions", "convergence", "probit_shift")
+    apart = (
+        "standard_error",
+        "interval_95",
+        "segments",
+        "regions",
+        "dimensions",
+        "convergence",
+        "probit_shift",
+        "collateral_shift",
+    )
     errors, intervals = dict(_leaves(case.get("standard_error", {}))), dict(_pairs(case.get("interval_95", {})))
     for name, value in _leaves({key: value for key, value in case.items() if key not in apart}):
         if isinstance(value, bool | str):

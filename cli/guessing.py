@@ -55,6 +55,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "InterestOnlyUntil": ("interestonlyuntil", "interestonlyend", "ioenddate", "tilgungsfreibis"),
     "Balloon": ("balloon", "balloonamount", "balloonpayment", "residualvalue", "schlussrate"),
     "Limit": ("limit", "creditlimit", "commitment", "committedamount", "kreditlimit", "kreditlinie", "zusage"),
+    "CollateralValue": ("collateralvalue", "collateral", "propertyvalue", "appraisedvalue", "securityvalue",
+                        "sicherheitenwert", "immobilienwert", "beleihungswert"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 

@@ -245,6 +245,22 @@ def test_parameters_and_cases_are_told_apart(june: MemoryHost, tmp_path: Path) -
         assert base.residual == stressed.residual == 0
 
 
+def test_collateral_that_a_case_shifts_is_followed(tmp_path: Path) -> None:
+    """Loans of which each case loses another amount: what moves is their collateral, and then what they owe."""
+    secured = [{**row, "LGD": None, "CollateralValue": 1_600.0, "Segment": "mortgage"} for row in book()]
+    moved = [{**row, "CollateralValue": 900.0, "EAD": row["EAD"] + 7 * (number % 3)}
+             for number, row in enumerate(secured)]  # fmt: skip
+    cases = {"houses": {"collateral_shift": {"mortgage": -0.25}}}
+    host = MemoryHost()
+    run(host, "june", secured, cases=cases)
+    run(host, "july", moved, cases=cases, scenarios_from="june")
+    found = beside(host, tmp_path)
+    assert found.losses is not None
+    assert not found.losses.residual.any()
+    assert found.losses.steps["exposure"].any(axis=1).tolist() == [False, True]  # covered in the base case
+    assert found.losses.steps["lgd"].any(axis=1).all()
+
+
 def test_results_in_folders_are_compared_without_the_runs(june: MemoryHost, tmp_path: Path) -> None:
     parameters = june.json(keys.result("june"))["parameters"]
     parameters["segments"]["personal"]["intercept"] += 1

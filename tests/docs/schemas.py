@@ -200,6 +200,11 @@ def cases() -> Schema:
                 "additionalProperties": _number("probit_shift"),
                 "description": "by segment, added to the probit of each loan's PD",
             },
+            "collateral_shift": {
+                "type": "object",
+                "additionalProperties": _number("collateral_shift"),
+                "description": "by segment, by which share collateral is worth more, or less where negative",
+            },
         }
     )
 

@@ -200,7 +200,7 @@ def bucket() -> MemoryS3:
     """What a run leaves: the steps of both state machines, one after the other, on the sample events.
 
     Row 3 of the portfolio cannot be used, and is rejected; row 5 has the AccountID of row 4. Loans of one ZIP code have
-    one borrower. Rows 7 and 8 are no annuities.
+    one borrower. Rows 7 and 8 are no annuities, row 8 has collateral.
     """
     host = MemoryHost()
     plan_parts.step(sample("plan_parts"), host)
@@ -209,9 +209,9 @@ def bucket() -> MemoryS3:
     lines = host.s3.objects[part].decode().split("\n")
     lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
     lines[5] = lines[4]
-    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit", 7: "linear,quarterly,2030-01-01,9,",
-            8: "bullet,,,,1"}  # fmt: skip
-    lines = [line and f"{line},{more.get(number, ',,,,')}" for number, line in enumerate(lines)]
+    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit,CollateralValue,LGD",
+            7: "linear,quarterly,2030-01-01,9,,,", 8: "bullet,,,,1,5000,0.3"}  # fmt: skip
+    lines = [line and f"{line},{more.get(number, ',' * 6)}" for number, line in enumerate(lines)]
     host.s3.objects[part] = "\n".join(lines).encode()
     simulate(
         host,
@@ -227,6 +227,7 @@ def bucket() -> MemoryS3:
             "institution": "Bank",
             "portfolio_name": "Loans",
             "capital_available": 1e6,
+            "cases": {"stressed": {"fed_rate": 8.0, "collateral_shift": {"mortgage": -0.25}}},
         },
     )
     return host.s3

@@ -17,11 +17,11 @@ TABLES = model_tables(PARAMETERS, (BASE, STRESSED))
 
 def test_balance_by_amortisation() -> None:
     """10,000 at 1 % a month is repaid by 12 times 888.49; 10,000 * 1.01**3 - 888.49 * 3.0301 = 7,610.80."""
-    assert credit.balance(loans())[0] == pytest.approx(7_610.80, abs=0.02)
-    assert credit.balance(loans(rate=0.0))[0] == pytest.approx(7_500)
-    assert credit.balance(loans(age=0))[0] == 10_000
-    assert credit.balance(loans(age=40))[0] == 0
-    assert credit.balance(loans(balance=123.45))[0] == 123.45
+    assert loans().owed()[0] == pytest.approx(7_610.80, abs=0.02)
+    assert loans(rate=0.0).owed()[0] == pytest.approx(7_500)
+    assert loans(age=0).owed()[0] == 10_000
+    assert loans(age=40).owed()[0] == 0
+    assert loans(balance=123.45).owed()[0] == 123.45
 
 
 def test_a_floating_payment_follows_the_rate_and_a_fixed_one_does_not() -> None:

@@ -38,6 +38,7 @@ GOOD = {
     "InterestOnlyUntil": "",
     "Balloon": "",
     "Limit": "",
+    "CollateralValue": "",
 }
 
 

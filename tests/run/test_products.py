@@ -30,6 +30,7 @@ def book(loans: int = 300) -> pa.Table:
         "InterestOnlyUntil": pa.array(every(None, None, date(2026, 6, 30)), pa.date32()),
         "Balloon": [whole / 4 if number % 6 == 0 else None for number, whole in enumerate(amount)],
         "Limit": pa.array(limit, pa.float64()),
+        "CollateralValue": pa.array([0.9 * owed if number % 3 else None for number, owed in enumerate(balance)]),
     }
     for name, column in more.items():
         table = table.append_column(name, pa.array(column))
@@ -63,6 +64,34 @@ def test_chunks_and_order_change_no_bit(whole: tuple[dict[str, Any], dict[str, l
 def test_another_case_changes_nothing_of_the_first(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
     cases = {"stressed": {"fed_rate": 8.0}, "lower": {"fed_rate": 1.0}}
     assert run(book(), cases=cases)[0]["cases"]["stressed"] == whole[0]["cases"]["stressed"]
+
+
+HOUSES = {"cases": {"houses": {"collateral_shift": {"mortgage": -0.25, "auto": -0.1}}, "rates": {"fed_rate": 8.0}}}
+
+
+def test_shifted_collateral_is_the_same_however_it_is_cut(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
+    result, loans = run(book(), dimensions=["LTV band"], **HOUSES)
+    assert run(book(), chunk_loans=37, dimensions=["LTV band"], **HOUSES) == (result, loans)
+    assert result["cases"]["base"]["es"] == whole[0]["cases"]["base"]["es"]
+    rates = result["cases"]["rates"]
+    assert "collateral_shift" not in rates
+    assert rates["es"] == whole[0]["cases"]["stressed"]["es"]
+    assert result["cases"]["houses"]["collateral_shift"] == {"mortgage": -0.25, "auto": -0.1}
+    rows = zip(loans["Segment"], loans["LossAtDefault_base"], loans["LossAtDefault_houses"], strict=True)
+    worse = {segment for segment, base, shifted in rows if shifted > base}
+    assert worse == {"mortgage", "auto"}
+    assert loans["LossAtDefault"] == loans["LossAtDefault_base"] == loans["LossAtDefault_rates"]
+    assert sum(loans["ExpectedLoss_houses"]) == pytest.approx(result["cases"]["houses"]["el"], abs=0.02)
+    bands = result["portfolio"]["dimensions"]["LTV band"]["values"]
+    assert bands["above 100 %"]["loans"] == 200
+    assert bands["not given"]["loans"] == 100
+
+
+def test_an_lgd_of_its_own_beside_collateral_is_told() -> None:
+    table = book(40).append_column("LGD", pa.array([0.3] * 40))
+    result, loans = run(table, **HOUSES)
+    assert loans["LossAtDefault_houses"] == loans["LossAtDefault_base"]
+    assert any("bring an LGD and a CollateralValue" in warning for warning in result["input"]["warnings"])
 
 
 def test_the_profile_counts_them(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:

@@ -21,7 +21,7 @@ from montecarlo.model.tables import ModelTables
 from montecarlo.model.valuation import expected_losses
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.simulation import kernel
-from montecarlo.simulation.trials import WEIGHT_BITS
+from montecarlo.simulation.trials import WEIGHT_BITS, Rows
 from tests.pools import BASE, STRESSED, drawn_of, one_factor, pool, tables_of
 
 KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "credit_risk_values.json").read_text(encoding="utf-8"))
@@ -287,3 +287,27 @@ def test_waves_continue_each_other() -> None:
     together = kernel.simulate(loans, tables, whole, 7).by_segment
     apart = np.concatenate([kernel.simulate(loans, tables, wave, 7).by_segment for wave in (first, second)], axis=2)
     assert np.array_equal(together, apart)
+
+
+@pytest.mark.parametrize("volatility", [0.0, 0.3])
+@pytest.mark.parametrize("which", kernel.KERNELS)
+def test_losses_of_a_case_are_its_own(which: kernel.Kernel, volatility: float) -> None:
+    """Where LGDs differ between cases, each case loses to the bit what it would with its LGDs in all cases."""
+    parameters = load({"segments": {name: {"lgd_volatility": volatility} for name in load().segments}})
+    cases = (BASE, STRESSED, replace(STRESSED, name="worse"), replace(STRESSED, name="worst"))
+    tables, drawn = drawn_of(parameters, 200, 42, *cases)
+    loans = mixed(tables, 300)
+    by_case = np.stack([loans.loss, loans.loss, loans.loss + 7, loans.loss // 2])
+    lgd = np.stack([loans.lgd, loans.lgd, loans.lgd + 9, loans.lgd // 2]).astype(np.int32)
+    rows = Rows(np.arange(300, dtype=np.int32)[None] % np.int32(5), 5)
+    weights = np.full((4, 1, 200), 1 / 200)
+    shifted = replace(loans, loss=by_case, lgd=lgd, rounding=np.zeros_like(by_case))
+    found = kernel.simulate(shifted, tables, drawn, 7, which, rows=rows)
+    weighed = kernel.weigh(shifted, tables, drawn, 7, weights, which)
+    for case in range(4):
+        alone = replace(loans, loss=by_case[case], lgd=lgd[case])
+        expected = kernel.simulate(alone, tables, drawn, 7, which, rows=rows)
+        for name in ("by_segment", "by_region", "by_row", "frequency"):
+            assert np.array_equal(getattr(found, name)[case], getattr(expected, name)[case]), name
+        assert np.array_equal(weighed[case], kernel.weigh(alone, tables, drawn, 7, weights, which)[case])
+    assert (found.by_segment[2] != found.by_segment[1]).any()

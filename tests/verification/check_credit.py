@@ -59,7 +59,7 @@ def amortisation() -> list[Figure]:
     """
 
     def owed(**columns: Any) -> float:
-        return float(credit.balance(loan(**columns))[0])
+        return float(loan(**columns).owed()[0])
 
     figures = [
         near("12,000 at 12 %, 12 months, 6 paid", owed(age=6), 6_179.05, 0.005),
@@ -76,7 +76,7 @@ def amortisation() -> list[Figure]:
         if age <= term
     ]
     rates, terms, ages = (list(values) for values in zip(*cases, strict=True))
-    found = credit.balance(loans(Rate=rates, LoanTerm=terms, age=ages))
+    found = loans(Rate=rates, LoanTerm=terms, age=ages).owed()
     worst = max(abs(b - _schedule(12_000, *case)[0]) for b, case in zip(found.tolist(), cases, strict=True))
     return [*figures, at_most(f"largest difference of {len(cases)} schedules, of 12,000", worst, 1e-5)]
 
@@ -94,7 +94,7 @@ def rate_shock() -> list[Figure]:
     after = 1_299.02
     figures = [
         near("200,000 at 3 %, 360 months: payment", exact.annuity(200_000, 3.0, 360), 843.21, 0.005),
-        near("owed after 60 payments", float(credit.balance(loan(**mortgage))[0]), 177_812.73, 0.005),
+        near("owed after 60 payments", float(loan(**mortgage).owed()[0]), 177_812.73, 0.005),
         near("payment after a rise to 7.37 %", payment(4.37), after, 0.005),
         near("with 10 % of fees in the payment", payment(4.37, Payment=1.1 * 843.208), 1.1 * after, 0.006),
         near("rate unchanged", payment(0.0), 843.208, 0),

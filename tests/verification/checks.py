@@ -44,6 +44,7 @@ CHECKS: dict[str, Check] = {
         check_credit.real_loans,
         check_products.repayment,
         check_products.repayment_by_quantlib,
+        check_products.collateral,
         check_stress.reverse_stress,
         check_libraries.quantlib,
         check_libraries.creditriskengine,

@@ -67,6 +67,7 @@ LOANS = st.lists(
             "InterestOnlyUntil": optional(st.dates(date(1950, 1, 1), date(2100, 1, 1))),
             "Balloon": optional(st.floats(0, 1)),
             "Limit": optional(st.floats(0, 1e7)),
+            "CollateralValue": optional(st.floats(0, 1e7)),
         }
     ).map(fitting),
     min_size=1,
@@ -107,7 +108,7 @@ SCHEMA = pa.schema(
         **dict.fromkeys(("PD", "LGD", "EAD"), pa.float64()),
         **dict.fromkeys(("Amortisation", "PaymentFrequency"), pa.string()),
         "InterestOnlyUntil": pa.date32(),
-        **dict.fromkeys(("Balloon", "Limit"), pa.float64()),
+        **dict.fromkeys(("Balloon", "Limit", "CollateralValue"), pa.float64()),
     }
 )
 

@@ -1,7 +1,8 @@
 """The economic cases that a portfolio is simulated under. Imports the standard library only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -9,8 +10,15 @@ class Case:
     """One economic case.
 
     fed_rate: % a year. probit_shift: by segment, further probits added to Phi^-1(PD) of each of its loans.
+    collateral_shift: by segment, by which share the collateral of its loans is worth more, or less where negative.
     """
 
     name: str
     fed_rate: float
     probit_shift: Mapping[str, float]
+    collateral_shift: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as plans and results have it: without a shift of collateral where there is none."""
+        told = {"name": self.name, "fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
+        return told | ({"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {})

@@ -6,6 +6,7 @@ IEEE 754 fixes to the bit; no exp, log, power or dot product. Imports nothing th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from montecarlo.model.tables import (
     LOWEST_BAND,
     ModelTables,
 )
-from montecarlo.portfolio.amortisation import annuity, owed_share
+from montecarlo.portfolio.amortisation import annuity
 from montecarlo.portfolio.loans import Loans
 
 MAX_EXPOSURE = 1 << 62
@@ -51,9 +52,10 @@ class LoanRisks:
     that decide default; lgd_key: uint64 (N,), the loan's own, those of its LGD. sector, region: int16 (N,), the segment
     and the region. factor: int16 (N,), index of the sector's factor. loading: int16 (N,), index into `tables.loading`.
     alpha: int32 (C, N), Phi^-1(PD) * scale of the sector. pd: uint32 (C, N). certain, impossible: bool (N,), PD of
-    exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32 (N,), Q24, its mean. loss: int64 (N,), cents lost at default
-    at that mean. rounding: int64 (N,), by how much `loss` differs from what it was before it was rounded, up or down,
-    in 2**-ROUNDING_BITS cents.
+    exactly 1 or 0. exposure: int64 (N,), cents. lgd: int32, Q24, its mean. loss: int64, cents lost at default at that
+    mean. rounding: int64, by how much `loss` differs from what it was before it was rounded, up or down, in
+    2**-ROUNDING_BITS cents. These three are (N,), the same in all cases, or (C, N) where a case shifts collateral: see
+    `in_case`.
     """
 
     key: npt.NDArray[np.uint64]
@@ -86,11 +88,17 @@ class LoanRisks:
         return np.where(self.certain, np.int64(1 << 32), self.pd) * self.rounding
 
 
+def in_case(values: npt.NDArray[Any], case: int) -> npt.NDArray[Any]:
+    """A loan's LGD, loss or rounding in one of the cases, (N,)."""
+    return values if values.ndim == 1 else np.asarray(values[case])
+
+
 def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tables: ModelTables) -> LoanRisks:
     """What the kernel needs of each loan. Raises InvalidPortfolio if they owe MAX_EXPOSURE or more."""
     segments = list(parameters.segments.values())
     sector = loans.segment.astype(np.int64)
-    exposure, lgd = _exposure(loans, parameters)
+    exposure = _exposure(loans, parameters)
+    lgd = _mean_lgd(loans, parameters, exposure, cases)
     exposure_cents = np.rint(exposure * 100)
     loss_cents = np.rint(exposure_cents * lgd)
     check_exposure(float(exposure_cents.sum()))
@@ -198,33 +206,37 @@ _SCALE = (
 )
 
 
-def _exposure(loans: Loans, parameters: Parameters) -> tuple[Floats, Floats]:
-    """Exposure in currency units and mean LGD of each loan, (N,) each."""
-    segment_lgd = np.array([segment.lgd for segment in parameters.segments.values()])
-    owed = balance(loans)
+def _exposure(loans: Loans, parameters: Parameters) -> Floats:
+    """Exposure in currency units of each loan, (N,)."""
+    owed = loans.owed()
     lines = np.flatnonzero(~np.isnan(loans.limit))
     if lines.size:
         factor = np.array([segment.ccf for segment in parameters.segments.values()])[loans.segment[lines]]
         owed[lines] += factor * np.maximum(loans.limit[lines] - owed[lines], 0.0)
-    exposure = np.where(np.isnan(loans.ead), owed, loans.ead)
-    return exposure, np.where(np.isnan(loans.lgd), segment_lgd[loans.segment], loans.lgd)
+    return np.where(np.isnan(loans.ead), owed, loans.ead)
 
 
-def balance(loans: Loans) -> Floats:
-    """What is owed at the reporting date, shape (N,): Balance where the portfolio brings it, else the amortised amount.
-
-    Nothing is owed once the term is over.
+def _mean_lgd(loans: Loans, parameters: Parameters, exposure: Floats, cases: Sequence[Case]) -> Floats:
+    """The mean LGD of each loan: its own, or what its collateral leaves, or its segment's. (N,), and (C, N) where a
+    case shifts the worth of collateral.
     """
-    found = loans.balance.copy()
-    missing = np.flatnonzero(np.isnan(found))
-    term = loans.term[missing]
-    share = owed_share(loans.rate[missing] / 1200, term, np.minimum(loans.age[missing], term))
-    found[missing] = loans.loan_amount[missing] * share
-    rows = loans.scheduled
-    rows = rows[np.isnan(loans.balance[rows])]
+    segments = parameters.segments
+    segment_lgd = np.array([segment.lgd for segment in segments.values()])
+    lgd = np.where(np.isnan(loans.lgd), segment_lgd[loans.segment], loans.lgd)
+    shifted = any(case.collateral_shift for case in cases)
+    if shifted:
+        lgd = np.tile(lgd, (len(cases), 1))
+    rows = np.flatnonzero(np.isnan(loans.lgd) & ~np.isnan(loans.collateral))
     if rows.size:
-        found[rows] = loans.loan_amount[rows] * loans.schedule(rows).owed(loans.age[rows])
-    return found
+        segment, owed = loans.segment[rows], exposure[rows]
+        kept = np.array([(1 - each.haircut) * (1 - each.recovery_cost) for each in segments.values()])[segment]
+        unsecured = np.array([each.unsecured_lgd for each in segments.values()])[segment]
+        for case, of_case in zip(cases, lgd if shifted else [lgd], strict=False):
+            shift = np.array([case.collateral_shift.get(name, 0.0) for name in segments])[segment]
+            recovered = loans.collateral[rows] * kept * (1 + shift)
+            short = np.maximum(owed - recovered, 0.0)
+            of_case[rows] = unsecured * (short / np.where(owed > 0, owed, 1.0))
+    return lgd
 
 
 def shocked_payment(loans: Loans, rise: Floats) -> Floats:

@@ -67,6 +67,12 @@ class Segment:
     """Whether each loan's asset correlation is Basel's for its PD in the base case, in place of the segment's."""
     ccf: float = 0.4
     """Credit conversion factor: the share of what a credit line may still draw that is drawn at default."""
+    haircut: float = 0.2
+    """By which share collateral brings less than it is worth today."""
+    recovery_cost: float = 0.1
+    """Of selling it, as a share of what it brings."""
+    unsecured_lgd: float = 1.0
+    """The share that is lost of what collateral does not cover."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,12 @@ class Parameters:
         return self.sectors if spoken_of else []
 
 
-_OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4}
+_OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4, "haircut": 0.2, "recovery_cost": 0.1,
+             "unsecured_lgd": 1.0}  # fmt: skip
 """What a segment need not have, and what it has then."""
+
+_SHARES = ("ccf", "haircut", "recovery_cost", "unsecured_lgd")
+"""Those that are numbers."""
 
 # Allowed range of each number, ends included: (low, high).
 _RANGES: dict[str, tuple[float, float]] = {
@@ -136,7 +146,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "pass_through": (0, 1),
     "annual_sales": (0, 1e6),
     "pd_floor": (capital.LOWEST_PD, 0.5),
-    "ccf": (0, 1),
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
     "sector_correlations": (-1, 1),
 }
 
@@ -274,7 +284,7 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
         annual_sales=None if no_sales else _number(document, "annual_sales", base, path),
         sector=sector,
         basel_correlation=by_basel,
-        ccf=_number(document, "ccf", base or _OPTIONS, path),
+        **{name: _number(document, name, base or _OPTIONS, path) for name in _SHARES},
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model.credit import LoanRisks, in_case
 from montecarlo.model.scenarios import independent_uniforms
 from montecarlo.model.tables import ModelTables
 
@@ -50,7 +50,7 @@ class LossProfile:
         of_factor = (loans.factor.astype(np.int64) << 16) + loans.loading
         cell = of_factor * (1 << 16) + (alpha // step + (1 << 15))
         cells, inverse = np.unique(cell[~loans.impossible], return_inverse=True)
-        weights = loans.loss[~loans.impossible].astype(np.float64)
+        weights = in_case(loans.loss, 0)[~loans.impossible].astype(np.float64)
         loss = np.bincount(inverse, weights, minlength=len(cells)).astype(np.float64)
         kept = np.argsort(-loss, kind="stable")[:_MAX_BUCKETS]
         cells, loss = cells[kept], loss[kept]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import capital, normal
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model.credit import LoanRisks, in_case
 from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
@@ -48,10 +48,10 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
         maturity[rows] = capital.scheduled_maturity(schedule, age)
     pd = np.where(risks.certain, 1.0, risks.pd / 2.0**32)
     capitals = []
-    for share, alpha in zip(pd, risks.alpha, strict=True):
+    for case, (share, alpha) in enumerate(zip(pd, risks.alpha, strict=True)):
         near = (alpha.astype(np.int64) << normal.FRACTION_BITS) // tables.scale[risks.loading]
         probit = normal.inverse(tables.phi, np.clip(share, 2.0**-32, 1 - 2.0**-32), near)
-        needed = capital.capital(tables.capital, sector, probit, risks.loss, maturity)
+        needed = capital.capital(tables.capital, sector, probit, in_case(risks.loss, case), maturity)
         capitals.append(np.where(risks.certain, 0, needed))  # a defaulted loan's loss is expected, not unexpected
     expected = expected_losses(risks, tables)
     months = np.maximum(loans.term - loans.age, 0)
@@ -77,8 +77,9 @@ def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:
         for loading in np.unique(risks.loading[members]).tolist():
             loans = members[risks.loading[members] == loading]
             for case, alpha in enumerate(risks.alpha):
+                lgd = in_case(risks.lgd, case)[loans]
                 share = expected_share(
-                    tables.severity, sector, tables.phi, alpha[loans], int(tables.loading[loading]), risks.lgd[loans]
+                    tables.severity, sector, tables.phi, alpha[loans], int(tables.loading[loading]), lgd
                 )
                 exposure = risks.exposure[loans]
                 expected[case, loans] = exposure * (share >> 16) + ((exposure * (share & 0xFFFF)) >> 16)

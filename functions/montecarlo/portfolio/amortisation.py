@@ -20,8 +20,9 @@ def growth(monthly: Floats, months: Ints) -> Floats:
     power = 1 + monthly
     left = months.astype(np.int64)
     while left.any():
-        result = np.where(left & 1, result * power, result)
-        power = power * power
+        with np.errstate(over="ignore"):  # of loans that need no more of it, beside longer ones
+            result = np.where(left & 1, result * power, result)
+            power = power * power
         left = left >> 1
     return result
 

@@ -84,6 +84,8 @@ COLUMNS: tuple[Column, ...] = (
            "what is due with the last payment beside it; at most the LoanAmount, which it needs"),
     Column("Limit", "number", "currency", "never",
            "what a credit line may draw in all, the Balance included, which it needs unless the loan brings its EAD"),
+    Column("CollateralValue", "number", "currency", "never",
+           "what the loan's collateral is worth today; makes its LGD unless the loan brings one"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")

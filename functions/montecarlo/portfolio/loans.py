@@ -7,8 +7,9 @@ Imports numpy, pyarrow and this room only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from montecarlo.portfolio.amortisation import AMORTISATIONS, FREQUENCIES, Schedule, annuity
+from montecarlo.portfolio.amortisation import AMORTISATIONS, FREQUENCIES, Schedule, annuity, owed_share
 from montecarlo.portfolio.cells import as_text, dates, numbers, per_distinct
 from montecarlo.portfolio.columns import (
     COLUMN,
@@ -28,7 +29,7 @@ from montecarlo.portfolio.columns import (
 )
 from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.dialect import Dialect
-from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, LTV_BAND, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -91,6 +92,8 @@ class Loans:
     """(n,) currency; NaN: none."""
     limit: Floats
     """(n,) currency; NaN: no credit line."""
+    collateral: Floats
+    """(n,) currency; NaN: none."""
     dimensions: tuple[pa.Array, ...]
     """(n,) text each, of the mapping's dimensions; null where a loan has none."""
 
@@ -117,6 +120,31 @@ class Loans:
             interest_only=self.interest_only[rows],
             period=self.period[rows],
         )
+
+    def owed(self) -> Floats:
+        """What is owed at the reporting date, shape (n,): Balance where the portfolio brings it, else the amortised
+        amount. Nothing is owed once the term is over.
+        """
+        found = self.balance.copy()
+        missing = np.flatnonzero(np.isnan(found))
+        term = self.term[missing]
+        share = owed_share(self.rate[missing] / 1200, term, np.minimum(self.age[missing], term))
+        found[missing] = self.loan_amount[missing] * share
+        rows = self.scheduled
+        rows = rows[np.isnan(self.balance[rows])]
+        if rows.size:
+            found[rows] = self.loan_amount[rows] * self.schedule(rows).owed(self.age[rows])
+        return found
+
+    @property
+    def loan_to_value(self) -> Floats:
+        """What is owed by what the collateral is worth, (n,); NaN without collateral."""
+        found = np.full(len(self), np.nan)
+        rows = np.flatnonzero(self.collateral >= 0)
+        if rows.size:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[rows] = self.owed()[rows] / self.collateral[rows]
+        return found
 
     def next_payment(self, rows: Ints) -> Floats:
         """What the next payment asks of the loans at these places by their schedule, currency a month."""
@@ -263,8 +291,13 @@ def _parse(
         interest_only=interest_only,
         balloon=numbers["Balloon"],
         limit=numbers["Limit"],
+        collateral=numbers["CollateralValue"],
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
+    if LTV_BAND in table.dimensions and table.origin(f"{DIMENSION}{LTV_BAND}").computed:
+        at = table.dimensions.index(LTV_BAND)
+        bands = ltv_bands(loans.loan_to_value)
+        loans = replace(loans, dimensions=(*loans.dimensions[:at], bands, *loans.dimensions[at + 1 :]))
     if table.origin("Payment").computed and (rows := loans.scheduled).size:
         loans.payment[rows] = np.where(np.isnan(loans.payment[rows]), np.nan, loans.next_payment(rows))
     return loans
@@ -282,6 +315,20 @@ def joined(parts: Sequence[Loans]) -> Loans:
         return pa.concat_arrays(arrays) if name in _TEXTS else np.concatenate(arrays)
 
     return Loans(**{item.name: of(item.name) for item in fields(Loans)})
+
+
+_LTV_EDGES = (50, 60, 70, 80, 90, 100)
+_LTV_BANDS = (
+    "0 to 50 %",
+    *(f"{low} to {high} %" for low, high in pairwise(_LTV_EDGES)),
+    "above 100 %",
+)
+
+
+def ltv_bands(loan_to_value: Floats) -> pa.Array:
+    """The band of each loan-to-value, (n,) text, its upper end included; null for NaN."""
+    band = np.searchsorted(np.array(_LTV_EDGES) / 100, loan_to_value, side="left")
+    return pa.array(_LTV_BANDS).take(pa.array(band, mask=np.isnan(loan_to_value)))
 
 
 _OBLIGORS = np.uint64(0x6F626C69676F7273)

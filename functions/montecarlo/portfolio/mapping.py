@@ -31,6 +31,10 @@ REGIONS = "regions"
 """The dimension that takes the place of the regions of ZIP codes."""
 
 
+LTV_BAND = "LTV band"
+"""The dimension that is made of loan-to-value, unless the mapping tells of one of this name."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where one column of the portfolio comes from: columns of the file, a constant, the row's number, or others."""
@@ -43,7 +47,7 @@ class Origin:
     file_name: bool = False
     """Whether the file's name stands between prefix and row number."""
     computed: bool = False
-    """Whether it is the payment that the loan's amount, rate and term give."""
+    """Whether it follows from the loan's other columns: the payment, or the band of loan-to-value."""
     scale: float = 1.0
     unit: tuple[str, ...] = ()
     format: str | None = None
@@ -138,6 +142,8 @@ class ColumnMapping:
             dimensions = (REGIONS, *dimensions)
 
         def found(name: str) -> Origin:
+            if name == LTV_BAND and name not in named:
+                return Origin(computed=True)
             return named.get(name) or origins.get(name) or Origin((name,))
 
         return cls(

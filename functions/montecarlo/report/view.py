@@ -26,7 +26,7 @@ BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
-    "dimensions", "probit_shift", "el_check", "analytic_el", "change",
+    "dimensions", "probit_shift", "collateral_shift", "el_check", "analytic_el", "change",
 )  # fmt: skip
 """Keys of a case that are no figures of their own, or another name of one."""
 
@@ -96,6 +96,7 @@ class CaseView:
     """One case of the result, e.g. base or stressed. `index` picks its colour; the others are compared with case 0.
 
     rate_name: what the rate is called that the cases differ in.
+    collateral_shift: by which share each segment's collateral is worth more or less.
     probit_shift: what the case adds to the default thresholds of each segment's loans, in probits; None in results
     that do not tell.
     changes: how figures differ from the first case's, each with the interval of the difference.
@@ -107,6 +108,7 @@ class CaseView:
     index: int
     rate_name: str
     probit_shift: Mapping[str, float] | None
+    collateral_shift: Mapping[str, float]
     figures: Mapping[Path, Figure]
     changes: Mapping[Path, Figure]
     el_check: ElCheck | None
@@ -438,7 +440,8 @@ def case_view(name: str, index: int, case: Node, contribution_level: str, rate_n
         name,
         index,
         rate_name,
-        shifts_of(case) if "probit_shift" in case.value else None,
+        shifts_of(case, "probit_shift") if "probit_shift" in case.value else None,
+        shifts_of(case, "collateral_shift"),
         figures,
         changes_of(case.child("change"), paths),
         el_check_of(case) if "el_check" in case.value else None,
@@ -463,9 +466,9 @@ def el_check_of(case: Node) -> ElCheck:
     return ElCheck(check.number("simulated"), check.number("standard_errors_apart"), check.flag("agrees"))
 
 
-def shifts_of(case: Node) -> dict[str, float]:
-    """The case's probit shifts by segment."""
-    return {segment: shift for segment, shift in case.child("probit_shift").numbers().items() if shift}
+def shifts_of(case: Node, kind: str) -> dict[str, float]:
+    """The case's shifts of a kind by segment, those that shift something."""
+    return {segment: shift for segment, shift in case.child(kind).numbers().items() if shift}
 
 
 def changes_of(change: Node, paths: Sequence[Path]) -> dict[Path, Figure]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montecarlo.model import sums
-from montecarlo.model.credit import LoanRisks
+from montecarlo.model.credit import LoanRisks, in_case
 from montecarlo.portfolio.amortisation import AMORTISATIONS, annuity
 from montecarlo.portfolio.loans import Loans
 from montecarlo.portfolio.regions import UNKNOWN_REGION
@@ -29,8 +29,9 @@ COLUMNS = ("Rate", "Payment", "LoanAmount", "LoanTerm", "Age", "Balance", "Gross
 """Age is the loan's, in months at the reporting date. The ratios are of the Payment, to what LoanAmount, Rate and
 LoanTerm would give, or what a loan that repays otherwise is to pay next, and to a month's GrossIncome."""
 
-OPTIONAL = ("Balloon", "Limit", "Utilisation")
-"""Columns of which a profile says nothing where no loan has them. Utilisation is the Balance by the Limit."""
+OPTIONAL = ("Balloon", "Limit", "Utilisation", "CollateralValue", "LTV")
+"""Columns of which a profile says nothing where no loan has them. Utilisation is the Balance by the Limit, LTV
+what is owed by the CollateralValue."""
 
 QUANTILES = {"q01": 1, "median": 50, "q99": 99}
 """In percent, by their names in result.json."""
@@ -133,7 +134,7 @@ class InputProfile:
             segment_loans=np.bincount(part, minlength=segments).astype(np.int64),
             exposure=sums.total(risks.exposure, part, segments),
             pd=_weighted(pd, risks.exposure, part, segments),
-            lgd=_weighted(risks.lgd.astype(np.int64), risks.exposure, part, segments),
+            lgd=_weighted(in_case(risks.lgd, 0).astype(np.int64), risks.exposure, part, segments),
             numbers={name: Numbers.of(values) for name, values in _columns(loans)},
             counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)} | _if_any(loans),
             largest=_largest(loans, risks.exposure),
@@ -264,12 +265,15 @@ COUNTED_IF_ANY = {
     "balloon": "have a balloon",
     "lines": "have a Limit",
     "above_limit": "owe more than it",
+    "secured": "have collateral",
+    "own_lgd": "bring an LGD, which counts in place of it",
 }
 """What is counted of loans only where there are some, in words."""
 
 
 def _if_any(loans: Loans) -> dict[str, int]:
     """How many loans are of each of COUNTED_IF_ANY; of each kind only where there are some."""
+    secured = ~np.isnan(loans.collateral)
     chosen = (
         loans.amortisation == AMORTISATIONS.index("linear"),
         loans.amortisation == AMORTISATIONS.index("bullet"),
@@ -278,6 +282,8 @@ def _if_any(loans: Loans) -> dict[str, int]:
         loans.balloon > 0,
         ~np.isnan(loans.limit),
         loans.balance > loans.limit,
+        secured,
+        secured & ~np.isnan(loans.lgd),
     )
     return {name: int(rows.sum()) for name, rows in zip(COUNTED_IF_ANY, chosen, strict=True) if rows.any()}
 
@@ -324,6 +330,8 @@ def _columns(loans: Loans) -> Iterator[tuple[str, Floats]]:
         "Balloon": loans.balloon,
         "Limit": loans.limit,
         "Utilisation": utilisation,
+        "CollateralValue": loans.collateral,
+        "LTV": np.where(loans.collateral > 0, loans.loan_to_value, np.nan),
         "PaymentToAnnuity": to_annuity,
         "PaymentToIncome": to_income,
     }.items()

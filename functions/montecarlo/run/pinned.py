@@ -6,7 +6,7 @@ are others, as they are aimed where that portfolio loses most.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,5 @@ def _tail_size(profile: LossProfile, tables: ModelTables, scenarios: Scenarios) 
 
 def _stress(cases: Sequence[Case]) -> dict[str, Any]:
     """The cases beside the base, as a request gives them."""
-    return {
-        case["name"]: {name: value for name, value in case.items() if name != "name"} for case in map(asdict, cases[1:])
-    }
+    told = [case.to_json() for case in cases[1:]]
+    return {case["name"]: {name: value for name, value in case.items() if name != "name"} for case in told}

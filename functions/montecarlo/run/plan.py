@@ -134,7 +134,8 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as plan.json has it."""
         plan = {name: value for name, value in asdict(self).items() if value or name not in _OPTIONAL}
-        return {"schema": SCHEMA, **plan, "as_of": self.as_of.isoformat(), "parameters": self.parameters.to_json()}
+        plan |= {"as_of": self.as_of.isoformat(), "parameters": self.parameters.to_json()}
+        return {"schema": SCHEMA, **plan, "cases": [case.to_json() for case in self.cases]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

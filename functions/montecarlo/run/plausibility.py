@@ -90,6 +90,11 @@ def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:
             f"{above:,} of {lines:,} loans with a Limit owe more than it: check the units of Limit and Balance, and "
             "that the Limit is what may be drawn in all."
         )
+    if own := profile.get("own_lgd", 0):
+        yield (
+            f"{own:,} loans bring an LGD and a CollateralValue: the LGD counts, and no collateral_shift of a case "
+            "moves it. Leave the LGD out where it should follow the collateral."
+        )
     if set(profile["segments"]) == {"personal"}:
         yield "all loans are in the segment personal: map Segment if there are others, as PD and LGD depend on it."
     first = next(iter(profile["largest"]), None)  # sums of runs may not know it

@@ -39,6 +39,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "seed": (0, 2**63 - 1, True),
     "fed_rate": (-5, 30, False),
     "probit_shift": (-5, 5, False),
+    "collateral_shift": (-1, 1, False),
     "levels": (50, 99.999, False),
     "contribution_level": (50, 99.999, False),
     "chunk_loans": (1, 10_000_000, True),
@@ -64,7 +65,8 @@ class RunRequest:
     """One simulation.
 
     `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
-    `fed_rate` in % a year and `probit_shift` by segment; without it there is one, "stressed", at `fed_rate`.
+    `fed_rate` in % a year and, by segment, `probit_shift` and `collateral_shift`; without it there is one, "stressed",
+    at `fed_rate`.
     `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
     With a `target_error`, waves of `scenarios` are added until the relative standard error of `target_measure` is no
     larger in any case, or `max_scenarios` are reached.
@@ -251,15 +253,17 @@ def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
     check_name("the name of a case", name)
     if name == base.name:
         raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
-    if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift"}:
-        raise InvalidInput(f"{where} may have fed_rate and probit_shift, not {given!r}.")
-    shifts = given.get("probit_shift", {})
-    if not isinstance(shifts, Mapping) or not set(shifts) <= set(segments):
-        raise InvalidInput(f"{where}.probit_shift must be an object of numbers by segment ({', '.join(segments)}).")
-    checked = {
-        segment: _number("probit_shift", shift, f"{where}.probit_shift.{segment}") for segment, shift in shifts.items()
-    }
-    return Case(name, _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate"), checked)
+    if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift", "collateral_shift"}:
+        raise InvalidInput(f"{where} may have fed_rate, probit_shift and collateral_shift, not {given!r}.")
+
+    def by_segment(kind: str) -> dict[str, float]:
+        shifts = given.get(kind, {})
+        if not isinstance(shifts, Mapping) or not set(shifts) <= set(segments):
+            raise InvalidInput(f"{where}.{kind} must be an object of numbers by segment ({', '.join(segments)}).")
+        return {segment: _number(kind, shift, f"{where}.{kind}.{segment}") for segment, shift in shifts.items()}
+
+    fed_rate = _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate")
+    return Case(name, fed_rate, by_segment("probit_shift"), by_segment("collateral_shift"))
 
 
 def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:

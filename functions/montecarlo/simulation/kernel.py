@@ -15,7 +15,8 @@ Imports NumPy, the model, the table of regions and this room only.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import normal, severity
-from montecarlo.model.credit import FRACTION_BITS, LoanRisks
+from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
 from montecarlo.model.scenarios import Scenarios
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.regions import REGIONS
@@ -120,7 +121,7 @@ def weigh(
         work = _Work(loans, tables, scenarios.part(part.start, part.stop), seed, none)
         shares = weights[:, :, part] * (1 << FRACTION_BITS)
         for loan in np.flatnonzero(loans.certain):
-            found[:, :, loan] += np.rint(work.certain_loss(loan) * shares).astype(np.int64).sum(axis=2)
+            found[:, :, loan] += np.rint(work.certain_loss(loan)[:, None] * shares).astype(np.int64).sum(axis=2)
         alike = work.alike(drawn)
         trusted = _trusted(library, work, drawn[alike == alike[:1]])
         for some in np.unique(alike):
@@ -192,7 +193,11 @@ class _Work:
                 )
         else:
             add_losses = library.add_losses if library else numpy_kernel.add_losses
-            add_losses(trials, self.loans.loss[members], region, self.weights, by_region, frequency, rows, by_row)
+            for cases in self._same_losses(members):
+                part = replace(trials, alpha=trials.alpha[cases])
+                loss = in_case(self.loans.loss, cases.start)[members]
+                sums = by_region[cases], frequency[cases]
+                add_losses(part, loss, region, self.weights, *sums, rows, by_row[cases])
         return by_region, frequency
 
     def defaults(
@@ -204,17 +209,34 @@ class _Work:
         trials = self._trials(members)
         find = library.find if library else numpy_kernel.Finder(trials).find
         is_drawn = self.tables.severity.drawn[self.loans.sector[members[0]]]
-        constant = self.loans.loss[members]
+        constant = [in_case(self.loans.loss, case)[members] for case in range(trials.cases)]
         for case, position, scenario in numpy_kernel.defaults(trials, find):
-            loss = self._drawn_losses(members[position], scenario) if is_drawn else constant.take(position)
+            loss = self._drawn_losses(members[position], scenario, case) if is_drawn else constant[case].take(position)
             yield case, position, scenario, loss
 
+    def _same_losses(self, members: npt.NDArray[np.intp]) -> list[slice]:
+        """Ranges of cases, one after the other, in each of which each loan loses the same: all cases, unless one shifts
+        collateral.
+        """
+        loss = self.loans.loss
+        if loss.ndim == 1:
+            return [slice(0, self.tables.cases)]
+        own = loss[:, members]
+        edges = [0, *(np.flatnonzero((own[1:] != own[:-1]).any(axis=1)) + 1).tolist(), len(own)]
+        return [slice(start, stop) for start, stop in pairwise(edges)]
+
     def certain_loss(self, loan: np.intp) -> Ints:
-        """What a loan that always defaults loses in each scenario, int64 (S,)."""
+        """What a loan that always defaults loses in each case and scenario, int64 (C, S)."""
         scenarios = len(self.scenarios)
-        if not self.tables.severity.drawn[self.loans.sector[loan]]:
-            return np.full(scenarios, self.loans.loss[loan])
-        return self._drawn_losses(np.full(scenarios, loan), np.arange(scenarios))
+        found = []
+        for case in range(self.tables.cases):
+            if not self.tables.severity.drawn[self.loans.sector[loan]]:
+                found.append(np.full(scenarios, in_case(self.loans.loss, case)[loan]))
+            elif case and self.loans.lgd.ndim == 1:
+                found.append(found[0])
+            else:
+                found.append(self._drawn_losses(np.full(scenarios, loan), np.arange(scenarios), case))
+        return np.array(found)
 
     def _trials(self, members: npt.NDArray[np.intp]) -> Trials:
         """The trials of M loans that are alike."""
@@ -229,7 +251,7 @@ class _Work:
             alpha=self.loans.alpha.take(members, axis=1),
         )
 
-    def _drawn_losses(self, loan: npt.NDArray[np.intp], scenario: Ints) -> Ints:
+    def _drawn_losses(self, loan: npt.NDArray[np.intp], scenario: Ints, case: int) -> Ints:
         """What n defaults of loans that are alike lose, int64 (n,), each with an LGD drawn for its loan and scenario.
 
         The cases share the draw, as they share the default's bits.
@@ -238,7 +260,8 @@ class _Work:
         sector = int(loans.sector[loan[0]]) if loan.size else 0
         words = lgd_words(loans.lgd_key[loan], scenario + self.scenarios.first, self.seed)
         z = self.scenarios.factors[int(loans.factor[loan[0]]) if loan.size else 0, scenario]
-        return severity.losses(tables.severity, sector, tables.phi, z, words, loans.lgd[loan], loans.exposure[loan])
+        lgd = in_case(loans.lgd, case)[loan]
+        return severity.losses(tables.severity, sector, tables.phi, z, words, lgd, loans.exposure[loan])
 
 
 def _trusted(library: compiled.Library | None, work: _Work, drawn: npt.NDArray[np.intp]) -> compiled.Library | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from montecarlo.model.credit import FRACTION_BITS
+from montecarlo.model.credit import FRACTION_BITS, in_case
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
 from montecarlo.run import borrowers, duplicates, reuse
@@ -81,7 +81,8 @@ AMOUNTS = ("ExpectedLoss_", "Capital_", "TwelveMonthECL_", "LifetimeECL_")
 
 
 def loans_table(simulated: Simulated, plan: Plan) -> pa.Table:
-    """Results loan by loan, amounts in currency units: exposure, loss at default and, per case, PD, expected loss,
+    """Results loan by loan, amounts in currency units: exposure, loss at default (in each case where
+    one shifts collateral) and, per case, PD, expected loss,
     simulated default frequency, Basel IRB capital and expected credit losses; the lifetime's null where the loan has no
     term.
     """
@@ -93,9 +94,11 @@ def loans_table(simulated: Simulated, plan: Plan) -> pa.Table:
         **({"ObligorID": loans.obligor_id} if plan.by_borrower else {}),
         "Segment": pa.DictionaryArray.from_arrays(pa.array(loans.segment), segments),
         "Exposure": risks.exposure / 100,
-        "LossAtDefault": risks.loss / 100,
+        "LossAtDefault": in_case(risks.loss, 0) / 100,
     }
     for c, case in enumerate(plan.cases):
+        if risks.loss.ndim > 1:
+            columns[f"LossAtDefault_{case.name}"] = risks.loss[c] / 100
         columns[f"PD_{case.name}"] = np.where(risks.certain, 1.0, risks.pd[c] / 2.0**32)
         columns[f"ExpectedLoss_{case.name}"] = valuation.expected_loss[c] / per_unit
         columns[f"DefaultFrequency_{case.name}"] = simulated.simulation.frequency[c] / 2.0**WEIGHT_BITS

@@ -23,7 +23,8 @@ def cases_section(result: ResultView) -> Html:
         largest = max([largest, *shifts.values()])
         told = ", ".join(f"{humanise(segment)} {shift:+.2f}" for segment, shift in shifts.items())
         none = MISSING if case.probit_shift is None else "none"
-        rows.append([case_title(case), case_rate(case) or MISSING, told or none])
+        moved = ", ".join(f"{humanise(name)} {100 * shift:+.0f} %" for name, shift in case.collateral_shift.items())
+        rows.append([case_title(case), case_rate(case) or MISSING, told or none, moved.replace("-", "−") or "none"])
     rate = result.cases[0].rate_name
     note = (
         f"The first case is the reference. In the others, payments of floating-rate loans follow the {rate},"
@@ -32,7 +33,9 @@ def cases_section(result: ResultView) -> Html:
     if largest > 0:
         shifted = NormalDist().cdf(NormalDist().inv_cdf(EXAMPLE) + largest)
         note += f" A shift of {largest:+.2f} turns a PD of {percent(EXAMPLE)} into one of {percent(shifted)}."
-    head = ["Case", rate, "Own shift of the default threshold by segment"]
+    head = ["Case", rate, "Own shift of the default threshold by segment", "Collateral by segment"]
+    if not any(case.collateral_shift for case in result.cases):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     assumed = tag("div", table("What each case assumes.", head, rows), class_="record")
     return section("Cases", tag("p", note), assumed, effects_table(result))
 
