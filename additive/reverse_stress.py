@@ -22,7 +22,7 @@ import numpy.typing as npt
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput
 from montecarlo.model import normal
-from montecarlo.model.credit import FRACTION_BITS, LoanRisks, loan_risks
+from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case, loan_risks
 from montecarlo.model.scenarios import mixing
 from montecarlo.model.severity import CELLS, MEANS
 from montecarlo.model.tables import ModelTables
@@ -73,11 +73,11 @@ class Buckets:
         segment = risks.sector[kept].astype(np.int64)
         alpha = np.where(risks.certain[kept], _CERTAIN, risks.alpha[case, kept] / normal.ONE)
         keys = np.stack([segment, risks.factor[kept], risks.loading[kept], np.full(kept.size, MEANS + 1)], axis=1)
-        amount = risks.loss[kept].astype(np.float64)
+        amount = in_case(risks.loss, case)[kept].astype(np.float64)
         follows = (tables.severity.drawn & (tables.severity.loading > 0))[segment]
         linked = np.flatnonzero(follows)
         if linked.size:  # a mean between two that are tabulated is shared between them
-            share = risks.lgd[kept[linked]] / normal.ONE * MEANS
+            share = in_case(risks.lgd, case)[kept[linked]] / normal.ONE * MEANS
             below = np.minimum(share.astype(np.int64), MEANS - 1)
             upper = keys[linked].copy()
             keys[linked, 3], upper[:, 3] = below, below + 1

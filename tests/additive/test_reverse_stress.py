@@ -146,6 +146,19 @@ def test_lgds_that_follow_the_economy_are_taken_as_they_are_there() -> None:
     assert figures["cases"]["base"]["shift"] == pytest.approx(-z, abs=3e-3)
 
 
+@pytest.mark.parametrize("volatility", [0.0, 0.3])
+def test_collateral_counts_as_the_case_has_it(volatility: float) -> None:
+    """A case of cheaper houses is as near as today is where houses are that cheap."""
+    linked = {"lgd_volatility": volatility, "lgd_correlation": volatility / 3}
+    request = {"parameters": {"segments": {"mortgage": linked}}}
+    loans = {"PD": [0.02] * 20, "EAD": [1_000.0] * 20, "Segment": ["mortgage"] * 20}
+    shifts = {"houses": {"collateral_shift": {"mortgage": -0.25}}}
+    falling = found(host_of(**loans, CollateralValue=[1_000.0] * 20), 3_000, cases=shifts, **request)["cases"]
+    cheap = found(host_of(**loans, CollateralValue=[750.0] * 20), 3_000, **request)["cases"]
+    assert falling["houses"]["shift"] == pytest.approx(cheap["base"]["shift"], abs=1e-6)
+    assert falling["houses"]["shift"] < falling["base"]["shift"]
+
+
 def test_chunks_do_not_matter_and_a_sample_counts_for_all() -> None:
     book = a_book()
     whole = found(host_of(**book), 1e6)
