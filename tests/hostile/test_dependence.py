@@ -106,6 +106,7 @@ def test_wrong_cells_are_rejected(row: tuple[str, ...], reason: str) -> None:
         ({"auto": {"auto": 1}}, "give each pair of two sectors once"),
         ({"auto": {"mortgage": 0.1}, "mortgage": {"auto": 0.1}}, "give each pair of two sectors once"),
         ({"auto": {"?": 0.1}}, "'\\?' is no name for a sector"),
+        ({"": {}}, "'' is no name for a sector"),
         ({"a": {"b": 0.9, "c": 0.9}, "b": {"c": -0.9}}, "positive semidefinite"),
         ({"a": {"b": -1}, "b": {"c": -1}, "c": {"a": -1}}, "positive semidefinite"),
         ([], "sector_correlations must be an object"),

@@ -230,11 +230,12 @@ def _correlations(given: object) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     seen: set[frozenset[str]] = set()
     for one, others in _object(given, "sector_correlations", None).items():
-        for other in _object(others, f"sector_correlations.{one}", None):
-            where = f"sector_correlations.{one}."
-            for name in (one, other):
-                if not _SEGMENT_NAME.fullmatch(name):
-                    raise InvalidInput(f"parameters: {where}{shown(other)}: {shown(name)} is no name for a sector.")
+        where = f"sector_correlations.{one}."
+        pairs = _object(others, where[:-1], None)
+        for name in (one, *pairs):
+            if not _SEGMENT_NAME.fullmatch(name):
+                raise InvalidInput(f"parameters: {where[:-1]}: {shown(name)} is no name for a sector.")
+        for other in pairs:
             if one == other or frozenset((one, other)) in seen:
                 raise InvalidInput(f"parameters: {where}{other}: give each pair of two sectors once.")
             seen.add(frozenset((one, other)))
