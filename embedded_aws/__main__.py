@@ -20,6 +20,7 @@ from embedded_aws import (
     capacity,
     cloudformation,
     cloudwatch,
+    connections,
     containers,
     gate,
     instances,
@@ -50,6 +51,7 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     enforced = profile.from_environment()
+    connections.patch()
     gate.patch()
     permissions.patch(enforced)
     lambda_functions.patch(enforced)

@@ -9,9 +9,15 @@ import json
 import re
 from typing import Any
 
-from ministack.services import autoscaling, ec2, ecs
+from ministack.services import autoscaling, ec2, ecs, ssm
 
 from embedded_aws.query import from_parameters, to_ec2_xml, to_xml
+
+IMAGES = {
+    f"/aws/service/ecs/optimized-ami/amazon-linux-2023/{processor}recommended/image_id": image
+    for processor, image in (("", "ami-0ec5a1202300f86a0"), ("arm64/", "ami-0ec5a1202300a6400"))
+}
+"""AWS's public parameters that name ECS's images; MiniStack has none of them."""
 
 _parse_permissions: Any = ec2._parse_ip_permissions
 _parse_template_data: Any = ec2._parse_lt_data
@@ -26,6 +32,7 @@ _update_service: Any = ecs._update_service
 
 def patch() -> None:
     """Install the replacements."""
+    ssm._PUBLIC_AMI_PARAMETERS.update(IMAGES)
     ec2._parse_ip_permissions = parse_permissions
     ec2._parse_lt_data = parse_template_data
     ec2._lt_data_xml = template_data_xml

@@ -358,12 +358,32 @@ def test_a_worker_has_a_process_for_each_core_as_far_as_memory_goes(
 
 def test_the_environment_says_how_a_worker_works(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"ACTIVITY_ARN": "arn", "WORKER_CORES": "4", "WORKER_MEMORY": "8192", "SIMULATE_MEMORY": "1769"}
-    for name, value in {**given, "MAX_WORKERS": "25", "LOG_LEVEL": "WARN"}.items():
+    for name, value in {**given, "DATA_BUCKET": "b", "MAX_WORKERS": "25", "LOG_LEVEL": "WARN"}.items():
         monkeypatch.setenv(name, value)
     assert Environment().worker_setup() == WorkerSetup("arn", processes=4, most_workers=25, heartbeat_seconds=60)
     monkeypatch.setenv("HEARTBEAT_SECONDS", "7.5")
     assert Environment().worker_setup().heartbeat_seconds == 7.5
     assert Environment().log_level == "WARNING"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"ACTIVITY_ARN": "arn"}, "DATA_BUCKET must be set"),
+        ({"DATA_BUCKET": ""}, "ACTIVITY_ARN and DATA_BUCKET must be set"),
+        ({"ACTIVITY_ARN": "arn", "DATA_BUCKET": "b", "WORKER_CORES": "four"}, "WORKER_CORES is 'four', but must be"),
+        ({"ACTIVITY_ARN": "arn", "DATA_BUCKET": "b", "MAX_WORKERS": "0"}, "MAX_WORKERS is '0', but must be"),
+        ({"ACTIVITY_ARN": "arn", "DATA_BUCKET": "b", "AWS_CONFIG_FILE": os.devnull}, "You must specify a region"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_in_one_line(given: dict[str, str], reason: str) -> None:
+    script = Path(worker.__file__).parents[2] / "worker.py"
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(script.parent), **given}
+    ended = subprocess.run([sys.executable, script], env=bare, capture_output=True, text=True, timeout=SECONDS)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    (line,) = ended.stdout.splitlines()
+    assert json.loads(line)["message"] == "cannot start"
+    assert reason in json.loads(line)["reason"]
 
 
 def test_heartbeats_are_paced_by_the_number_of_workers() -> None:

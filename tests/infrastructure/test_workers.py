@@ -266,10 +266,12 @@ def test_an_instance_lets_nobody_in_and_its_containers_have_no_way_to_its_role()
 
 def test_the_image_of_an_instance_is_the_one_of_its_processor() -> None:
     data = resources(EC2, "AWS::EC2::LaunchTemplate")["InstanceTemplate"]["Properties"]["LaunchTemplateData"]
-    pattern, given = data["ImageId"]["Fn::Sub"]
-    assert given == {"Processor": {"Fn::If": ["IsArm", "arm64/", ""]}}
-    start = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/"
-    assert pattern == start + "${Processor}recommended/image_id"
+    # No `resolve:ssm:` in the launch template, which Auto Scaling refuses beside attributes.
+    assert data["ImageId"] == {"Ref": "InstanceImage"}
+    assert template(EC2)["Parameters"]["InstanceImage"]["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+    start, end = "/aws/service/ecs/optimized-ami/amazon-linux-2023/", "recommended/image_id"
+    given = template("template-ec2.yaml")["Resources"]["DataProc"]["Properties"]["Parameters"]["InstanceImage"]
+    assert given == {"Fn::If": ["IsArm", f"{start}arm64/{end}", f"{start}{end}"]}
     mix = resources(EC2, "AWS::AutoScaling::AutoScalingGroup")["Instances"]["Properties"]["MixedInstancesPolicy"]
     (override,) = mix["LaunchTemplate"]["Overrides"]
     wanted = override["InstanceRequirements"]

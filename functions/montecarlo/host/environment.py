@@ -110,7 +110,13 @@ class Environment:
         )
 
     def worker_setup(self) -> WorkerSetup:
-        """From ACTIVITY_ARN, what says how many workers there are, and HEARTBEAT_SECONDS (60)."""
+        """From ACTIVITY_ARN, what says how many workers there are, and HEARTBEAT_SECONDS (60). Raises InvalidInput for
+        numbers that are none, and where the activity or the bucket is missing.
+        """
+        if missing := [name for name in ("ACTIVITY_ARN", "DATA_BUCKET") if not os.environ.get(name)]:
+            raise InvalidInput(
+                f"{' and '.join(missing)} must be set: a worker has its settings from the task definition of its stack."
+            )
         patience = float(os.environ.get("HEARTBEAT_SECONDS", WorkerSetup.heartbeat_seconds))
         return WorkerSetup(os.environ["ACTIVITY_ARN"], *_workers(), patience)
 
@@ -166,9 +172,16 @@ def _workers() -> tuple[int, int]:
     """Processes of a worker, from WORKER_CORES, WORKER_MEMORY (MB) and SIMULATE_MEMORY (MB for each process); and the
     most workers, from MAX_WORKERS.
     """
-    memory = int(os.environ.get("WORKER_MEMORY", Setup.memory_mb))
-    each = int(os.environ.get("SIMULATE_MEMORY", Setup.memory_mb))
-    return processes(int(os.environ.get("WORKER_CORES", 1)), memory, each), int(os.environ.get("MAX_WORKERS", 1))
+    memory, each = _whole("WORKER_MEMORY", Setup.memory_mb), _whole("SIMULATE_MEMORY", Setup.memory_mb)
+    return processes(_whole("WORKER_CORES", 1), memory, each), _whole("MAX_WORKERS", 1)
+
+
+def _whole(name: str, default: int) -> int:
+    """A variable that is a whole number from 1. Raises InvalidInput."""
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidInput(f"{name} is {text!r}, but must be a whole number from 1.")
+    return int(text)
 
 
 def processes(cores: int, memory_mb: int, each_mb: int) -> int:

@@ -342,11 +342,15 @@ def outcome_of(step: Step, event: Event, host: Any) -> Outcome:
 
 
 def serve(step: Step) -> None:
-    """Work for the activity of the environment until SIGTERM."""
+    """Work for the activity of the environment until SIGTERM. Where the environment is none, say so, and end."""
     log_to_stdout()
     environment = Environment()
-    setup = environment.worker_setup()
-    polls, answers = clients()
+    try:
+        setup = environment.worker_setup()
+        polls, answers = clients()
+    except (MonteCarloError, BotoCoreError) as error:
+        logger.critical("cannot start", extra={"error": _name(error), "reason": str(error)})
+        sys.exit(1)
     simulators: list[Simulator] = [Process(step) for _ in range(setup.processes)]
     worker = Worker(
         setup.activity,

@@ -63,8 +63,13 @@ run "instances" {
   }
 
   assert {
-    condition     = aws_launch_template.this.image_id == "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+    condition     = data.aws_ssm_parameter.image.name == "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
     error_message = "not ECS's image for x86_64"
+  }
+
+  assert {
+    condition     = aws_launch_template.this.image_id == "ami-0123456789abcdef0"
+    error_message = "Auto Scaling takes no name of a parameter where attributes choose the types"
   }
 
   assert {

@@ -61,12 +61,17 @@ resource "aws_iam_instance_profile" "this" {
 
 # Instances ------------------------------------------------------------------------------------------------------------
 
+# Looked up with each plan. Auto Scaling, which could with each instance, refuses to in a group whose types are chosen by
+# attributes.
+data "aws_ssm_parameter" "image" {
+  name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/${local.processor}recommended/image_id"
+}
+
 resource "aws_launch_template" "this" {
   #checkov:skip=CKV_AWS_88:In public subnets, a public address is the way out without a NAT gateway, which costs when nothing runs; nothing may come in.
   name = "${var.stack_name}-Instance"
 
-  # Looked up whenever an instance is started, so that it has all repairs.
-  image_id = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/${local.processor}recommended/image_id"
+  image_id = data.aws_ssm_parameter.image.insecure_value
 
   iam_instance_profile {
     arn = aws_iam_instance_profile.this.arn

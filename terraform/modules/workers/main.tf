@@ -172,6 +172,9 @@ resource "aws_ecs_service" "workers" {
   deployment_maximum_percent         = 100
   force_new_deployment               = true # other weights are an update and no other service
 
+  # Workers need no balance, and ECS has it on unless told.
+  availability_zone_rebalancing = "DISABLED"
+
   dynamic "capacity_provider_strategy" {
     for_each = var.capacity.strategy
 

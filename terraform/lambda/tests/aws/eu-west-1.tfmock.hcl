@@ -42,6 +42,10 @@ mock_data "aws_availability_zones" {
   defaults = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"] }
 }
 
+mock_data "aws_ssm_parameter" {
+  defaults = { insecure_value = "ami-0123456789abcdef0" }
+}
+
 mock_resource "aws_sfn_activity" {
   defaults = { id = "arn:aws:states:eu-west-1:123456789012:activity:chunks" }
 }
