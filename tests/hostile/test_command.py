@@ -143,6 +143,7 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
         (["estimate", "--loans", "1e30"], "'1e30' is too large"),
         (["accept", "--to", "none/seen.json"], "there is no folder none"),
         (["verify", "run", "--record", "file/record.json"], "there is no folder file"),
+        (["reverse-stress", "run", "--page", "none/page.html"], "there is no folder none"),
         (["slice", "run", "--losses", "none/losses.parquet"], "there is no folder none"),
         (["price", "run", "loans.csv", "--json", "none/quotes.json"], "there is no folder none"),
         (["contributions", "run", "--loans", "none/loans.parquet"], "there is no folder none"),
