@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
+from cli.options import writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import show, shown, typed
 
@@ -17,7 +18,14 @@ def add_to(app: typer.Typer) -> None:
 
 def accept(
     to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="what was seen (default acceptance.json)", show_default=False)
+        Path,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="what was seen (default acceptance.json)",
+            show_default=False,
+            callback=writable,
+        ),
     ] = Path("acceptance.json"),
     stack: StackName = None,
     profile: Profile = None,
@@ -44,9 +52,7 @@ def accept(
     written = shown(to.resolve())
     show(f"\nCost about ${report['usd']:.4f}. What was seen is in {written}, without account numbers.", hang=0)
     if report["speeds"]:
-        show(
-            f"Estimate with the speeds that were measured: {typed('estimate', f'--speeds {written} --loans 1e9')}",
-            hang=0,
-        )
+        command = typed("estimate", "--speeds", str(written), "--loans", "1e9")
+        show(f"Estimate with the speeds that were measured: {command}", hang=0)
     if any(part["verdict"] == acceptance.WRONG for part in report["parts"].values()):
         raise CommandError(f"{place} does not do what it must; send {written} with your report.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import Run, real
+from cli.options import Run, real, writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import say, show, shown, table
 
@@ -30,7 +30,8 @@ def contributions(
     ] = None,
     case: Annotated[str | None, typer.Option(metavar="NAME", help="the case to show (default the first)")] = None,
     loans: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write what each loan contributes to this Parquet file")
+        Path | None,
+        typer.Option(metavar="FILE", help="write what each loan contributes to this Parquet file", callback=writable),
     ] = None,
     stack: StackName = None,
     profile: Profile = None,

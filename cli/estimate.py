@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import RATE, Sample, Scenarios, real, whole
+from cli.options import RATE, Sample, Scenarios, real, whole, writable
 from cli.place import Place, Profile, StackName
 from cli.screen import show
 
@@ -106,7 +106,9 @@ def estimate(
         str | None,
         typer.Option(metavar="NAME", help="AWS Region: whose quotas hold (default us-east-1's), and the stack's"),
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the estimate to this file, too", callback=writable)
+    ] = None,
 ) -> None:
     """Say what a run would take and cost on AWS, without running it."""
     from dataclasses import replace

@@ -73,6 +73,8 @@ def _no_number(text: str) -> Any:
 
 def portfolio(text: str, chosen: Files = ALL_FILES) -> dict[str, Path] | str:
     """A portfolio as a user names it: in S3, or by its files, of a folder the chosen ones. Raises CommandError."""
+    if not text:  # a variable that is not set, as a rule: neither the current folder nor made-up loans are meant
+        raise CommandError("the portfolio's name is empty: give a CSV or Parquet file, a folder of such, or s3://...")
     if text.startswith("s3://"):
         if not text.removeprefix("s3://").split("/")[0]:
             raise CommandError(f"{text} names no bucket: give s3://BUCKET/PREFIX/, a file there, or a manifest.json.")

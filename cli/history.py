@@ -103,7 +103,9 @@ def request(stack: Stack, name: str) -> dict[str, Any] | None:
     if planned is not None:
         return planned
     state = latest_state(stack, name)
-    return {**state.request, "run": name} if state else None
+    if state is None or _run(stack, name, state).state == DELETED:
+        return None
+    return {**state.request, "run": name}
 
 
 def json_object(stack: Stack, key: str) -> dict[str, Any] | None:

@@ -43,8 +43,10 @@ def init(
         show(text, end="")
     for doubt in proposal.doubts:
         warn(f"Look again: {doubt}")
-    mapping = to or "mapping.json"
-    warn(f"Then: {typed('check', str(file), '--mapping', str(mapping))}")
+    mapping = str(to or "mapping.json")
+    if not to:
+        warn(f"To keep it: {typed('init', str(file), '--to', mapping)}")
+    warn(f"Then: {typed('check', str(file), '--mapping', mapping)}")
 
 
 def _schema_from(folder: Path) -> str:

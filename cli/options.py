@@ -4,6 +4,7 @@ What a number may be is checked with the request that it goes into; here only te
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,7 +19,9 @@ def whole(text: str) -> int:
     """A whole number as users write it: 1000, 1_000_000, 1e9."""
     try:
         number = Decimal(text)
-        if number.is_finite() and number.adjusted() <= LARGEST_EXPONENT and number == number.to_integral_value():
+        if number.is_finite() and number.adjusted() > LARGEST_EXPONENT:
+            raise typer.BadParameter(f"{text!r} is too large: write a whole number such as 1000, 1_000_000 or 1e9.")
+        if number.is_finite() and number == number.to_integral_value():
             return int(number)
     except (InvalidOperation, ValueError):
         pass
@@ -34,6 +37,18 @@ def real(text: str) -> float:
     except ValueError:
         pass
     raise typer.BadParameter(f"{text!r} is no number such as 8, 0.01 or 1e6.")
+
+
+def writable(file: Path | None) -> Path | None:
+    """A file that a command writes in its end: refused before its work is done in vain."""
+    if file is not None:
+        if file.is_dir():
+            raise typer.BadParameter(f"{file} is a folder: name a file.")
+        if not file.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {file.parent}: make it, or name a file elsewhere.")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise typer.BadParameter(f"{file} cannot be written: name a file elsewhere.")
+    return file
 
 
 def spread(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Where a command works: on a stack in an account, or on the embedded AWS."""
 
 import contextlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Place:
         if not self.stack and (self.profile or self.region):
             raise CommandError("--profile and --region say where a stack is: give --stack NAME with them.")
         given = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
-        work_at(" ".join(f"{option} {value}" for option, value in given.items() if value))
+        work_at(" ".join(f"{option} {shlex.quote(value)}" for option, value in given.items() if value))
 
     def __str__(self) -> str:
         return f"the stack {self.stack}" if self.stack else "the embedded AWS"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
-from cli.options import Run, real
+from cli.options import Run, real, writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import counted, say, show, shown, table, warn
 
@@ -47,7 +47,8 @@ def price(
     ] = Capital.ES,
     case: Annotated[str | None, typer.Option(metavar="NAME", help="the case to show (default the first)")] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write all quotes of all cases to this file")
+        Path | None,
+        typer.Option(metavar="FILE", help="write all quotes of all cases to this file", callback=writable),
     ] = None,
     stack: StackName = None,
     profile: Profile = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
-from cli.options import Run, real
+from cli.options import Run, real, writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import say, show, shown, table
 
@@ -22,7 +22,9 @@ def reverse_stress(
         float | None,
         typer.Option(parser=real, metavar="AMOUNT", help="what is lost (default the run's capital_available)"),
     ] = None,
-    page: Annotated[Path | None, typer.Option(metavar="FILE", help="write a page for people to this HTML file")] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write a page for people to this HTML file", callback=writable)
+    ] = None,
     stack: StackName = None,
     profile: Profile = None,
     region: Region = None,

@@ -180,7 +180,7 @@ def run(
     from montecarlo.run.request import datagen_request
     from publishing import STACKS
 
-    if portfolio and (loans is not None or portfolio_seed is not None or book):
+    if portfolio is not None and (loans is not None or portfolio_seed is not None or book):
         raise CommandError(
             "give --portfolio or --loans, not both: --loans, --book and --portfolio-seed generate a portfolio."
         )
@@ -223,7 +223,7 @@ def run(
     if portfolio_seed is not None:
         generated["seed"] = portfolio_seed
     datagen_request(generated, {})
-    found = files.portfolio(portfolio, ColumnMapping.parse(understood.mapping).files) if portfolio else None
+    found = files.portfolio(portfolio, ColumnMapping.parse(understood.mapping).files) if portfolio is not None else None
     if isinstance(found, dict):
         for doubt in plausibility.first_look(found, understood):
             warn(f"Look again: {doubt}")

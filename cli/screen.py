@@ -4,6 +4,7 @@ Whatever is printed goes through here, since texts may come from files and from 
 terminal. Imports the standard library only.
 """
 
+import shlex
 import shutil
 import sys
 import textwrap
@@ -105,8 +106,8 @@ def work_at(options: str) -> None:
 
 
 def typed(command: str, *arguments: str) -> str:
-    """A command as it can be typed here."""
-    return " ".join(filter(None, [program(), command, *arguments, _place]))
+    """A command as it can be typed here. arguments: each is one, and stands in quotes where a shell needs them."""
+    return " ".join(filter(None, [shlex.quote(program()), command, *map(shlex.quote, arguments), _place]))
 
 
 def program() -> str:

@@ -181,7 +181,7 @@ def _explained(failure: RunFailed, stack: Stack, run: str, left: Path | None) ->
 def _kept(stack: Stack, run: str, ending: Ending) -> str:
     """Where results are that could not be written to their folder: on a stack that stays, else at another place."""
     if ending.stays:
-        return f"The results are on the stack; get them with: {typed('download', run, '--out FOLDER')}"
+        return f"The results are on the stack; get them with: {typed('download', run, '--out', 'FOLDER')}"
     for place in (ending.failed, None):
         with contextlib.suppress(CommandError, OSError):
             kept = place or Path(tempfile.mkdtemp(prefix="montecarlo-")) / run  # a folder that nobody else can read
@@ -195,7 +195,10 @@ def _watch_on(execution: Execution, run: str, ending: Ending) -> bool:
     if not ending.stays:
         return False
     if sys.stdin.isatty() and sys.stderr.isatty():
-        answer = typer.prompt("\nLeave the run going, cancel it, or watch on? [l/c/w]", default="l", err=True)
+        try:
+            answer = typer.prompt("\nLeave the run going, cancel it, or watch on? [l/c/w]", default="l", err=True)
+        except typer.Abort:  # no answer: the end of the input, or Ctrl-C again
+            answer = "l"
         if answer.lower().startswith("w"):
             return True
         if answer.lower().startswith("c"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import Filter, Run, real
+from cli.options import Filter, Run, real, writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import say, show, shown, table, warn
 
@@ -31,7 +31,10 @@ def part(
     ] = None,
     case: Annotated[str | None, typer.Option(metavar="NAME", help="the case to show (default the first)")] = None,
     losses: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the slice's loss in each scenario to this Parquet file")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="write the slice's loss in each scenario to this Parquet file", callback=writable
+        ),
     ] = None,
     stack: StackName = None,
     profile: Profile = None,

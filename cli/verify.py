@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import CommandError
-from cli.options import Run, whole
+from cli.options import Run, whole, writable
 from cli.place import Place, Profile, Region, StackName
 from cli.screen import counted, say, show, shown
 
@@ -34,7 +34,8 @@ def verify(
         int | None, typer.Option(parser=whole, metavar="N", help="decides which chunks are drawn (default: at random)")
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write what was checked and found to this file, sealed")
+        Path | None,
+        typer.Option(metavar="FILE", help="write what was checked and found to this file, sealed", callback=writable),
     ] = None,
     stack: StackName = None,
     profile: Profile = None,
@@ -51,8 +52,6 @@ def verify(
 
     if seed is not None and not 0 <= seed < LARGEST_SEED:
         raise CommandError(f"--seed is {seed}, but must be a whole number from 0 to 2**64 - 1.")
-    if record and record.is_dir():
-        raise CommandError(f"{record} is a folder: name a file for the record.")
     seed = secrets.randbelow(LARGEST_SEED) if seed is None else seed
     there = Place(stack, profile, region).find()
     client, here = there.client("s3"), Environment()

@@ -98,4 +98,7 @@ def a_runs_life(montecarlo: Montecarlo, folder: Path) -> None:
     status, _, err = montecarlo("show", "cut")
     assert status == 2
     assert "there is no run cut" in err
+    status, _, err = montecarlo("resume", "cut", "--out", folder / "cut")
+    assert status == 2, "what was deleted is not simulated again"
+    assert "there is no run cut" in err
     assert montecarlo("delete", "commanded", "--yes")[0] == 0

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shlex
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_how_loans_repay_is_found_in_other_words(init: Init) -> None:
     assert columns["PaymentFrequency"]["values"]["viertelj\u00e4hrlich"] == "quarterly"
     assert columns["InterestOnlyUntil"] == {"from": "IO end date", "format": "%d.%m.%Y"}
     assert (columns["Limit"], columns["Balloon"]) == ("Kreditlinie", "Balloon payment")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_next_commands_can_be_typed_one_after_the_other(
+    kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the mapping was printed or written: `check` is told with a file that is there by then."""
+    monkeypatch.chdir(tmp_path)
+    pa_csv.write_csv(LOANS, "June & July.csv")
+    assert main(["init", "June & July.csv", *(["--to", "mapping.json"] if kept else [])]) == 0
+    told = [shlex.split(line.split(": ")[1])[1:] for line in capsys.readouterr().err.splitlines()]
+    keep, check = ["init", "June & July.csv", "--to", "mapping.json"], ["check", "June & July.csv"]
+    assert [each[:4] for each in told[:-1]] == ([] if kept else [keep])
+    assert told[-1] == [*check, "--mapping", "mapping.json"]
+    for command in told:
+        assert main(command) == 0
 
 
 def test_every_column_has_names_and_no_name_stands_for_two() -> None:

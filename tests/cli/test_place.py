@@ -81,3 +81,4 @@ def test_commands_are_told_as_they_can_be_typed(tmp_path: Path, monkeypatch: pyt
     for path, told in ((ours.parent, "montecarlo"), (others.parent, "ours/montecarlo"), (tmp_path, "ours/montecarlo")):
         monkeypatch.setenv("PATH", str(path))
         assert screen.typed("show", "june").startswith(f"{told} show june")
+    assert screen.typed("check", "July's loans.csv").startswith("""ours/montecarlo check 'July'"'"'s loans.csv'""")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from cli import RunFailed, simulation
 from cli.deployment import Stack
@@ -25,7 +26,10 @@ class States:
 def interrupted(
     answer: str | None, monkeypatch: pytest.MonkeyPatch, stays: bool = True
 ) -> tuple[States, list[int], bool]:
-    """Watch a run, press Ctrl-C once, and answer; returns what was asked of AWS, the looks, and whether it ended."""
+    """Watch a run, press Ctrl-C once, and answer; returns what was asked of AWS, the looks, and whether it ended.
+
+    answer: None where there is no terminal, empty for the end of the input, or Ctrl-C again.
+    """
     states, looks = States(), list[int]()
 
     def watched(*_: Any) -> dict[str, Any]:
@@ -34,10 +38,15 @@ def interrupted(
             raise KeyboardInterrupt
         return {}
 
+    def answered(*_: Any, **__: Any) -> str:
+        if not answer:
+            raise typer.Abort
+        return answer
+
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: answer is not None, raising=False)
     monkeypatch.setattr(simulation, "watched", watched)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: answer)
+    monkeypatch.setattr("typer.prompt", answered)
     monkeypatch.setattr("cli.results.download", lambda *_, **__: [])
     monkeypatch.setattr(simulation, "present", lambda _: None)
     ending = simulation.Ending(Path("out"), Path("out-failed"), stays=stays)
@@ -49,8 +58,9 @@ def interrupted(
     return states, looks, True
 
 
-def test_it_is_left_going(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    states, looks, ended = interrupted("l", monkeypatch)
+@pytest.mark.parametrize("answer", ["l", ""])
+def test_it_is_left_going(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    states, looks, ended = interrupted(answer, monkeypatch)
     assert (states.stopped, len(looks), ended) == ([], 1, False)
     told = capsys.readouterr().err
     assert "The run june goes on." in told
