@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -132,7 +133,7 @@ def functions(stack: Stack) -> Iterator[tuple[str, str]]:
 
 def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, state in machine["States"].items():
-        if state["Type"] == "Task" and ":activity:" not in state["Resource"]:  # which workers do
+        if state["Type"] == "Task" and ":lambda:" in state["Resource"]:  # and not what workers do, or Step Functions
             yield name, state["Resource"]
         elif "ItemProcessor" in state:
             yield from _tasks(state["ItemProcessor"])
@@ -168,6 +169,12 @@ def deployed(aws: Server, compute: str = "lambda") -> Stack:
         return stack
 
 
+def quoted(value: str) -> str:
+    """A parameter's value as SAM takes it on its command line, where a space would end it."""
+    escaped = value.replace('"', '\\"')
+    return value if re.fullmatch(r"[\w.:/,@-]*", value) else f'"{escaped}"'
+
+
 def deploy(
     environment: Mapping[str, str], log: Path, overrides: Mapping[str, str] | None = None, compute: str = "lambda"
 ) -> Stack:
@@ -176,7 +183,7 @@ def deploy(
     command = [sam(), "deploy", "--template-file", STACKS[compute], "--stack-name", name, "--resolve-s3"]
     command.append("--no-confirm-changeset")
     if overrides:
-        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())]
+        command += ["--parameter-overrides", *(f"{name}={quoted(value)}" for name, value in overrides.items())]
     settings = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1"}
     with log.open("wb") as output:
         status = subprocess.run(

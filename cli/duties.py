@@ -150,6 +150,9 @@ def of_machine(name: str, arn: str, bucket: str, functions: tuple[str, ...]) -> 
     yield from _in_bucket(MACHINES[name], bucket)
     yield Duty("lambda:InvokeFunction", functions)
     yield Duty("states:StartExecution", (arn,))  # the children of its Distributed Map
+    if name == "DataProcMachine":  # tells that a run is published
+        bus = ":".join([*arn.split(":")[:2], "events", *arn.split(":")[3:5], "event-bus/default"])
+        yield Duty("events:PutEvents", (bus,), {"events:source": "montecarlo"})
 
 
 def _in_bucket(touched: Touched, bucket: str) -> Iterator[Duty]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cli import RunFailed as RunFailed
 from montecarlo.errors import message_of_cause
+from montecarlo.run.request import run_of
 
 FIRST_POLL, LONGEST_POLL, SLOWER = 0.5, 5.0, 1.05
 """Seconds between two looks at an execution: a short run is not kept waiting, a long one is looked at less often."""
@@ -101,7 +102,7 @@ class State:
     @property
     def run(self) -> str:
         """The run that a dataproc execution works for: the one that its input names, else its own name."""
-        return str(self.request.get("run") or self.name)
+        return str(run_of(self.request, self.name, self.started))
 
 
 def executions(client: Any, state_machine: str, status: str | None = None) -> Iterator[Execution]:

@@ -29,6 +29,7 @@ from embedded_aws import (
     persistence,
     policy_simulator,
     profile,
+    scheduler,
     service_quotas,
     step_functions,
 )
@@ -63,6 +64,7 @@ if __name__ == "__main__":
     cloudformation.patch()
     cloudwatch.patch()
     policy_simulator.patch()
+    scheduler.patch()
     service_quotas.patch(enforced)
     persistence.patch()
     if os.environ.get("MONTECARLO_WATCHED") == "1":

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from ministack.services import ecs, s3, stepfunctions
+from ministack.services import ecs, s3, sns, stepfunctions
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, helpers, provisioners
 
 from embedded_aws import permissions, step_functions
@@ -19,6 +19,7 @@ _parse_template: Any = engine._parse_template
 _update_resource: Any = provisioners._update_resource
 _delete_nested_stack: Any = provisioners._cfn_nested_stack_delete
 _delete_bucket: Any = provisioners._s3_delete
+_create_topic: Any = provisioners._sns_create
 
 
 def patch() -> None:
@@ -27,6 +28,7 @@ def patch() -> None:
     provisioners._update_resource = update_nested_resource
     provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]["delete"] = delete_nested_stack
     provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
+    provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]["create"] = create_topic
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
     provisioners._RESOURCE_HANDLERS |= {
@@ -93,6 +95,14 @@ def delete_bucket(physical_id: str, properties: Any) -> None:
     if bucket and (bucket["objects"] or s3._bucket_has_versions(physical_id)):
         raise ValueError(f"The bucket you tried to delete is not empty: {physical_id}")
     _delete_bucket(physical_id, properties)
+
+
+def create_topic(logical_id: str, properties: Any, stack: str) -> Any:
+    """Create a topic, and with it the key that it is encrypted with."""
+    created = _create_topic(logical_id, properties, stack)
+    if key := properties.get("KmsMasterKeyId"):
+        sns._topics[created[0]]["attributes"]["KmsMasterKeyId"] = key
+    return created
 
 
 def create_state_machine(logical_id: str, properties: Any, stack: str) -> Any:

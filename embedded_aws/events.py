@@ -36,7 +36,12 @@ def add_event(execution: Any, name: str, details: Mapping[str, Any] | None = Non
     told: Mapping[str, Any] = next(iter(details.values()), {}) if details else {}
     if told.get("error") == STOPPED:
         return  # what a stop has kept from starting is not told
-    for event, about in _as_lambda(name, told) if _is_function(told.get("resource")) else [(name, details)]:
+    noted: list[tuple[str, Any]] = [(name, details)]
+    if _is_function(told.get("resource")):
+        noted = list(_as_lambda(name, told))
+    elif name == "TaskScheduled" and str(told.get("resource")).startswith("arn:aws:states:::"):
+        noted.append(("TaskStarted", {}))
+    for event, about in noted:
         with _adding:
             if not execution["events"] or execution["events"][-1]["type"] not in LAST:
                 _add_event(execution, event, about)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import stepfunctions as engine
 
 from embedded_aws import distributed_map, events, lambda_functions, permissions
@@ -244,6 +245,10 @@ def invoke_resource(resource: str, data: Any) -> Any:
     function = engine._extract_lambda_ref(resource)
     if function:
         permissions.require("lambda:InvokeFunction", resource, "Lambda.AWSLambdaException")
+    if resource == PUT_EVENTS:
+        for entry in data["Entries"]:
+            bus = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{entry.get('EventBusName', 'default')}"
+            permissions.require("events:PutEvents", bus, DENIED, {"events:source": entry["Source"]})
     with lambda_functions.measured(engine._extract_lambda_name(resource) if function else None):
         try:
             result = _invoke_resource(resource, data)
@@ -263,6 +268,9 @@ def invoke_resource_with_timeout(resource: str, data: Any, seconds: float) -> An
     except lambda_functions.Throttled:
         raise throttled() from None
 
+
+PUT_EVENTS = "arn:aws:states:::events:putEvents"
+DENIED = "EventBridge.AmazonEventBridgeException"
 
 THROTTLED = "Lambda.TooManyRequestsException"
 

@@ -177,6 +177,42 @@ variable "stack_name" {
   }
 }
 
+variable "schedule" {
+  description = "When dataproc is started, in UTC, such as cron(0 2 * * ? *), every night at two. Empty for never."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^rate\\([1-9]\\d* (minute|hour|day)s?\\)$|^cron\\(\\S+( \\S+){5}\\)$", var.schedule))
+    error_message = "schedule must be rate(...) or cron(...) of EventBridge Scheduler, such as cron(0 2 * * ? *), or empty."
+  }
+}
+
+variable "scheduled_request" {
+  description = "What a scheduled run is asked, as JSON. In its name {date} and {time} stand for the day and the hour and minute, in UTC, at which the execution was started."
+  type        = string
+  default     = "{\"run\": \"nightly-{date}\"}"
+  nullable    = false
+
+  validation {
+    condition     = can(keys(jsondecode(var.scheduled_request))) && can(regex("^\\{[^<>]*\\}$", var.scheduled_request)) && length(var.scheduled_request) <= 4000
+    error_message = "scheduled_request must be a JSON object without < and >, of at most 4,000 characters."
+  }
+}
+
+variable "notification_email" {
+  description = "Is told how a run has ended, with the headline of its result. AWS asks the address to confirm first. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.notification_email))
+    error_message = "notification_email must be an e-mail address, or empty."
+  }
+}
+
 variable "log_level" {
   description = "What the functions log. DEBUG adds what every call returned, keys and numbers of loans."
   type        = string

@@ -67,3 +67,14 @@ module "monitoring" {
   simulate_chunk_name         = module.dataproc.simulate_chunk_name
   alarm_topic_arn             = var.alarm_topic_arn
 }
+
+module "automation" {
+  source                      = "../modules/automation"
+  stack_name                  = var.stack_name
+  partition                   = module.region.partition
+  console_host                = module.region.console_host
+  data_proc_state_machine_arn = module.dataproc.state_machine_arn
+  schedule                    = var.schedule
+  scheduled_request           = var.scheduled_request
+  notification_email          = var.notification_email
+}

@@ -230,9 +230,10 @@ def acknowledge() -> str:
 
 
 def nested() -> list[str]:
-    """The nested stacks, as CloudFormation names them."""
+    """The nested stacks that there always are, as CloudFormation names them."""
     kinds = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
-    return [name for name, body in template(ROOT_TEMPLATE)["Resources"].items() if body["Type"] in kinds]
+    made = template(ROOT_TEMPLATE)["Resources"]
+    return [name for name, body in made.items() if body["Type"] in kinds and "Condition" not in body]
 
 
 def stacks() -> str:

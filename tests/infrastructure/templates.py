@@ -16,6 +16,7 @@ TEMPLATES = (
     "cloudformation/datagen.yaml",
     "cloudformation/dataproc.yaml",
     "cloudformation/monitoring.yaml",
+    "cloudformation/automation.yaml",
     "cloudformation/network.yaml",
     "template-fargate.yaml",
     "cloudformation/dataproc-fargate.yaml",

@@ -28,7 +28,12 @@ ALL_STATES = [
     for machine in STATE_MACHINES
     for name, state in states(state_machine(machine))
 ]
-WORKING = [param for param in ALL_STATES if param.values[0]["Type"] == "Task"]  # type: ignore[index]
+WORKING = [
+    param
+    for param in ALL_STATES
+    if param.values[0]["Type"] == "Task" and not param.id.endswith(".Announce")  # type: ignore[index, union-attr]
+]
+"""What a function or a worker does."""
 
 
 def distributed_maps() -> list[dict[str, Any]]:
@@ -65,7 +70,7 @@ def test_a_task_is_bounded_and_retries_what_passes_but_no_final_error(state: dic
 def test_all_tasks_retry_alike_but_those_of_many_wait_longer_for_a_function() -> None:
     """What the parent retries is in its own history of 25,000 events; a child has a history of its own."""
     tasks = {name: state for machine in STATE_MACHINES for name, state in states(state_machine(machine))
-             if state["Type"] == "Task"}  # fmt: skip
+             if state["Type"] == "Task" and name != "Announce"}  # fmt: skip
     many = {name: tasks.pop(name) for name in ("GeneratePart", "SimulateChunk")}
     for alike in (tasks, many):
         first, *others = (state["Retry"] for state in alike.values())
@@ -151,6 +156,23 @@ def test_dataproc_records_every_failure_before_it_fails() -> None:
     assert (machine["FailUnrecorded"]["ErrorPath"], machine["FailUnrecorded"]["CausePath"]) == ("$.Error", "$.Cause")
 
 
+def test_what_is_published_is_announced_and_stays_published_if_that_fails() -> None:
+    machine = state_machine("dataproc")["States"]
+    announce = machine["Announce"]
+    assert machine["MoreScenarios"]["Default"] == "Announce"
+    assert {announce["Next"], *(catcher["Next"] for catcher in announce["Catch"])} == {"Published"}
+    assert [catcher["ErrorEquals"] for catcher in announce["Catch"]] == [["States.ALL"]]
+    assert announce["ResultPath"] is announce["Catch"][0]["ResultPath"] is None  # the output is the headline
+    (retrier,) = announce["Retry"]
+    assert retrier["MaxAttempts"] * (announce["TimeoutSeconds"] + retrier["MaxDelaySeconds"]) < 900
+
+
+def test_whoever_names_the_run_knows_when_the_execution_was_started() -> None:
+    machine = state_machine("dataproc")["States"]
+    for name in ("Plan", "PlanWave", "RecordFailure"):
+        assert machine[name]["Parameters"]["started.$"] == "$$.Execution.StartTime"
+
+
 @pytest.mark.parametrize("name", STATE_MACHINES)
 def test_the_template_fills_every_placeholder_and_may_invoke_every_function(name: str) -> None:
     path = f"cloudformation/{name}.yaml"
@@ -170,6 +192,7 @@ def test_the_template_fills_every_placeholder_and_may_invoke_every_function(name
 def test_a_function_bears_the_name_of_its_state(name: str) -> None:
     tasks = {state for state, body in states(state_machine(name)) if body["Type"] == "Task"}
     tasks -= {"PlanWave"}  # Plan's function again, for more scenarios
+    tasks -= {"Announce"}  # no function: Step Functions sends the event itself
     functions = {
         key for key, body in template(f"cloudformation/{name}.yaml")["Resources"].items() if "Handler" in str(body)
     }

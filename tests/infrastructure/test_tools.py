@@ -60,6 +60,8 @@ def test_asl_validator_accepts_the_state_machines(kind: str, tmp_path: Path) -> 
     paths = []
     for name in (*STATE_MACHINES, "dataproc-workers"):
         text = (ROOT / "statemachine" / f"{name}.asl.json").read_text(encoding="utf-8")
-        (tmp_path / f"{name}.json").write_text(text.replace("${ChunkExecutionType}", kind), encoding="utf-8")
+        (tmp_path / f"{name}.json").write_text(
+            text.replace("${ChunkExecutionType}", kind).replace("${Partition}", "aws"), encoding="utf-8"
+        )
         paths += ["--json-path", str(tmp_path / f"{name}.json")]
     run(tool("ASL_VALIDATOR", "asl-validator"), *paths)

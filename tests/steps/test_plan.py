@@ -6,7 +6,7 @@ import pytest
 
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.run.plan import read
-from montecarlo.steps import plan
+from montecarlo.steps import plan, record_failure
 from montecarlo.storage import keys
 from tests.memory_run import MemoryHost, simulate
 from tests.steps.conftest import REQUEST
@@ -72,3 +72,41 @@ def test_sums_that_would_not_fit_are_refused_before_anything_is_written(portfoli
     with pytest.raises(InvalidInput, match=r"200 waves.* or for a lower max_scenarios"):
         plan_run(portfolio, scenarios=10_000, target_error=0.01, max_scenarios=2_000_000)
     assert keys.plan("june") not in portfolio.s3.objects
+
+
+NIGHT = "2026-02-03T02:05:59.123Z"
+
+
+@pytest.mark.parametrize(
+    ("run", "named"),
+    [
+        ("nightly-{date}", "nightly-2026-02-03"),
+        ("{date}-{time}.{date}", "2026-02-03-0205.2026-02-03"),
+        ("june", "june"),
+    ],
+)
+def test_a_run_is_named_after_when_its_execution_was_started(portfolio: MemoryHost, run: str, named: str) -> None:
+    event = {"request": {**REQUEST, "run": run}, "execution": "x", "started": NIGHT}
+    assert plan.step(event, portfolio)["run"] == plan.step(event, portfolio)["run"] == named
+    assert portfolio.json(keys.request(named))["run"] == named  # to be resumed on another day
+    failure = {"Error": "InvalidInput", "Cause": "something"}
+    failed = record_failure.step({**event, "failure": failure}, portfolio)
+    assert failed["run"] == named
+
+
+def test_an_execution_without_a_name_for_its_run_gives_its_own(portfolio: MemoryHost) -> None:
+    request = {name: value for name, value in REQUEST.items() if name != "run"}
+    assert plan.step({"request": request, "execution": "a-b", "started": NIGHT, "wave": 0}, portfolio)["run"] == "a-b"
+
+
+@pytest.mark.parametrize("run", ["{Date}", "{date", "{date}/..", "{}", "a{time}b c"])
+def test_other_words_in_braces_are_no_name(portfolio: MemoryHost, run: str) -> None:
+    event = {"request": {**REQUEST, "run": run}, "execution": "x", "started": NIGHT, "wave": 0}
+    with pytest.raises(InvalidInput, match="run must be 1 to 80 letters"):
+        plan.step(event, portfolio)
+    assert not [key for key in portfolio.s3.objects if key.startswith("runs/")]
+
+
+def test_a_start_that_is_no_time_is_refused(portfolio: MemoryHost) -> None:
+    with pytest.raises(InvalidInput, match="started must be a time"):
+        plan.step({"request": REQUEST, "execution": "x", "started": "yesterday", "wave": 0}, portfolio)

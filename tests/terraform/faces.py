@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.deployment import Stack
 from tests.infrastructure.templates import STATE_MACHINES, states
+from tests.terraform.automation import Automation
 from tests.terraform.fleets import Fleet
 
 Json = dict[str, Any]
@@ -68,6 +69,9 @@ class Face:
             ),
             "outputs": dict(self.stack.outputs),
         }
+        automation = Automation(self.stack, machines["dataproc"]["stateMachineArn"])
+        made["automation"] = automation.describe(self.role)
+        names |= automation.names
         if activity:
             fleet = Fleet(self.stack, functions["ProvideWorkers"], activity)
             made["workers"] = fleet.describe(self.role)
@@ -135,9 +139,9 @@ class Face:
 
 
 def tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(state, ARN of its function) of a deployed state machine."""
+    """(state, ARN of its function or activity) of a deployed state machine; an event Step Functions sends itself."""
     for name, state in states(json.loads(machine["definition"])):
-        if state["Type"] == "Task":
+        if state["Type"] == "Task" and ":states:::" not in state["Resource"]:
             yield name, state["Resource"]
 
 

@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 
 from cli.deployment import Stack, deploy
+from cli.execution import RunFailed
 from embedded_aws import server
 from publishing.terraform import snake
 from publishing.workers import OF_FUNCTIONS
 from tests.cli.commanded import a_runs_life, on_stack
 from tests.deployed import Cloud, figures
 from tests.infrastructure.templates import resources
+from tests.terraform.automation import Automation
 from tests.terraform.clone import Clone, changes, message
 from tests.terraform.faces import Face, differences
 from tests.terraform.test_variables import parameters_of
@@ -45,6 +47,9 @@ GIVEN = {
     "ChildExecutionType": "EXPRESS",
     "LayerArn": "arn:aws:lambda:us-east-1:210987654321:layer:scientific:3",
     "PowertoolsLayerVersion": "26",
+    "Schedule": "cron(0 2 * * ? *)",
+    "ScheduledRequest": '{"run": "scheduled-{date}", "portfolio": "portfolios/default/", "scenarios": 50}',
+    "NotificationEmail": "risk-team@example.com",
     "LogLevel": "WARN",
     "LogRetentionDays": 14,
     "RunExpirationDays": 90,
@@ -128,6 +133,11 @@ COUNTERPARTS = {
     "AWS::IAM::Role": "aws_iam_role",
     "AWS::Lambda::Function": "aws_lambda_function",
     "AWS::Logs::LogGroup": "aws_cloudwatch_log_group",
+    "AWS::KMS::Key": "aws_kms_key",
+    "AWS::SNS::Subscription": "aws_sns_topic_subscription",
+    "AWS::SNS::Topic": "aws_sns_topic",
+    "AWS::SNS::TopicPolicy": "aws_sns_topic_policy",
+    "AWS::Scheduler::Schedule": "aws_scheduler_schedule",
     "AWS::S3::Bucket": "aws_s3_bucket",
     "AWS::S3::BucketPolicy": "aws_s3_bucket_policy",
     "AWS::StepFunctions::StateMachine": "aws_sfn_state_machine",
@@ -352,6 +362,39 @@ def test_both_faces_give_the_same_result_to_the_bit(both: Both) -> None:
     assert [result["versions"]["kernel"] for result in results] == ["numpy", "numpy"]
     assert results[0]["scenarios"] == 700
     assert results[0]["cases"]["stressed"]["fed_rate"] == 6.5
+
+
+def test_a_scheduled_run_starts_and_the_mail_tells_how_runs_end(both: Both) -> None:
+    """The mail goes to a queue here. Tests above have made the portfolio."""
+    for stack in (both.sam, both.terraform):
+        automation = Automation(stack, stack.outputs["DataProcStateMachineArn"])
+        sqs, queue = stack.client("sqs"), automation.topic().rsplit(":", 1)[-1]
+        url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        stack.client("sns").subscribe(TopicArn=automation.topic(), Protocol="sqs", Endpoint=arn)
+        (schedule,) = automation.schedules()
+        given = {name: schedule[name] for name in ("Name", "FlexibleTimeWindow", "Target", "Description")}
+        given["ScheduleExpressionTimezone"] = "UTC"
+        change = stack.client("scheduler").update_schedule
+        change(**given, ScheduleExpression="at(2020-01-01T00:00:00)")
+        first, second = next_message(sqs, url).split("\n")
+        change(**given, ScheduleExpression=GIVEN["Schedule"])
+        (run,) = re.findall(r"The run (scheduled-\d{4}-\d\d-\d\d) is done: 3,000 loans", first)
+        assert "expected loss $" in first
+        assert f"prefix=runs%2F{run}%2Freport.html" in second
+        assert json.loads(Cloud(stack).read(f"runs/{run}/result.json"))["scenarios"] == 50
+        with pytest.raises(RunFailed):
+            Cloud(stack).simulate("portfolios/none/", run="none")
+        assert "has ended as FAILED" in next_message(sqs, url)
+        assert b"holds no object" in Cloud(stack).read("runs/none/failure.html")
+        sqs.delete_queue(QueueUrl=url)
+
+
+def next_message(sqs: Any, url: str) -> str:
+    """What the topic says next."""
+    (found,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
+    return str(json.loads(found["Body"])["Message"])
 
 
 @pytest.mark.parametrize("compute", WORKERS)

@@ -88,4 +88,5 @@ def test_a_module_configures_no_provider(folder: Path) -> None:
 @pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.name)
 def test_a_stack_needs_the_aws_provider_alone(stack: Path) -> None:
     for folder in [stack, *MODULES]:
-        assert re.findall(r'source += "([^."]+)"', sources(folder)) == ["hashicorp/aws"], folder
+        needed = re.findall(r'^      source += "([^."]+)"', sources(folder), re.MULTILINE)
+        assert needed == ["hashicorp/aws"], folder

@@ -87,6 +87,9 @@ SAMPLES = [
     "a-bucket", "A-Bucket", "ab", "-bucket", "s3://bucket", "arn:aws:s3:::bucket", "b" * 63, "b" * 64,
     "arn:aws:lambda:eu-west-1:123456789012:layer:name:3", "arn:aws-cn:lambda:cn-north-1:123456789012:layer:name:3",
     "arn:aws:lambda:eu-west-1:123456789012:layer:name", "arn:aws:lambda:eu-west-1:123456789012:function:name:3",
+    "cron(0 2 * * ? *)", "cron(0 2 * *)", "rate(1 day)", "rate(7 days)", "rate(0 days)", "nightly",
+    "at(2026-01-01T00:00:00)", "{}", '{"run": "<aws.scheduler.scheduled-time>"}', "[]", "a.b@example.com", "a@b",
+    "a@b.c, d@e.f",
     "arn:aws:sns:eu-west-1:123456789012:topic", "arn:aws:sns:eu-west-1:123456789012", "topic",
 ]  # fmt: skip
 

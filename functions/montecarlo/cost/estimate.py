@@ -549,7 +549,7 @@ def estimate(
     requests = {
         "lambda": 2 + 2 * len(groups) + (2 if setup.workers else chunks),
         "children": chunks,
-        "transitions": 3 + bool(setup.workers) + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
+        "transitions": 4 + bool(setup.workers) + 4 * len(groups) + (TRANSITIONS_PER_CHILD * chunks if standard else 0),
         **_s3_requests(work, groups, environments),
     }
     return CostEstimate(

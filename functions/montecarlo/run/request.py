@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from montecarlo.errors import InvalidInput, checked_text, shown
@@ -327,6 +327,19 @@ def check_name(field: str, value: Any) -> None:
             f"{field} must be 1 to 80 letters, digits, '-', '_' or '.', starting with a letter or digit, not "
             f"{shown(value)}."
         )
+
+
+def run_of(request: Any, execution: str, started: datetime | None = None) -> Any:
+    """The run that an execution works for, unchecked: the one that its input names, or else the execution's own name.
+
+    `{date}` and `{time}` in the name stand for when the execution was started, in UTC: 2026-01-31 and 0230. So one
+    request can be given every night, and all states of an execution, repeated ones too, find the same name.
+    """
+    name = (request.get("run") if isinstance(request, Mapping) else None) or execution
+    if started is None or not isinstance(name, str):
+        return name
+    moment = started.astimezone(UTC)
+    return name.replace("{date}", f"{moment:%Y-%m-%d}").replace("{time}", f"{moment:%H%M}")
 
 
 def check_run(field: str, value: Any) -> None:

@@ -35,13 +35,13 @@ from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import memory_of_sums
 from montecarlo.run.pinned import Source, find_source, tail_fit
 from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
-from montecarlo.run.request import RunRequest, run_request, stress_cases
+from montecarlo.run.request import RunRequest, run_of, run_request, stress_cases
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.source.grouping import check_groups
 from montecarlo.source.listing import GroupDocument, Listing, find_objects
 from montecarlo.source.objects import Census
 from montecarlo.source.reading import READERS
-from montecarlo.steps.protocol import Event, Host, read_event
+from montecarlo.steps.protocol import Event, Host, moment, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.sealed import seal_document
 from montecarlo.storage.store import JSON, NoSuchObject, Overtaken, Store, to_json
@@ -51,13 +51,16 @@ SMALLEST_AIMED = 100
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"request": the execution's input, "execution": its name, "wave": 0} -> {"run", "plan", "wave", "max_groups",
-    "groups"}.
+    """{"request": the execution's input, "execution": its name, "started": its time, "wave": 0} -> {"run", "plan",
+    "wave", "max_groups", "groups"}.
 
     "groups" is a list of {"run", "plan", "group", "max_concurrency"}; "plan" is the plan's digest. With a wave above 0,
     more scenarios are planned for the run.
     """
     given = read_event(PlanEvent, event)
+    run = run_of(given.request, given.execution, moment(given.started))
+    if isinstance(given.request, Mapping) and given.request.get("run"):
+        given = replace(given, request={**given.request, "run": run})
     defaults = {**host.defaults(RunRequest), "run": given.execution}
     request, source = run_request(given.request, defaults), None
     if request.scenarios_from and not given.wave:
@@ -77,11 +80,12 @@ def step(event: Event, host: Host) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PlanEvent:
-    """The input of an execution, which is checked by `run_request`, and the execution's name."""
+    """The input of an execution, which is checked by `run_request`, its name, and when it was started."""
 
     request: Any
     execution: str
     wave: int = 0
+    started: str | None = None
 
 
 def make(request: RunRequest, host: Host, source: Source | None = None) -> Plan:

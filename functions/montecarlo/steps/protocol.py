@@ -113,6 +113,14 @@ def objects_store(plan: Plan, host: Host) -> Store:
     return host.find_store(f"s3://{plan.bucket}/")[0]
 
 
+def moment(started: str | None) -> datetime | None:
+    """When an execution was started, as Step Functions writes it: ISO 8601. Raises InvalidInput for anything else."""
+    try:
+        return None if started is None else datetime.fromisoformat(started)
+    except ValueError:
+        raise InvalidInput(f"the event.started must be a time of ISO 8601, not {started!r}.") from None
+
+
 T = TypeVar("T")
 
 _NAMES = {"run": check_run, "name": check_name}

@@ -21,7 +21,7 @@ from montecarlo.errors import IncompleteRun, NoCapacity
 from montecarlo.run import plan as plans
 from montecarlo.run import records
 from montecarlo.run.publication import record_failure
-from montecarlo.run.request import NAME
+from montecarlo.run.request import NAME, run_of
 from montecarlo.steps.protocol import Event, Execution, Fleet, Host
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store
@@ -108,7 +108,7 @@ def look(execution: Execution, store: Store) -> Need:
 
     A run with waves of scenarios has the chunks of the waves that are planned.
     """
-    name = execution.request.get("run") or execution.name
+    name = run_of(execution.request, execution.name, execution.started)
     run = name if isinstance(name, str) and NAME.fullmatch(name) else ""
     left, since, wave = 0, execution.started, 0
     try:

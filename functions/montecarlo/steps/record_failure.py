@@ -11,8 +11,8 @@ from typing import Any
 
 from montecarlo.errors import message_of_cause
 from montecarlo.run import publication
-from montecarlo.run.request import NAME
-from montecarlo.steps.protocol import Event, Host, read_event
+from montecarlo.run.request import NAME, run_of
+from montecarlo.steps.protocol import Event, Host, moment, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject, Store
 
@@ -29,21 +29,21 @@ _IN_A_CHILD = "States.ExceedToleratedFailureThreshold"
 
 
 def step(event: Event, host: Host) -> dict[str, Any]:
-    """{"request", "execution", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the execution to fail
-    with.
+    """{"request", "execution", "started", "failure": {"Error", "Cause"}} -> {"run", "error", "cause"}, for the
+    execution to fail with.
     """
     given = read_event(FailureEvent, event)
-    request = given.request if isinstance(given.request, Mapping) else {}
-    return record(host.store, request.get("run") or given.execution, given.failure)
+    return record(host.store, run_of(given.request, given.execution, moment(given.started)), given.failure)
 
 
 @dataclass(frozen=True)
 class FailureEvent:
-    """The input of an execution, of any type, its name, and what a Catch has put there."""
+    """The input of an execution, of any type, its name, what a Catch has put there, and when it was started."""
 
     request: Any
     execution: str
     failure: Mapping[str, Any]
+    started: str | None = None
 
 
 def record(store: Store, run: Any, failure: Mapping[str, Any]) -> dict[str, str]:

@@ -1,9 +1,14 @@
+data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}
+
 locals {
   partition  = var.common.partition
   bucket     = "arn:${local.partition}:s3:::${var.data_bucket}"
   portfolios = "${local.bucket}/portfolios/*"
   runs       = "${local.bucket}/runs/*"
   machine    = var.workers == null ? "dataproc" : "dataproc-workers"
+  bus        = "arn:${local.partition}:events:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:event-bus/default"
   foreign    = "arn:${local.partition}:s3:::${var.portfolio_bucket_name}"
 
   # In keys, `*` stands for slashes too, so that the keys of a wave of scenarios (runs/<run>/waves/<number>/...) are
@@ -206,6 +211,11 @@ module "state_machine" {
         "s3:AbortMultipartUpload",
       ]
       resources = ["${local.runs}/groups/*/map/*"]
+    },
+    { # Announce
+      actions   = ["events:PutEvents"]
+      resources = [local.bus]
+      sources   = ["montecarlo"]
     },
   ]
 }

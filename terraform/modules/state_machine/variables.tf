@@ -24,8 +24,12 @@ variable "function_arns" {
 }
 
 variable "allow" {
-  description = "What its ItemReader and ResultWriter may do: actions on resources."
-  type        = list(object({ actions = list(string), resources = list(string) }))
+  description = "What its ItemReader and ResultWriter may do: actions on resources; and sending events, of the sources only."
+  type = list(object({
+    actions   = list(string)
+    resources = list(string)
+    sources   = optional(list(string), [])
+  }))
 }
 
 variable "log_retention_days" {
