@@ -41,11 +41,12 @@ from montecarlo.documents import Damaged, parse
 from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio, InvalidResult, RunTaken
 from montecarlo.model.scenarios import draw
 from montecarlo.model.tables import model_tables
-from montecarlo.run import groups, records
+from montecarlo.run import groups, records, tail
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.run.scenario_file import ScenarioFile
+from montecarlo.run.weighed import Weighed
 from montecarlo.simulation.kernel import Kernel
 from montecarlo.source.cutting import slices
 from montecarlo.source.listing import GroupDocument, find_objects, group_objects
@@ -247,19 +248,29 @@ class _Verifier:
         self.replay, self.found, self.say = replay, found, say
         self.store, self.plan = replay.store, replay.plan
         self.buckets = buckets
+        self.after: Plan | None = None
+        """The plan of the pass over the tail, once it has been read."""
         found.plan = self.plan.digest
+
+    @property
+    def passes(self) -> list[Plan]:
+        """The plans of all waves, and of the pass over the tail where there was one."""
+        return [*self.replay.plans, *([self.after] if self.after else [])]
 
     def all(self, chunks: int) -> None:
         """Everything, in the order in which it was made."""
         with _noting(self.found, keys.plan(self.plan.run)):
             self._plans()
+        if self.plan.contributions:
+            with _noting(self.found, keys.plan(keys.wave(self.plan.run, keys.TAIL))):
+                self._tail()
         with _noting(self.found, self.plan.portfolio):
             self._portfolio()
         there: list[Chunk] = []
         with _noting(self.found, keys.groups(self.plan.run)):
             there = self.replay.chunks()
         self._chunks(there, chunks)
-        for wave in self.replay.plans:
+        for wave in self.passes:
             with _noting(self.found, keys.groups(wave.run)):
                 self._groups(wave)
         with _noting(self.found, keys.result(self.plan.run)):
@@ -288,6 +299,15 @@ class _Verifier:
         if seal_document(unseal_document(data)) != data:
             raise Damaged(f"{self.store.url(estimate)} is not in the bytes that were written.")
         self.found.checked.append(f"{_counted(len(self.replay.plans), 'plan')} by digest, and the scenarios drawn anew")
+
+    def _tail(self) -> None:
+        """Which scenarios are the run's tail, and the plan of the pass over them."""
+        run = keys.wave(self.plan.run, keys.TAIL)
+        samples = tail.samples_of(self.replay.plans, self.replay.losses, self.replay.weights)
+        found = tail.Tail.of(self.replay.plans, samples, self.plan.contribution_level)
+        self.after = tail.make_plan(self.plan, found)
+        self._same({keys.scenarios(run): found.to_bytes(), keys.plan(run): self.after.to_bytes()})
+        self.found.checked.append("the scenarios of the tail, found anew")
 
     def _portfolio(self) -> None:
         self.say("The portfolio's objects, and how they were cut ...")
@@ -329,7 +349,7 @@ class _Verifier:
         anew = slices(objects, self.replay.portfolio, self.plan.chunk_loans, self.plan.columns.dialect)
         if Counter(anew) != Counter(piece for chunk in chunks for piece in chunk.slices):
             raise Damaged(f"the chunks of group {group} have not each row of its objects once.")
-        for wave in self.replay.plans:
+        for wave in self.passes:
             again = Recording(self.store)
             its = [replace(chunk, run=wave.run, group=group, number=place, plan=wave.digest)
                    for place, chunk in enumerate(chunks)]  # fmt: skip
@@ -351,16 +371,22 @@ class _Verifier:
     def _chunk(self, chunk: Chunk) -> Verification:
         """What is found of one chunk."""
         one = Verification(self.found.run, self.found.seed)
-        for wave in self.replay.plans:
+        for wave in self.passes:
             place = keys.chunk_partial(wave.run, chunk.group, chunk.number)
             with _noting(one, place):
                 again = Recording(self.store)
                 host: Any = _Host(self.replay, again)
                 own = replace(chunk, run=wave.run, plan=wave.digest, reuse=None)  # simulated, and not taken over
-                ours = simulate_chunk.simulate(own, wave, host)
                 planned = groups.planned_group(wave, chunk.group, self.store)
-                theirs = groups.chunk_partial(wave, planned, chunk.group, chunk.number, self.store)
-                again.written[place] = _as_timed(ours, theirs).to_bytes()
+                its = wave, planned, chunk.group, chunk.number, self.store
+                if wave is self.after:
+                    weighed = simulate_chunk.weigh(own, wave, host)
+                    said = groups.chunk_partial(*its, Weighed)
+                    weighed.seconds, weighed.peak_memory_mb = said.seconds, said.peak_memory_mb
+                    again.written[place] = weighed.to_bytes()
+                else:
+                    ours = simulate_chunk.simulate(own, wave, host)
+                    again.written[place] = _as_timed(ours, groups.chunk_partial(*its, Partial)).to_bytes()
                 self._same(again.written, one)
         return one
 
@@ -380,8 +406,8 @@ class _Verifier:
         versions = {name: said.get(name, "") if isinstance(said, dict) else "" for name in ("python", "numpy")}
         produced = timings.get("produced", "") if isinstance(timings, dict) else ""
         again = Recording(self.store)
-        produced = produced if isinstance(produced, str) else ""
-        if aggregate.aggregate(self.replay.plans, again, versions, produced) is None:
+        when = produced if isinstance(produced, str) else ""
+        if isinstance(aggregate.aggregate(self.replay.plans, again, versions, when, self.after), int):
             raise Damaged("the run should have taken one more wave of scenarios before it was published.")
         self._same(again.written)
         self._as_written(again)
@@ -393,10 +419,11 @@ class _Verifier:
 
     def _nothing_else(self, there: Sequence[Chunk]) -> None:
         """Whether all tables of loans are there, and no other: a query would read them."""
-        run = self.plan.run
-        loans = {keys.chunk_loans(run, chunk.group, chunk.number) for chunk in there}
+        run, of_pass = self.plan.run, keys.wave(self.plan.run, keys.TAIL)
+        tables = [run, *([of_pass] if self.after else [])]
+        loans = {keys.chunk_loans(table, chunk.group, chunk.number) for chunk in there for table in tables}
         rejects = {keys.chunk_rejects(run, chunk.group, chunk.number) for chunk in there}
-        found = {item.key for item in self.store.list(keys.loans(run))}
+        found = {item.key for table in (run, of_pass) for item in self.store.list(keys.loans(table))}
         more = (found - loans) | {item.key for item in self.store.list(keys.rejects(run))} - rejects
         self.found.findings += [Finding(key, "it is missing.") for key in sorted(loans - found)]
         self.found.findings += [Finding(key, "it is of no chunk of the run.") for key in sorted(more)]

@@ -9,6 +9,7 @@ memory is told,
     reuse       the portfolio with one of its objects changed: some of its loans are gone, some new, the others owe
                 less; chunks that are the same are taken over
     slice       about 100,000 loans, by a filter, with their own distribution and what they contribute to the whole
+    contributions   what every loan contributes: the pass over the tail
     compare     the two runs: the expected loss alone, and the loss in every scenario, too
     older       the run again a month later, when every loan is older, and compared with the first
     verify      459 chunks, or all of them where there are fewer
@@ -42,7 +43,7 @@ import pyarrow.compute as pc
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from additive import slices  # noqa: E402
+from additive import contributions, slices  # noqa: E402
 from additive.compare import Comparison, Side, compare  # noqa: E402
 from additive.price import Pricer  # noqa: E402
 from additive.replay import Replay  # noqa: E402
@@ -275,6 +276,14 @@ def sliced(folder: Path, loans: int) -> Measured:
     return [("slice", took, peak_mb(), f"{found[0].figures['loans']['simulated']:,} loans")]
 
 
+def contributed(folder: Path, loans: int) -> Measured:
+    """The pass over the tail."""
+    replay = Replay.open(host_of(folder / "bucket").store, "june")
+    made: list[dict[str, Any]] = []
+    took = timed(lambda: made.append(contributions.find(replay, lambda _: None)))
+    return [("contributions", took, peak_mb(), f"{made[0]['loans']:,} loans")]
+
+
 def older(folder: Path, loans: int) -> Measured:
     """Every loan a month older: the expected loss, and the loss in every scenario."""
     host = host_of(folder / "bucket")
@@ -331,6 +340,7 @@ PARTS: dict[str, Callable[[Path, int], Measured]] = {
     "price": price,
     "reuse": reuse,
     "slice": sliced,
+    "contributions": contributed,
     "compare": compared,
     "older": older,
     "verify": verified,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import CommandError
-from cli.options import RATE, Sample, Scenarios, real, whole, writable
+from cli.options import RATE, Contributions, Sample, Scenarios, real, whole, writable
 from cli.place import Place, Profile, StackName
 from cli.screen import show
 
@@ -74,6 +74,7 @@ def estimate(
         int | None, typer.Option(parser=whole, metavar="N", help="loans in a chunk (default 50,000)")
     ] = None,
     sample: Sample = None,
+    contributions: Contributions = False,
     concurrency: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="chunks at the same time (default 500)")
     ] = None,
@@ -126,6 +127,7 @@ def estimate(
         "scenarios": scenarios,
         "chunk_loans": chunk_loans,
         "sample": sample,
+        "contributions": contributions or None,
         "max_concurrency": concurrency,
         "mapping": files.json_file(mapping, "mapping"),
         **request.cases(fed_rate or [], cases),

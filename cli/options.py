@@ -104,6 +104,10 @@ Scenarios = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="
 Sample = Annotated[
     int | None, typer.Option(parser=whole, metavar="N", help="simulate one loan in so many (default 1, all)")
 ]
+Contributions = Annotated[
+    bool,
+    typer.Option("--contributions", help="tell what each loan and each borrower contributes, by a pass over the tail"),
+]
 MaxDuplicateShare = Annotated[
     float | None,
     typer.Option(

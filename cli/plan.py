@@ -77,6 +77,7 @@ def work(
         chunk_loans=request.chunk_loans,
         sample=request.sample,
         exact_duplicates=request.exact_duplicates,
+        contributions=request.contributions,
         parts=len(load(request.parameters).segments) + len(REGIONS),
     )
     if isinstance(portfolio, int):

@@ -9,6 +9,7 @@ from cli import CommandError
 from cli.options import (
     LEVELS,
     RATE,
+    Contributions,
     Filter,
     Mapping,
     MaxDuplicateShare,
@@ -102,6 +103,7 @@ def run(
             parser=real, metavar="PERCENT", help="level of the segments' contributions to VaR and ES (default 99)"
         ),
     ] = None,
+    contributions: Contributions = False,
     dimensions: Annotated[
         str | None,
         typer.Option(
@@ -193,6 +195,7 @@ def run(
         "max_scenarios": max_scenarios,
         "levels": levels or None,
         "contribution_level": contribution_level,
+        "contributions": contributions or None,
         "institution": institution,
         "portfolio_name": portfolio_name,
         "capital_available": capital_available,

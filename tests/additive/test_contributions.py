@@ -17,6 +17,7 @@ from montecarlo.model.contributions import contributions as of_parts
 from montecarlo.model.measures import LossSample
 from montecarlo.run.dimensions import Labels
 from montecarlo.run.result import error_of_sum
+from montecarlo.run.weighed import TOP
 from montecarlo.storage import keys
 from tests.additive.test_slices import PLACE, REQUEST, host_with, portfolio
 from tests.memory_run import MemoryHost, simulate
@@ -44,6 +45,9 @@ def test_each_loan_has_what_it_would_have_as_a_part_of_its_own_and_all_add_up(se
     request = REQUEST | more
     result = simulate(host, run="june", **request)
     figures, table = found(host, "june")
+    own = simulate(host, run="june", contributions=True, **request)["contributions"]
+    assert own == {name: figures[name] for name in own}
+    assert_equal_tables(host, "june", table)
     replay = Replay.open(host.store, "june")
     level, sample_of = figures["level"] / 100, replay.plan.sample
     error = error_of_sum(replay.plan, len(replay.plans))
@@ -68,11 +72,25 @@ def test_each_loan_has_what_it_would_have_as_a_part_of_its_own_and_all_add_up(se
         segments = result["cases"][case]["segments"].values()
         assert told["es"] == pytest.approx(sum(part[f"es_{name}_contribution"] for part in segments), abs=0.05)
         named = told["loans"]
-        assert [loan["es"] for loan in named] == sorted((loan["es"] for loan in named), reverse=True)
+        by_size = [loan["es"] for loan in named[1:]]  # the first has what rounding left
+        assert by_size == sorted(by_size, reverse=True)
         place = {account: row for row, account in enumerate(table["AccountID"].to_pylist())}
         for loan in named:
-            assert loan["es"] == pytest.approx(table[f"ES_{case}"][place[loan["account"]]].as_py(), abs=0.011)
-        assert sum(borrower["es"] for borrower in told["borrowers"]) == pytest.approx(told["es"], abs=1)
+            exact = table[f"ES_{case}"][place[loan["account"]]].as_py()
+            rounding = told["rounding"]["es"] if loan is named[0] else 0
+            assert loan["es"] - rounding == pytest.approx(exact, abs=0.0051)
+        for kind, others in (("loans", "others"), ("borrowers", "other_borrowers")):
+            for measure in ("es", "economic_capital"):
+                dealt = [*(part[measure] for part in told[kind]), told[others][measure]]
+                assert sum(round(100 * part) for part in dealt) == round(100 * told[measure])  # to the cent
+        assert told["es"] == result["cases"][case]["es"].get(name, told["es"])
+
+
+def assert_equal_tables(host: MemoryHost, run: str, expected: pa.Table) -> None:
+    """Whether the tables that the run wrote are those of `montecarlo contributions`, to the bit."""
+    prefix = keys.loans(keys.wave(run, keys.TAIL))
+    parts = [pq.read_table(io.BytesIO(data)) for key, data in sorted(host.s3.objects.items()) if key.startswith(prefix)]
+    assert pa.concat_tables(parts).sort_by("AccountID").equals(expected)
 
 
 def test_chunks_and_kernels_do_not_matter() -> None:
@@ -80,12 +98,17 @@ def test_chunks_and_kernels_do_not_matter() -> None:
     simulate(host, run="june", **REQUEST)
     simulate(host, run="other", **REQUEST | {"chunk_loans": 20, "scenarios_from": "june"})
     (june, first), (other, second) = (found(host, run) for run in ("june", "other"))
+    whole = simulate(host, run="whole", contributions=True, **REQUEST)
+    small = simulate(host, run="small", contributions=True, **REQUEST | {"chunk_loans": 20, "max_groups": 3})
+    assert whole["contributions"] == small["contributions"] == {name: june[name] for name in whole["contributions"]}
+    for run in ("whole", "small"):
+        assert_equal_tables(host, run, first)
     assert june | {"run": ""} == other | {"run": ""}
     assert first.equals(second)
     tables: list[pa.Table] = []
     assert contributions.find(Replay.open(host.store, "june", kernel="numpy"), tables.append) == june
     assert pa.concat_tables(tables).sort_by("AccountID").equals(first)
-    assert len(june["cases"]["base"]["loans"]) <= contributions.TOP
+    assert len(june["cases"]["base"]["loans"]) <= TOP
 
 
 def test_what_cannot_be_told_is_said() -> None:

@@ -26,7 +26,7 @@ def test_a_corrected_file_is_all_that_is_simulated_and_parts_are_those_of_the_ru
         cloud.upload(f"{PLACE}/{number}.parquet", loans(100 * number))
     cloud.simulate(f"{PLACE}/", run="parts-whole", **REQUEST)
     cloud.upload(f"{PLACE}/1.parquet", loans(1_000))
-    result = cloud.simulate(f"{PLACE}/", run="parts-reused", reuse="parts-whole")
+    result = cloud.simulate(f"{PLACE}/", run="parts-reused", reuse="parts-whole", contributions=True)
     assert result["reused"] == {"run": "parts-whole", "chunks": 2, "of": 3}
 
     status, out, err = montecarlo("slice", "parts-reused", "--by", "Segment", "--json")
@@ -35,6 +35,8 @@ def test_a_corrected_file_is_all_that_is_simulated_and_parts_are_those_of_the_ru
     file = tmp_path / "loans.parquet"
     status, out, err = montecarlo("contributions", "parts-reused", "--json", "--loans", file)
     assert status == 0, err
-    for case, found in json.loads(out)["cases"].items():
+    told = json.loads(out)
+    assert result["contributions"] == {name: told[name] for name in result["contributions"]}
+    for case, found in told["cases"].items():
         assert found["es"] == result["cases"][case]["es"]["99"]
         assert sum(pq.read_table(file)[f"ES_{case}"].to_pylist()) == pytest.approx(found["es"], abs=0.01)

@@ -65,7 +65,9 @@ def host() -> MemoryHost:
 
 @pytest.fixture(scope="module")
 def rich() -> MemoryHost:
-    """A run with borrowers, a dimension, bad rows, an AccountID that occurs twice, and two waves of scenarios."""
+    """A run with borrowers, a dimension, bad rows, an AccountID that occurs twice, two waves of scenarios, and the
+    contributions of every loan.
+    """
     host = MemoryHost()
     rows = [{**row, "ObligorID": f"B{number // 3}", "Branch": "NS"[number % 2]} for number, row in enumerate(
         loans(0, 60).to_pylist()
@@ -74,7 +76,7 @@ def rich() -> MemoryHost:
     rows[7]["Rate"] = -1.0
     for part in range(2):
         host.s3.objects[f"portfolios/p/{part}.parquet"] = to_parquet(pa.Table.from_pylist(rows[30 * part :][:30]))
-    request = {"max_rejected_share": 0.1, "max_duplicate_share": 0.1, "dimensions": ["Branch"]}
+    request = {"max_rejected_share": 0.1, "max_duplicate_share": 0.1, "dimensions": ["Branch"], "contributions": True}
     waves = {"target_error": 1e-4, "scenarios": 40, "max_scenarios": 80}
     simulate(host, run=RUN, portfolio="portfolios/p/", chunk_loans=20, **request, **waves)
     return host
@@ -134,7 +136,8 @@ def test_one_changed_bit_anywhere_is_found(host: MemoryHost, data: st.DataObject
 @pytest.mark.parametrize(
     "part",
     ["rejects/", "obligors/chunk-", "keys-obligors-", "waves/001/scenarios", "waves/001/groups/00000/chunk-",
-     "waves/001/groups/00000/group.json", "duplicates.parquet"],
+     "waves/001/groups/00000/group.json", "duplicates.parquet", "waves/tail/scenarios", "waves/tail/plan",
+     "waves/tail/loans/", "waves/tail/groups/00000/chunk-", "waves/tail/groups/00000/keys-"],
 )  # fmt: skip
 def test_one_changed_bit_of_what_not_every_run_has_is_found(rich: MemoryHost, part: str) -> None:
     key = next(key for key in checked_keys(rich) if part in key)

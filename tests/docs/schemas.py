@@ -241,6 +241,7 @@ def run() -> Schema:
         "compare_with": _pattern(request.NAME.pattern),
         "tail_sampling": {"type": "boolean"},
         "exact_duplicates": {"type": "boolean"},
+        "contributions": {"type": "boolean"},
         "scenarios_from": _pattern(request.SCENARIOS_FROM.pattern),
         **{name: {"$ref": f"{name}.schema.json"} for name in ("mapping", "parameters", "cases")},
     }

@@ -95,6 +95,7 @@ def s3() -> Iterator[GuardedS3]:
                 "scenarios": 100,
                 "max_rejected_share": 0.5,
                 "max_duplicate_share": 1,
+                "contributions": True,
             }
         )
         pinned = {"run": "pinned", "portfolio": "portfolios/made/", "scenarios_from": "waves"}

@@ -1,5 +1,6 @@
 """A made-up result with every key that a run writes, and what to do with it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,37 @@ def case(fed_rate: float, scale: float) -> dict[str, Any]:
             "auto": {"el": el * 0.75},
         },
         "regions": {"unknown": {"el": el * 0.5}, "9": {"el": el * 0.5, "es_99_contribution": 1.0}},
+    }
+
+
+def contributions(scale: float) -> dict[str, Any]:
+    def of_loan(_: int) -> dict[str, Any]:
+        return {"segment": "auto", "standard_error": {"es": 1e4, "economic_capital": None}}
+
+    def of_borrower(i: int) -> dict[str, Any]:
+        return {"loans": i + 1}
+
+    def parts(name: str, number: int, more: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                name: f"{name}-{i}",
+                **more(i),
+                "exposure": 1e6 * scale,
+                "es": 5e5 * scale / (i + 1),
+                "economic_capital": -1e4 * scale,
+                "share": 0.01 / (i + 1),
+            }
+            for i in range(number)
+        ]
+
+    return {
+        "es": 44.4423e6 * scale,
+        "economic_capital": 20e6 * scale,
+        "loans": parts("account", 12, of_loan),
+        "others": {"loans": 3318, "es": 43e6 * scale, "economic_capital": 20e6 * scale},
+        "rounding": {"es": 0.02, "economic_capital": 0.0},
+        "borrowers": parts("borrower", 3, of_borrower),
+        "other_borrowers": {"borrowers": 2997, "es": 43.5e6 * scale, "economic_capital": 20e6 * scale},
     }
 
 
@@ -127,6 +159,11 @@ def full_result() -> dict[str, Any]:
         "rejected_by_reason": {"LoanTerm is empty": 2, "GrossIncome must not be negative": 5},
         "exposure": 1e9,
         "cases": {"base": case(3.63, 1.0), "stressed": case(8.0, 1.5)},
+        "contributions": {
+            "level": 99.0,
+            "loans": 3330,
+            "cases": {"base": contributions(1.0), "stressed": contributions(1.5)},
+        },
         "timings": {
             "produced": "2026-01-02T03:04:05+00:00",
             "wall_seconds": 83.4,

@@ -7,7 +7,7 @@ tiers, retries. Imports NumPy, `limits` and `schedule` only.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from math import ceil, inf
@@ -70,7 +70,8 @@ class Work:
     """What is to be simulated. `size`: bytes of the portfolio's `objects`; `to_scan`: of them, CSV to be cut.
 
     by_borrower: whether loans have an ObligorID. exact_duplicates: whether all AccountIDs are compared, however many.
-    parts: segments and regions, of each of which a partial has the loss in every case and scenario.
+    parts: segments and regions, of each of which a partial has the loss in every case and scenario. contributions:
+    whether a second pass over the tail tells what each loan contributes.
     """
 
     loans: int
@@ -84,6 +85,11 @@ class Work:
     by_borrower: bool = False
     exact_duplicates: bool = False
     parts: int = 17
+    contributions: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As estimate.json has it; `Work(**...)` reads it. `contributions` stands there where they are asked for."""
+        return {name: value for name, value in asdict(self).items() if value or name != "contributions"}
 
     @property
     def tallies(self) -> int:
@@ -204,6 +210,9 @@ class Speed:
         default_factory=lambda: {"compiled": (0.9, 0.4), "numpy": (3.5, 1.3)}
     )
     """Of a loan in a scenario: its first case, and each further one."""
+    weighing: Mapping[str, float] = field(default_factory=lambda: {"compiled": 4.5, "numpy": 2.0})
+    """Time of the pass over the tail, in which most defaults are, relative to that of all scenarios (`python
+    benchmarks/additive.py`)."""
     loan_us: float = 8.0
     """To read, check, value and write a loan."""
     object_ms: float = 6.0
@@ -267,6 +276,19 @@ class CostEstimate:
     """Of all workers together, from start to stop; 0 where functions simulate."""
     requests: Mapping[str, int]
     dollars: Mapping[str, float]
+    after: "CostEstimate | None" = None
+    """Of the pass over the tail, which all sums have in them."""
+
+    @property
+    def passed(self) -> tuple[int, float]:
+        """Chunks of all passes, and the seconds that they take, starts left out."""
+        chunks, seconds = self.after.passed if self.after else (0, 0.0)
+        return chunks + self.chunks, seconds + self.chunks * self.chunk_seconds
+
+    @property
+    def longest_chunk(self) -> float:
+        """Seconds of a chunk in the pass in which it takes longest."""
+        return max(self.chunk_seconds, self.after.chunk_seconds if self.after else 0.0)
 
     @property
     def duration(self) -> float:
@@ -313,15 +335,15 @@ class CostEstimate:
             "Inline Map iterations at once": self.pace.groups,
             "open Map Runs": self.pace.groups,
             "children of a Map Run at once": share,
-            "events in an execution's history": 30 + EVENTS_PER_GROUP * len(self.groups),
+            "events in an execution's history": 30 + EVENTS_PER_GROUP * len(self.groups) * (2 if self.after else 1),
             "bytes of a payload": 200 + 160 * len(self.groups),
             "concurrent Lambda executions": self.pace.groups if setup.workers else at_once,
             "seconds of a Lambda invocation": max(
-                0 if setup.workers else self.chunk_seconds, *(self.seconds[name] for name in _ONE_FUNCTION)
+                0 if setup.workers else self.longest_chunk, *(self.seconds[name] for name in _ONE_FUNCTION)
             ),
             "MB of memory of a Lambda function": Setup.memory_mb if setup.workers else setup.memory_mb,
             **({"workers that ask an activity at once": self.workers} if setup.workers else {}),
-            **({} if standard else {"seconds of an Express child": self.chunk_seconds}),
+            **({} if standard else {"seconds of an Express child": self.longest_chunk}),
             f"{kind} children of a Map Run started a second": per_map_run,
             **({"state transitions a second": TRANSITIONS_PER_CHILD * started} if standard else {}),
             "S3 writes a second to a prefix": started * self.work.chunk_puts,
@@ -339,7 +361,8 @@ class CostEstimate:
             + (f", one loan in {work.sample:,} simulated" if work.sample > 1 else ""),
             f"{_counted(self.chunks, 'chunk')} of {work.chunk_loans:,} loans in {_counted(len(self.groups), 'group')}; "
             f"{_counted(self.pace.groups, 'group')} and {_counted(at_once, 'chunk')} at once",
-            f"a chunk takes {self.chunk_seconds:.1f} s on {self._computer()}, kernel {setup.kernel}",
+            f"a chunk takes {self.chunk_seconds:.1f} s on {self._computer()}, kernel {setup.kernel}"
+            + (f", and {self.after.chunk_seconds:.1f} s in the pass over the tail" if self.after else ""),
             "",
             *(f"{name:<16}{seconds:>9,.0f} s" for name, seconds in self.seconds.items()),
             f"{'duration':<16}{self.duration:>9,.0f} s",
@@ -395,7 +418,7 @@ class CostEstimate:
         return {
             "usd": round(self.usd, 4),
             "seconds": round(self.duration, 1),
-            "work": asdict(self.work),
+            "work": self.work.to_json(),
             "setup": self.setup.to_json(),
             "chunks": self.chunks,
             "groups": len(self.groups),
@@ -509,6 +532,31 @@ def estimate(
     setup, speed = setup or Setup(), speed or Speed()
     if not groups:
         groups = typical_groups(work, setup, speed)
+    if not work.contributions:
+        return _estimate(work, setup, speed, groups)
+    slower = {kernel: (first * speed.weighing[kernel], further * speed.weighing[kernel])
+              for kernel, (first, further) in speed.kernel_ns.items()}  # fmt: skip
+    alone = replace(work, contributions=False)
+    once = _estimate(alone, setup, speed, groups)
+    after = _estimate(replace(alone, to_scan=0), setup, replace(speed, kernel_ns=slower), groups)
+    return replace(
+        once,
+        work=work,
+        seconds=_added(once.seconds, after.seconds),
+        gb_seconds=once.gb_seconds + after.gb_seconds,
+        worker_seconds=once.worker_seconds + after.worker_seconds,
+        requests={name: number + after.requests[name] for name, number in once.requests.items()},
+        dollars=_added(once.dollars, after.dollars),
+        after=after,
+    )
+
+
+def _added(once: Mapping[str, float], again: Mapping[str, float]) -> dict[str, float]:
+    return {name: value + again[name] for name, value in once.items()}
+
+
+def _estimate(work: Work, setup: Setup, speed: Speed, groups: Sequence[int]) -> CostEstimate:
+    """Of one pass over the portfolio."""
     chunks = sum(groups)
     pace = setup.pace(groups)
     alone = chunk_seconds(work, chunks, setup, speed)
@@ -640,8 +688,8 @@ def actual(estimated: Mapping[str, Any], chunks: int, worker_seconds: float) -> 
     by_functions = not setup.workers
     per_chunk = {"lambda": by_functions, "children": 1, "transitions": 2 if setup.children == "STANDARD" else 0}
     for name, each in per_chunk.items():
-        requests[name] += each * (chunks - planned.chunks)
-    more = worker_seconds - planned.chunks * planned.chunk_seconds
+        requests[name] += each * (chunks - planned.passed[0])
+    more = worker_seconds - planned.passed[1]
     gb_seconds = planned.gb_seconds + by_functions * more * setup.memory_mb / 1024
     alive = 0.0 if by_functions else max(0.0, planned.worker_seconds + more / setup.worker_cores)
     dollars = _dollars(requests, gb_seconds, worker_seconds, alive, setup)

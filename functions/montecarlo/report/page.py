@@ -16,6 +16,7 @@ from montecarlo.report.script import SCRIPT
 from montecarlo.report.sections.breakdown import breakdown_section
 from montecarlo.report.sections.capital import capital_section
 from montecarlo.report.sections.cases import cases_section
+from montecarlo.report.sections.contributions import contributions_section
 from montecarlo.report.sections.distribution import distribution_section
 from montecarlo.report.sections.guide import READING_GUIDE
 from montecarlo.report.sections.headline import facts, header, warnings
@@ -56,6 +57,7 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         breakdown_section(view, "segments"),
         breakdown_section(view, "regions"),
         *(breakdown_section(view, name) for name in view.portfolio.dimensions),
+        contributions_section(view),
         capital_section(view),
         provisions_section(view),
         precision_section(view),

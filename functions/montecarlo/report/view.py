@@ -166,6 +166,40 @@ class BorrowersView:
 
 
 @dataclass(frozen=True)
+class ContributionView:
+    """What a loan or a borrower, or all others together, contribute: amounts in currency units.
+
+    kind: a loan's segment. loans: a borrower's, or of all others what they are. share: of the ES. error: the standard
+    error of the contribution to ES.
+    """
+
+    name: str
+    kind: str | None
+    loans: float | None
+    exposure: float | None
+    es: float | None
+    capital: float | None
+    share: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class ContributionsView:
+    """Of one case: ES and economic capital, the loans and the borrowers that contribute most, and all others.
+
+    level: in percent. borrowers: empty where they are not known, and `other_borrowers` None.
+    """
+
+    level: str
+    es: float | None
+    capital: float | None
+    loans: Sequence[ContributionView]
+    others: ContributionView
+    borrowers: Sequence[ContributionView]
+    other_borrowers: ContributionView | None
+
+
+@dataclass(frozen=True)
 class DimensionView:
     """What the values of a dimension hold. told: whether there are "all" values, the "largest" of all, or of "some"."""
 
@@ -336,6 +370,8 @@ class ResultView:
     versions: Mapping[str, str]
     timings: Mapping[str, float | str]
     cost: CostView
+    contributions: Mapping[str, ContributionsView]
+    """By case; empty where the run was not asked for them."""
     reused: ReusedView | None = None
 
     @classmethod
@@ -405,6 +441,7 @@ class ResultView:
             ).texts(),
             timings={key: value for key, value in root.child("timings").record().items() if key != "produced"},
             cost=cost_view(root.child("cost")),
+            contributions=contributions_of(root.child("contributions")),
             reused=reused_of(root.child("reused")) if "reused" in root.value else None,
         )
 
@@ -589,6 +626,41 @@ def borrowers_of(borrowers: Node) -> BorrowersView:
             )
             for row in rows
         ],
+    )
+
+
+def contributions_of(node: Node) -> dict[str, ContributionsView]:
+    """What the loans and the borrowers contribute in each case."""
+    level = f"{node.number('level') or CONTRIBUTION_LEVEL:g}"
+    return {
+        name: ContributionsView(
+            level,
+            case.number("es"),
+            case.number("economic_capital"),
+            _contributions(case, "loans", "account"),
+            _contribution(case.child("others"), "", "loans"),
+            _contributions(case, "borrowers", "borrower"),
+            _contribution(case.child("other_borrowers"), "", "borrowers") if "other_borrowers" in case.value else None,
+        )
+        for name, case in node.child("cases").children()
+    }
+
+
+def _contributions(case: Node, kind: str, name: str) -> list[ContributionView]:
+    rows = [Node.at(row, f"{case.where(kind)}[{place}]") for place, row in enumerate(case.items(kind))]
+    return [_contribution(row, row.text(name) or MISSING, "loans") for row in rows]
+
+
+def _contribution(row: Node, name: str, number: str) -> ContributionView:
+    return ContributionView(
+        name,
+        row.text("segment"),
+        row.number(number),
+        row.number("exposure"),
+        row.number("es"),
+        row.number("economic_capital"),
+        row.number("share"),
+        row.child("standard_error").number("es"),
     )
 
 

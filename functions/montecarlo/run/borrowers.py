@@ -6,7 +6,7 @@ step goes through the ranges and then looks the largest borrowers up by name. A 
 of its own. As with `duplicates`, of very many loans only a slice of the borrowers is added up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -91,42 +91,58 @@ def reduce(plan: Plan, group: int, batches: Sequence[Sequence[int]], store: Stor
 def find(plan: Plan, store: Store) -> Borrowers:
     """The portfolio's borrowers. Raises IncompleteRun where a tally is missing."""
     number = squares = 0
-    largest: list[tuple[int, int, int]] = []
+    largest: list[tuple[int, int]] = []
     for part in range(plan.count_ranges):
-        merged = Tally.merge(tally for _, tally in _parts(plan, part, store))
+        merged = Tally.merge(tally for _, tally in parts(plan, part, store))
         number += len(merged)
         squares += int(sums.exact(sums.squares(merged.amount, np.zeros(len(merged), np.intp), 1))[0])
         first = np.argsort(-merged.amount, kind="stable")[:LARGEST]
         found = zip(merged.amount[first].tolist(), merged.key[first].tolist(), strict=True)
-        largest = nlargest(LARGEST, [*largest, *((amount, key, part) for amount, key in found)])
+        largest = nlargest(LARGEST, [*largest, *found])
     one_in = plan.count_one_in
-    names = _names(plan, largest, store) if one_in * plan.sample == 1 else ()
+    names = _largest(plan, [key for _, key in largest], store) if one_in * plan.sample == 1 else ()
     return Borrowers(number * one_in, squares * one_in, one_in, tuple(names))
 
 
-def _parts(plan: Plan, part: int, store: Store) -> Iterator[tuple[int, Tally]]:
-    """Each group's tallies of one range of keys, with the group."""
+def parts(
+    plan: Plan, part: int, store: Store, place_of: Callable[[str, int, int, int], str] = keys.group_obligors
+) -> Iterator[tuple[int, Tally]]:
+    """Each group's tallies of one range of keys, with the group. place_of: makes their keys in the bucket."""
     counted = [duplicates.batches_of(plan, group, store).batches for group in range(plan.groups)]
     places = [(group, batch) for group, many in enumerate(counted) for batch in range(many)]
 
     def read(place: tuple[int, int]) -> Tally:
-        key = keys.group_obligors(plan.run, *place, part)
+        key = place_of(plan.run, *place, part)
         return duplicates.read_tally(store, key, duplicates.name_of(plan, *place, part))
 
     for place, tally in zip(places, groups.ahead(read, places, READERS), strict=True):
         yield place[0], tally
 
 
-def _names(plan: Plan, largest: Sequence[tuple[int, int, int]], store: Store) -> list[Borrower]:
-    """The borrowers of these (exposure, key, range of keys), by name, the largest first."""
-    wanted = np.sort(np.array([key for _, key, _ in largest], np.uint64))
+def _largest(plan: Plan, wanted: Sequence[int], store: Store) -> list[Borrower]:
+    """The borrowers of these keys by name, the largest first."""
+    found = _find(plan, np.array(wanted, np.uint64), store)
+    order = sorted(found, key=lambda one: (-found[one].exposure, one[1], one[0]))
+    return [found[one] for one in order[:LARGEST]]
+
+
+def named(plan: Plan, wanted: Keys, store: Store) -> dict[int, Borrower]:
+    """The borrowers of these keys, by key; of several names that share one the first."""
+    found = _find(plan, wanted, store)
+    return {key: found[key, name] for key, name in sorted(found, reverse=True)}
+
+
+def _find(plan: Plan, wanted: Keys, store: Store) -> dict[tuple[int, str], Borrower]:
+    """The borrowers of these keys, by key and name: an account may be called like another loan's borrower."""
+    wanted = np.sort(wanted)
+    bounds = plan.count_one_in * plan.count_ranges
     there = {
         group
-        for part in {part for _, _, part in largest}
-        for group, tally in _parts(plan, part, store)
+        for part in {int(key) * bounds >> 64 for key in wanted}
+        for group, tally in parts(plan, part, store)
         if (tally.find(wanted) >= 0).any()
     }
-    owed: dict[tuple[int, str], int] = {}  # by key, too: an account may be called like another loan's borrower
+    owed: dict[tuple[int, str], int] = {}
     loans: dict[tuple[int, str], int] = {}
     places = [
         (group, chunk) for group in sorted(there) for chunk in range(groups.planned_group(plan, group, store).chunks)
@@ -135,8 +151,7 @@ def _names(plan: Plan, largest: Sequence[tuple[int, int, int]], store: Store) ->
         for one, exposure in zip(found, exposures, strict=True):
             owed[one] = owed.get(one, 0) + exposure
             loans[one] = loans.get(one, 0) + 1
-    order = sorted(owed, key=lambda one: (-owed[one], one[1], one[0]))
-    return [Borrower(one[1], owed[one], loans[one]) for one in order[:LARGEST]]
+    return {one: Borrower(one[1], owed[one], loans[one]) for one in owed}
 
 
 def _matches(plan: Plan, group: int, chunk: int, wanted: Keys, store: Store) -> tuple[list[tuple[int, str]], list[int]]:

@@ -103,7 +103,10 @@ def read_tally(store: Store, key: str, name: str) -> Tally:
 
 @dataclass(frozen=True)
 class Batches:
-    """What a group left: `rows` in so many batches of chunks, each in the plan's ranges of keys."""
+    """What a group left: `rows` in so many batches of chunks, each in the plan's ranges of keys.
+
+    rows: the sum of all amounts, which are counts of rows; of no meaning where they are something else.
+    """
 
     plan: str
     batches: int
@@ -131,7 +134,7 @@ def _batches(plan: Plan, group: int, chunks: int, store: Store) -> Iterator[tupl
     tallies = groups.ahead(lambda chunk: read_chunk(plan, group, chunk, store), range(chunks), READERS)
     for number, tally in enumerate(tallies, start=1):
         waiting.append(tally)
-        if sum(map(len, waiting)) >= BATCH_KEYS or number == chunks:
+        if sum(tally.amount.size for tally in waiting) >= BATCH_KEYS or number == chunks:
             yield range(start, number), Tally.merge(waiting)
             waiting, start = [], number
 

@@ -5,19 +5,41 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
 from montecarlo.run import records
 from montecarlo.run.chunk import Chunk
-from montecarlo.run.partial import Partial
+from montecarlo.run.partial import Counts
 from montecarlo.run.plan import Plan
 from montecarlo.storage import keys
 from montecarlo.storage.store import JSON, NoSuchObject, Store
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class Sums(Protocol):
+    """What some chunks add up to: a `Partial` of a wave, or a `Weighed` of the pass over the tail."""
+
+    plan: str
+    chunks: list[tuple[int, int]]
+    counts: Counts
+    slices: str
+
+    def add(self, other: Self) -> None:
+        """Add `other` to this one."""
+
+    def to_bytes(self) -> bytes:
+        """As a sealed file."""
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Reverse of `to_bytes`. Raises Damaged."""
+
+
+S = TypeVar("S", bound=Sums)
 
 
 @dataclass(frozen=True)
@@ -99,11 +121,12 @@ def json_lines(lines: Sequence[str]) -> bytes:
 # Partials
 
 
-def chunk_partial(plan: Plan, planned: PlannedGroup, group: int, chunk: int, store: Store) -> Partial:
-    """The partial of one chunk. Raises as `read_partial` does, and if it is another chunk's or was made of other rows
-    or versions of the objects: a group that had to be cut again may be cut from objects that were written again.
+def chunk_partial(plan: Plan, planned: PlannedGroup, group: int, chunk: int, store: Store, kind: type[S]) -> S:
+    """The partial of one chunk, one of `kind`. Raises as `read_partial` does, and if it is another chunk's or was made
+    of other rows or versions of the objects: a group that had to be cut again may be cut from objects that were written
+    again.
     """
-    partial = read_partial(plan, keys.chunk_partial(plan.run, group, chunk), store)
+    partial = read_partial(plan, keys.chunk_partial(plan.run, group, chunk), store, kind)
     if partial.chunks != [(group, chunk)]:
         raise IncompleteRun(f"chunk {(group, chunk)} of run {plan.run} holds {partial.chunks[:3]}.")
     if partial.slices and partial.slices not in planned.slices[chunk : chunk + 1]:
@@ -114,10 +137,10 @@ def chunk_partial(plan: Plan, planned: PlannedGroup, group: int, chunk: int, sto
     return partial
 
 
-def read_partial(plan: Plan, key: str, store: Store) -> Partial:
-    """The partial under the key. Raises IncompleteRun if it is missing, damaged or of another plan."""
+def read_partial(plan: Plan, key: str, store: Store, kind: type[S]) -> S:
+    """The partial under the key, one of `kind`. Raises IncompleteRun if it is missing, damaged or of another plan."""
     try:
-        partial = Partial.from_bytes(store.get(key))
+        partial = kind.from_bytes(store.get(key))
     except NoSuchObject as error:
         raise IncompleteRun(
             f"{error} Its chunk did not finish; nothing was published. Start the run again under its name."
@@ -131,9 +154,9 @@ def read_partial(plan: Plan, key: str, store: Store) -> Partial:
     return partial
 
 
-def total(partials: Iterable[Partial | None]) -> Partial | None:
+def total(partials: Iterable[S | None]) -> S | None:
     """The sum of the partials that are there; None where there are none."""
-    result: Partial | None = None
+    result: S | None = None
     for partial in partials:
         if result is None:
             result = partial

@@ -33,6 +33,7 @@ PUBLISHING_FIELDS = {
     "max_scenarios",
     "levels",
     "contribution_level",
+    "contributions",
     "tail_fit",
     "reuse",
     "institution",
@@ -50,7 +51,7 @@ OF_A_WAVE = {"run", "wave", "scenarios_digest"}
 
 _OPTIONAL = (
     *("filter", "scenarios_from", "pinned", "tail_fit", "reuse"),
-    *("institution", "portfolio_name", "capital_available", "compared"),
+    *("institution", "portfolio_name", "capital_available", "compared", "contributions"),
 )
 """Fields that a plan without them is written without, so that it keeps its digest."""
 
@@ -114,6 +115,8 @@ class Plan:
     """In currency units: what the report holds the tail against."""
     compared: Mapping[str, Any] | None = None
     """The run that the report compares with, and its figures: see `earlier.figures`."""
+    contributions: bool = False
+    """Whether a pass over the tail tells what each loan contributes."""
     version: str = __version__
     model: str = MODEL_VERSION
 

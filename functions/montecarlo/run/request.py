@@ -29,7 +29,7 @@ TARGET_MEASURES = ("ul", *(f"var_{level:g}" for level in VAR_LEVELS), *(f"es_{le
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 SCENARIOS_FROM = re.compile(rf"(?:s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/runs/)?({NAME.pattern})/?")
-RUN = re.compile(rf"{NAME.pattern}(/waves/\d{{3,}})?")
+RUN = re.compile(rf"{NAME.pattern}(/waves/(\d{{3,}}|tail))?")
 
 # Allowed range of each number, ends included, and whether it must be whole.
 _NUMBERS: dict[str, tuple[float, float, bool]] = {
@@ -80,6 +80,7 @@ class RunRequest:
     Results are broken down by the values of the `dimensions` too: columns of the portfolio or of its files, or those
     that the mapping tells of. With a `filter` the loans are those rows that it keeps, see `filters.parse`.
     VaR, ES and economic capital are told at `levels` in percent, too; contributions at `contribution_level`.
+    With `contributions` a pass over the scenarios of the tail tells what each loan and each borrower contributes.
     `institution` and `portfolio_name` head the report, which holds the tail against `capital_available`, in currency
     units, and compares with the figures of another run, `compare_with`, which is done.
     `sample`: one loan in so many is simulated. At most `max_concurrency` chunks run at once, in at most `max_groups`
@@ -100,6 +101,7 @@ class RunRequest:
     max_scenarios: int = 200_000
     levels: tuple[float, ...] | None = None
     contribution_level: float = 99.0
+    contributions: bool = False
     dimensions: tuple[str, ...] | None = None
     filter: tuple[Any, ...] | None = None
     chunk_loans: int = 50_000
@@ -170,7 +172,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
         raise InvalidInput(
             f"target_measure must be one of {', '.join((*TARGET_MEASURES, *own))}, not {values['target_measure']!r}."
         )
-    for name in ("tail_sampling", "exact_duplicates"):
+    for name in ("tail_sampling", "exact_duplicates", "contributions"):
         _check_flag(name, values[name])
     return RunRequest(**values)
 

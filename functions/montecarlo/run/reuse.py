@@ -117,7 +117,7 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
     try:
         source = read(store, keys.wave(plan.reuse, plan.wave))
         planned = groups.read_plan(source, group, store)
-        partial = groups.chunk_partial(source, planned, group, number, store)
+        partial = groups.chunk_partial(source, planned, group, number, store, Partial)
         same = _of_a_chunk(source) == _of_a_chunk(plan) and partial.slices == chunk.digest != ""
         if not same or not partial.counts.balanced():
             return None

@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """key: uint64 (n,), ascending, each once. amount: int64 (n,), what each key has."""
+    """key: uint64 (n,), ascending, each once. amount: int64 (n,) or (n, A), what each key has."""
 
     key: Keys
     amount: Ints
@@ -34,19 +34,19 @@ class Tally:
 
     @classmethod
     def of(cls, key: Keys, amount: Ints | None = None) -> Self:
-        """The sums of amounts (n,) by key (n,); without amounts, how often each key occurs."""
+        """The sums of amounts (n,) or (n, A) by key (n,); without amounts, how often each key occurs."""
         if amount is None:
             unique, count = np.unique(key, return_counts=True)
             return cls(unique, count.astype(np.int64))
         order = np.argsort(key, kind="stable")
         key = key[order]
         first = np.flatnonzero(np.concatenate([np.ones(min(1, key.size), bool), key[1:] != key[:-1]]))
-        return cls(key[first], np.add.reduceat(amount[order], first) if key.size else np.zeros(0, np.int64))
+        return cls(key[first], np.add.reduceat(amount[order], first) if key.size else amount)
 
     @classmethod
     def merge(cls, tallies: Iterable[Self]) -> Self:
         """The sum of the tallies."""
-        parts = list(tallies)
+        parts = [tally for tally in tallies if len(tally)]
         keys = [part.key for part in parts] or [np.zeros(0, np.uint64)]
         amounts = [part.amount for part in parts] or [np.zeros(0, np.int64)]
         return cls.of(np.concatenate(keys), np.concatenate(amounts))

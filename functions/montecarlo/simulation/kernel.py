@@ -106,30 +106,36 @@ def weigh(
     weights: npt.NDArray[np.float64],
     kernel: Kernel = "compiled",
     cache: Path | None = None,
-) -> Ints:
-    """The weighted sums of each loan's losses, int64 (C, M, N), in 2**-FRACTION_BITS cents (see `model.credit`).
+) -> tuple[Ints, Ints]:
+    """The weighted sums of each loan's losses, int64 (C, M, N), in 2**-FRACTION_BITS cents (see `model.credit`); and
+    what all loans lose in each scenario that has a weight, int64 (C, S), in cents, and 0 in the others.
 
     weights: (C, M, S), M weights of each scenario, not negative, whose sums are at most about 1. Only scenarios with a
     weight, and their neighbours, are simulated. kernel, cache: as in `simulate`.
     """
     found = np.zeros((*weights.shape[:2], len(loans)), dtype=np.int64)
+    lost = np.zeros((weights.shape[0], weights.shape[2]), dtype=np.int64)
+    wanted = np.asarray(weights.any(axis=(0, 1)))
     none = Rows(np.empty((0, len(loans)), dtype=np.int32), 0)
     library = compiled.load(cache) if kernel == "compiled" else None
     drawn = np.flatnonzero(~(loans.certain | loans.impossible))
     drawn = drawn[np.argsort(-loans.alpha[:, drawn].max(axis=0), kind="stable")]
-    for part in _blocks(np.asarray(weights.any(axis=(0, 1)))):
+    for part in _blocks(wanted):
         work = _Work(loans, tables, scenarios.part(part.start, part.stop), seed, none)
         shares = weights[:, :, part] * (1 << FRACTION_BITS)
         for loan in np.flatnonzero(loans.certain):
-            found[:, :, loan] += np.rint(work.certain_loss(loan)[:, None] * shares).astype(np.int64).sum(axis=2)
+            loss = work.certain_loss(loan)
+            lost[:, part] += loss
+            found[:, :, loan] += np.rint(loss[:, None] * shares).astype(np.int64).sum(axis=2)
         alike = work.alike(drawn)
         trusted = _trusted(library, work, drawn[alike == alike[:1]])
         for some in np.unique(alike):
             members = drawn[alike == some]
             for case, position, scenario, loss in work.defaults(members, trusted):
+                np.add.at(lost[case, part], scenario, loss)
                 for total, share in zip(found[case], shares[case], strict=True):
                     np.add.at(total, members[position], np.rint(loss * share.take(scenario)).astype(np.int64))
-    return found
+    return found, lost * wanted
 
 
 def _blocks(wanted: npt.NDArray[np.bool_]) -> Iterator[slice]:

@@ -15,13 +15,15 @@ from montecarlo.cost import estimate as cost
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.report.headline import headline
-from montecarlo.run import borrowers, duplicates, groups, records
+from montecarlo.run import borrowers, contributions, duplicates, groups, records, tail
 from montecarlo.run.duplicates import Duplicates
+from montecarlo.run.groups import S
 from montecarlo.run.partial import Partial
-from montecarlo.run.plan import Plan, read_scenarios, read_waves
+from montecarlo.run.plan import Plan, read, read_scenarios, read_waves
 from montecarlo.run.publication import publish
-from montecarlo.run.result import build
+from montecarlo.run.result import Floats, build
 from montecarlo.run.sums import RunSums
+from montecarlo.run.weighed import Weighed
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
 from montecarlo.storage.parquet import to_parquet
@@ -32,13 +34,18 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     """{"run", "plan", "wave"} -> {"run", "wave", "more"}, and of the last wave {"result", "report", "headline",
     "places", "console"}: the keys, the figures, and where all lies, in S3 and in the console.
 
-    "more": whether another wave of scenarios is wanted, whose number "wave" then is; nothing is published before the
-    last.
+    "more": whether another wave of scenarios is wanted, or the pass over the tail; its number "wave" then is. Nothing
+    is published before the last.
     """
     given = read_event(AggregateEvent, event)
-    result = aggregate(read_waves(host.store, given.run, given.wave + 1, given.plan), host.store)
-    if result is None:
-        return {"run": given.run, "wave": given.wave + 1, "more": True}
+    if given.wave == keys.TAIL:
+        after = read(host.store, keys.wave(given.run, keys.TAIL), given.plan)
+        waves = len(tail.read(given.run, host.store, after.scenarios_digest).waves)
+        result = aggregate(read_waves(host.store, given.run, waves), host.store, after=after)
+    else:
+        result = aggregate(read_waves(host.store, given.run, given.wave + 1, given.plan), host.store)
+    if isinstance(result, int):
+        return {"run": given.run, "wave": result, "more": True}
     published = {"result": keys.result(given.run), "report": keys.report(given.run)}
     there = {**published, "losses": keys.losses(given.run), "segments": keys.segments(given.run)}
     there["loans"] = keys.loans(given.run)
@@ -63,17 +70,23 @@ class AggregateEvent:
 
 
 def aggregate(
-    plans: Sequence[Plan], store: Store, versions: Mapping[str, str] | None = None, produced: str | None = None
-) -> dict[str, Any] | None:
+    plans: Sequence[Plan],
+    store: Store,
+    versions: Mapping[str, str] | None = None,
+    produced: str | None = None,
+    after: Plan | None = None,
+) -> dict[str, Any] | int:
     """Add up the groups of the run's waves, check that they are whole, and publish; returns the result.
 
-    Returns None where the estimates are less precise than was asked and another wave is allowed, or where scenarios
-    that were taken over are left; nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
+    Returns the number of one more wave where the estimates are less precise than was asked and another is allowed, or
+    where scenarios that were taken over are left; and that of the pass over the tail where the run asks for it and it
+    is to come. Nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
     not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
     counted in cents.
 
     versions: of what computes, as the result names them; those of this process where they are not given. produced:
-    date and time, as the result has them; now where they are not given, and none where they are empty.
+    date and time, as the result has them; now where they are not given, and none where they are empty. after: the plan
+    of the pass over the tail, where its groups are done.
     """
     plan = plans[0]
     totals = [add_up(wave, store) for wave in plans]
@@ -88,7 +101,7 @@ def aggregate(
     total.check_unit()
     repeated = _check_duplicates(plan, total.counts.simulated, store)
     if len(plans) < len(plan.pinned):
-        return None  # of the scenarios that were taken over, more are to come
+        return len(plans)  # of the scenarios that were taken over, more are to come
     weights = np.concatenate([read_scenarios(store, wave).scenarios.weights for wave in plans]) / len(plans)
     versions = versions or {"python": platform.python_version(), "numpy": np.__version__}
     owed = borrowers.find(plan, store) if plan.by_borrower else None
@@ -107,7 +120,14 @@ def aggregate(
             "reached": reached,
         }
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
-            return None
+            return len(plans)
+    sums = RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total)
+    in_pass: Weighed | None = None
+    if plan.contributions:
+        if after is None:
+            store.put(keys.sums(plan.run), sums.to_bytes())  # in which Plan finds the tail
+            return keys.TAIL
+        result["contributions"], in_pass = _contributions(plans, total, weights, after, store)
     chunks = len(total.chunks) * len(plans)
     if produced is None:
         produced = datetime.now(UTC).isoformat(timespec="seconds")
@@ -115,12 +135,32 @@ def aggregate(
         result["timings"]["produced"] = produced
     if plan.reuse:
         result["reused"] = {"run": plan.reuse, "chunks": total.reused, "of": chunks}
-    result["cost"] = cost.actual(_estimate(plan, store), chunks, total.seconds)
-    store.put(
-        keys.sums(plan.run), RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total).to_bytes()
-    )
+    more = (len(in_pass.chunks), in_pass.seconds) if in_pass else (0, 0.0)
+    result["cost"] = cost.actual(_estimate(plan, store), chunks + more[0], total.seconds + more[1])
+    store.put(keys.sums(plan.run), sums.to_bytes())
     publish(plan, result, total, weights, store)
     return result
+
+
+def _contributions(
+    plans: Sequence[Plan], total: Partial, weights: Floats, after: Plan, store: Store
+) -> tuple[dict[str, Any], Weighed]:
+    """What each loan contributes, and the sums of the pass that says so.
+
+    after: the pass's plan. Raises RunTaken where it is of another tail than the run's.
+    """
+    plan, level = plans[0], plans[0].contribution_level
+    losses = total.segments.losses.sum(axis=1) * plan.sample
+    samples = tail.samples_of(plans, losses, weights)
+    of_run = tail.Tail.of(plans, samples, level)
+    tail.make_plan(plan, of_run).check(after.digest)
+    weighed = _add_up(after, store, Weighed)
+    contributions.check(plan, of_run, weighed, losses, store.url(keys.group(after.run, 0)))
+    owing = None
+    if contributions.names_borrowers(plan):
+        owing = contributions.find_borrowers(plan, contributions.tallies(after, store), weighed, store)
+    drawn = [read_scenarios(store, wave) for wave in plans]
+    return contributions.told(plan, drawn, samples, weighed, level, owing), weighed
 
 
 def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:
@@ -134,12 +174,16 @@ def _relative_error(case: Mapping[str, Any], measure: str) -> float | None:
 
 def add_up(plan: Plan, store: Store) -> Partial:
     """The sum of all groups. Raises IncompleteRun unless every planned chunk is in it exactly once."""
+    return _add_up(plan, store, Partial)
 
-    def checked(group: int) -> Partial | None:
+
+def _add_up(plan: Plan, store: Store, kind: type[S]) -> S:
+
+    def checked(group: int) -> S | None:
         planned = {(group, chunk) for chunk in range(groups.planned_group(plan, group, store).chunks)}
         if not planned:
             return None
-        partial = groups.read_partial(plan, keys.group_partial(plan.run, group), store)
+        partial = groups.read_partial(plan, keys.group_partial(plan.run, group), store, kind)
         if missing := planned - set(partial.chunks):
             raise IncompleteRun(
                 f"{len(missing)} of {len(planned)} chunks of group {group} are missing, the first {min(missing)} "

@@ -29,7 +29,7 @@ from montecarlo.model.scenarios import Design, draw, mixing
 from montecarlo.model.tables import model_tables
 from montecarlo.model.tail_shift import find_shift
 from montecarlo.portfolio.regions import REGIONS
-from montecarlo.run import duplicates, groups, pilot, records, reuse
+from montecarlo.run import duplicates, groups, pilot, records, reuse, tail
 from montecarlo.run import earlier as earlier_run
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import memory_of_sums
@@ -55,7 +55,7 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     "wave", "max_groups", "groups"}.
 
     "groups" is a list of {"run", "plan", "group", "max_concurrency"}; "plan" is the plan's digest. With a wave above 0,
-    more scenarios are planned for the run.
+    more scenarios are planned for the run; with keys.TAIL the pass over the scenarios of its tail.
     """
     given = read_event(PlanEvent, event)
     run = run_of(given.request, given.execution, moment(given.started))
@@ -66,7 +66,10 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     if request.scenarios_from and not given.wave:
         source = find_source(request.scenarios_from, request.run, host.store, host.find_store)
         request = run_request(given.request, {**defaults, **source.defaults(given.request)})
-    plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host, source)
+    if given.wave == keys.TAIL:
+        plan = make_pass(request.run, host.store)
+    else:
+        plan = make_wave(request.run, given.wave, host.store) if given.wave else make(request, host, source)
     pace = host.setup(request).pace(plan.group_chunks)
     each = {"run": plan.run, "plan": plan.digest}
     return {
@@ -183,6 +186,7 @@ def _make(request: RunRequest, host: Host, source: Source | None) -> Plan:
         max_scenarios=request.max_scenarios,
         levels=request.levels or (),
         contribution_level=request.contribution_level,
+        contributions=request.contributions,
         scenarios_from=request.scenarios_from,
         reuse=request.reuse,
         pinned=source.digests if source else (),
@@ -248,7 +252,7 @@ def _deal(
     def choose(chunks: npt.NDArray[np.float64]) -> int:
         there = earlier.get("dealt_into") if earlier else None
         dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, waves, cases, parts), setup)
-        check_groups(dealt.into * waves)
+        check_groups(dealt.into * (waves + request.contributions))
         return dealt.into
 
     for document, chunks in listing.groups(request.chunk_loans, choose, starts):
@@ -318,6 +322,7 @@ def _work(request: RunRequest, census: Census, waves: int, cases: int, parts: in
         chunk_loans=request.chunk_loans,
         sample=request.sample,
         parts=parts,
+        contributions=request.contributions,
     )
 
 
@@ -387,6 +392,17 @@ def make_wave(run: str, wave: int, store: Store) -> Plan:
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
     store.put(keys.scenarios(plan.run), drawn.to_bytes())
+    store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
+    return plan
+
+
+def make_pass(run: str, store: Store) -> Plan:
+    """Plan the pass over the tail of a run whose waves are added up, for the chunks that the first was cut into."""
+    first, found = tail.find(run, store)
+    plan = tail.make_plan(first, found)
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
+    tail.write(run, found, store)
     store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
     return plan
 

@@ -9,6 +9,7 @@ from montecarlo.errors import IncompleteRun
 from montecarlo.run import borrowers, duplicates, groups, records, reuse
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.groups import PlannedGroup
+from montecarlo.run.left import kind_of, leaves_keys, leaves_obligors
 from montecarlo.run.plan import Plan, read
 from montecarlo.source.cutting import slices
 from montecarlo.source.listing import GroupDocument, group_objects
@@ -65,13 +66,15 @@ def find_done(plan: Plan, planned: PlannedGroup, group: int, store: Store) -> se
     prefix = keys.chunk_partials(plan.run, group)
     numbers = [int(found[1]) for item in store.list(prefix) if (found := re.search(r"-(\d+)\.npz$", item.key))]
 
+    kind = kind_of(plan)
+
     def is_done(number: int) -> bool:
         try:
-            if not plan.wave:  # further waves leave no tally
+            if leaves_keys(plan):
                 duplicates.read_chunk(plan, group, number, store)
-                if plan.by_borrower:
-                    borrowers.read_chunk(plan, group, number, store)
-            return groups.chunk_partial(plan, planned, group, number, store).counts.balanced()
+            if leaves_obligors(plan):
+                borrowers.read_chunk(plan, group, number, store)
+            return groups.chunk_partial(plan, planned, group, number, store, kind).counts.balanced()
         except IncompleteRun:
             return False
 

@@ -14,6 +14,7 @@ from montecarlo.run.plan import Plan
 from montecarlo.run.request import RunRequest, check_name, check_run
 from montecarlo.run.scenario_file import ScenarioFile
 from montecarlo.simulation.kernel import Kernel
+from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 
@@ -139,7 +140,7 @@ def read_event(kind: type[T], event: Event) -> T:
     for name, check in _NAMES.items():
         if name in vars(given):
             check(name, getattr(given, name))
-    for name in ("group", "chunk", "wave", "part"):
-        if vars(given).get(name, 0) < 0:
+    for name, least in {"group": 0, "chunk": 0, "part": 0, "wave": keys.TAIL}.items():
+        if vars(given).get(name, 0) < least:
             raise InvalidInput(f"the event.{name} must not be negative.")
     return given

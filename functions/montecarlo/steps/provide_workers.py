@@ -10,7 +10,7 @@ count from when a worker has taken it.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
@@ -106,20 +106,32 @@ class Need:
 def look(execution: Execution, store: Store) -> Need:
     """What an execution has for workers: nothing before it has its plan.
 
-    A run with waves of scenarios has the chunks of the waves that are planned.
+    A run with waves of scenarios has the chunks of the waves that are planned, and of the pass over its tail.
     """
     name = run_of(execution.request, execution.name, execution.started)
     run = name if isinstance(name, str) and NAME.fullmatch(name) else ""
-    left, since, wave = 0, execution.started, 0
+    left, since, planned = 0, execution.started, False
     try:
-        while run and (found := plans.find(store, keys.wave(run, wave))):
-            left += chunks_left(keys.wave(run, wave), found[0]["group_chunks"], store)
-            since = max([since, *_written(keys.wave(run, wave), store)])
-            wave += 1
+        for place, group_chunks in _planned(run, store) if run else ():
+            left += chunks_left(place, group_chunks, store)
+            since = max([since, *_written(place, store)])
+            planned = True
         together = records.read_sealed(store, keys.estimate(run), dict)["chunks_at_once"] if left else inf
     except (IncompleteRun, NoSuchObject, Damaged, KeyError):  # its own steps will say what is wrong
         together = inf
-    return Need(execution, run, wave > 0, int(min(left, together)), since)
+    return Need(execution, run, planned, int(min(left, together)), since)
+
+
+def _planned(run: str, store: Store) -> Iterator[tuple[str, Sequence[int]]]:
+    """The waves that are planned, and the pass over the tail: what keys call them, and about how many chunks each group
+    has.
+    """
+    wave = 0
+    while found := plans.find(store, keys.wave(run, wave)):
+        yield keys.wave(run, wave), found[0]["group_chunks"]
+        wave += 1
+    if found := plans.find(store, keys.wave(run, keys.TAIL)):
+        yield keys.wave(run, keys.TAIL), found[0]["group_chunks"]
 
 
 def chunks_left(run: str, group_chunks: Sequence[int], store: Store) -> int:

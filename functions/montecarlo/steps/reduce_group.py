@@ -5,7 +5,8 @@ from typing import Any
 
 from montecarlo.errors import IncompleteRun
 from montecarlo.run import borrowers, duplicates, groups
-from montecarlo.run.partial import Partial
+from montecarlo.run.groups import Sums
+from montecarlo.run.left import kind_of, leaves_keys, leaves_obligors
 from montecarlo.run.plan import Plan, read
 from montecarlo.steps.protocol import Event, Host, read_event
 from montecarlo.storage import keys
@@ -29,15 +30,15 @@ class ReduceEvent:
     plan: str | None = None
 
 
-def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
+def reduce(plan: Plan, group: int, store: Store) -> Sums | None:
     """Add up the group's chunks and write the sum; None where the group has no rows.
 
     Memory does not grow with the number of chunks. Raises IncompleteRun if one is missing or not what was planned.
     """
-    planned = groups.planned_group(plan, group, store)
+    planned, kind = groups.planned_group(plan, group, store), kind_of(plan)
 
-    def checked(chunk: int) -> Partial:
-        partial = groups.chunk_partial(plan, planned, group, chunk, store)
+    def checked(chunk: int) -> Sums:
+        partial = groups.chunk_partial(plan, planned, group, chunk, store, kind)
         rows = planned.rows[chunk]
         if rows is not None and partial.counts.read != rows:
             raise IncompleteRun(f"chunk {(group, chunk)} has {partial.counts.read:,} rows, but {rows:,} were planned.")
@@ -46,9 +47,9 @@ def reduce(plan: Plan, group: int, store: Store) -> Partial | None:
         return partial
 
     total = groups.total(groups.ahead(checked, range(planned.chunks)))
-    if not plan.wave:
+    if leaves_keys(plan):
         batches = duplicates.reduce(plan, group, planned.chunks, store)
-        if plan.by_borrower:
+        if leaves_obligors(plan):
             borrowers.reduce(plan, group, batches, store)
     if total is not None:
         store.put(keys.group_partial(plan.run, group), total.to_bytes())

@@ -10,11 +10,12 @@ import pyarrow as pa
 from montecarlo.model.credit import FRACTION_BITS, in_case
 from montecarlo.portfolio.rejects import rejects_table
 from montecarlo.process import peak_memory_mb
-from montecarlo.run import borrowers, duplicates, reuse
+from montecarlo.run import borrowers, contributions, duplicates, reuse, tail
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.partial import Partial
-from montecarlo.run.plan import Plan, read
+from montecarlo.run.plan import Plan, read, read_waves
 from montecarlo.run.simulated import Simulated, read_loans, simulate_loans
+from montecarlo.run.weighed import Weighed
 from montecarlo.simulation.trials import WEIGHT_BITS
 from montecarlo.source.objects import Slice
 from montecarlo.steps.protocol import Event, Host, objects_store, read_event
@@ -31,6 +32,9 @@ def step(event: Event, host: Host) -> dict[str, Any]:
     chunk = Chunk(given.run, given.group, given.chunk, given.slices, given.plan, given.reuse)
     plan = read(host.store, chunk.run, chunk.plan)
     plan.check_version()
+    if plan.wave == keys.TAIL:
+        rows = weigh(chunk, plan, host).counts
+        return {"group": chunk.group, "chunk": chunk.number, "loans": rows.simulated, "rejected": rows.rejected}
     taken = reuse.take_over(plan, chunk, host.store) if chunk.reuse and plan.reuse else None
     counts = (taken or simulate(chunk, plan, host)).counts
     return {"group": chunk.group, "chunk": chunk.number, "loans": counts.simulated, "rejected": counts.rejected}
@@ -75,6 +79,33 @@ def simulate(chunk: Chunk, plan: Plan, host: Host) -> Partial:
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
 
+
+def weigh(chunk: Chunk, plan: Plan, host: Host) -> Weighed:
+    """Weigh a chunk's losses in the scenarios of the tail; write its sums, a table of its loans, and the tally of its
+    borrowers, under the keys that the pass's plan fixed. The sums are written last.
+    """
+    store, begun = host.store, time.perf_counter()
+    run = plan.run.removesuffix(keys.wave("", keys.TAIL))
+    of_tail = tail.read(run, store, plan.scenarios_digest)
+    waves = read_waves(store, run, len(of_tail.waves))
+    chunk_loans = read_loans(plan, chunk.slices, objects_store(plan, host))
+    drawn = (host.scenarios(wave) for wave in waves)  # one at a time: memory is sized for one
+    found = contributions.weigh(plan, drawn, of_tail, chunk_loans.loans, host.kernel, host.cache)
+    sums = found.weighed(plan, chunk_loans, (chunk.group, chunk.number))
+    sums.slices = chunk.digest
+    sums.peak_memory_mb = peak_memory_mb()
+    if contributions.names_borrowers(plan):
+        duplicates.put_chunk(plan, chunk.group, chunk.number, found.tally(), store)
+    table = found.table(plan)
+    dense = [name for name in table.column_names if name.startswith(SHARES)]
+    store.put(keys.chunk_loans(chunk.run, chunk.group, chunk.number), to_parquet(table, dense=dense))
+    sums.seconds = time.perf_counter() - begun
+    store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), sums.to_bytes())
+    return sums
+
+
+SHARES = ("ES_", "EconomicCapital_")
+"""As AMOUNTS, of the table of contributions."""
 
 AMOUNTS = ("ExpectedLoss_", "Capital_", "TwelveMonthECL_", "LifetimeECL_")
 """Columns of the results loan by loan that are as good as random: to compress them takes long and saves an eighth."""

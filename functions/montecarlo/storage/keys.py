@@ -46,8 +46,14 @@ groups = _in_run("groups/")
 waves = _in_run("waves/")
 
 
+TAIL = -1
+"""The number of the pass over the scenarios of the tail alone, which comes after all waves."""
+
+
 def wave(run: str, number: int) -> str:
     """The run under whose name a wave of scenarios lies; the first wave is the run itself."""
+    if number == TAIL:
+        return f"{run}/waves/tail"
     return f"{run}/waves/{number:03d}" if number else run
 
 
