@@ -13,6 +13,23 @@ Results = Annotated[
     str, typer.Argument(metavar="RESULTS", help="a folder that a run's results are in, or a run on the stack")
 ]
 
+FILE_TYPES = (
+    ".xls",
+    ".ods",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".doc",
+    ".docx",
+    ".pdf",
+    ".html",
+    ".json",
+    ".parquet",
+    ".zip",
+    ".gz",
+)
+"""Endings that promise a file of another kind than is written."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
@@ -39,8 +56,8 @@ def export(
 
     if target.exists():
         raise CommandError(f"{target} is there already: name another, or remove it.")
-    if target.suffix.lower() in (".xls", ".ods"):
-        raise CommandError(f"{target}: workbooks are written as .xlsx; any other name is a folder for CSV files.")
+    if target.suffix.lower() in FILE_TYPES:
+        raise CommandError(f"{target}: workbooks are written as .xlsx; for CSV files, name a folder without an ending.")
     with found(results, Place(stack, profile, region)) as folder:
         ResultView.read((folder / "result.json").read_bytes())  # raises InvalidResult where it is damaged
         result = exporting.parsed(folder)

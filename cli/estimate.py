@@ -142,6 +142,8 @@ def estimate(
             raise CommandError(f"{option} is {value:,}, but must be a whole number from {low:,} to {high:,}.")
     if loans is not None:
         datagen_request({"loans": loans}, {})
+    if region and region not in _regions():
+        raise CommandError(f"--region is {region}, but there is no such Region of Lambda.")
     columns = ColumnMapping.parse(understood.mapping)
     source = loans if loans is not None else files.portfolio(portfolio or "", columns.files)
     setup = plan.setup(
@@ -175,3 +177,12 @@ def estimate(
     if json:
         json.write_text(dumps(estimated.to_json(), indent=1) + "\n", encoding="utf-8")
     show(estimated.format(), hang=2)
+
+
+def _regions() -> set[str]:
+    """Every Region that has Lambda, as far as boto3 knows."""
+    from boto3.session import Session
+
+    session = Session()
+    partitions = session.get_available_partitions()
+    return {name for each in partitions for name in session.get_available_regions("lambda", each)}

@@ -244,6 +244,8 @@ def run(
         if dry_run or not scenarios_from.startswith("s3://"):  # what the stack may read, the user need not
             understood, stress = request.pinned(given, place.find())
     if dry_run:
+        if name and place.outlives_the_command:
+            simulation.check_free(place.find(), name)
         show(plan.of_run(place, understood, stress, found, generated, ending.out))
         return
     with place.find_or_start() as there:

@@ -153,6 +153,9 @@ def resume(
     request = history.request(there, run)
     if request is None:
         raise CommandError(f"there is no run {run}; `{typed('list')}` shows those that there are.")
+    if history.find(there, run).state == "done":
+        simulation.bring(there, run, ending, f"The run {run} is done already.\n")
+        return
     simulation.finish(there, simulation.begin(there, run, request), run, ending)
 
 

@@ -25,7 +25,7 @@ def answer(sql: str, folders: Sequence[Path], *, as_csv: bool = False) -> str:
         import duckdb
     except ImportError:
         raise CommandError("DuckDB is missing, which answers queries: run `make setup`.") from None
-    database = duckdb.connect()
+    database = duckdb.connect(config={"autoinstall_known_extensions": "false"})  # nothing is fetched unasked
     try:
         for name, pattern in TABLES.items():
             parts = [

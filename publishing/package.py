@@ -5,6 +5,7 @@ own then, everything else is as in cloudformation/<stack>/main.yml. The names of
 what is staged is never changed, and staging the same sources again changes nothing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -13,6 +14,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from publishing import console
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 class PackageError(Exception):
@@ -42,6 +45,8 @@ def stage(bucket: str, prefix: str, name: str, stack: str = "lambda", session: b
     Raises:
         PackageError: the bucket cannot be reached or written to.
     """
+    if not BUCKET.fullmatch(bucket):
+        raise PackageError(f"{bucket!r} is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens.")
     session = session or boto3.Session()
     try:
         s3 = session.client("s3")

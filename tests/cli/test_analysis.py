@@ -123,6 +123,7 @@ def test_a_folders_name_is_no_pattern(out: Path, tmp_path: Path, name: str, caps
         (["query", "SELECT 1", "PLAIN"], "holds no results: it has no result.json"),
         (["export", "OUT", "PLAIN"], "is there already"),
         (["export", "OUT", "x.ods"], "workbooks are written as .xlsx"),
+        (["export", "OUT", "big.CSV"], "for CSV files, name a folder without an ending"),
         (["export", "DAMAGED", "y.xlsx"], "result.json is not JSON"),
         (["export", "a/b", "y.xlsx"], "there is no folder a/b, and no run can be called so"),
     ],

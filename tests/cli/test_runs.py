@@ -51,6 +51,13 @@ def test_a_run_is_cancelled_and_resumed(cloud: Cloud, montecarlo: Montecarlo, tm
     assert "Economic capital" in out
     assert (tmp_path / "watched" / "result.json").read_bytes() == (tmp_path / "out" / "result.json").read_bytes()
 
+    status, _, err = montecarlo("resume", "cancelled", "--out", tmp_path / "resumed")
+    assert status == 0, err
+    assert "The run cancelled is done already." in err
+    status, _, err = montecarlo("run", "--loans", 5, "--name", "cancelled", "--dry-run")
+    assert status == 2
+    assert "there is a run cancelled already" in err
+
     status, _, err = montecarlo("cancel", "cancelled")
     assert status == 2
     assert "is not under way: it is done" in err

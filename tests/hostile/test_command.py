@@ -148,6 +148,7 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
         (["price", "run", "loans.csv", "--json", "none/quotes.json"], "there is no folder none"),
         (["contributions", "run", "--loans", "none/loans.parquet"], "there is no folder none"),
         (["estimate", "--portfolio", "none.csv"], "there is no portfolio at none.csv"),
+        (["estimate", "--loans", "5", "--region", "mars-1"], "--region is mars-1, but there is no such Region"),
         (["estimate"], "give --loans or --portfolio"),
         (["run", "--loans", "ten"], "'ten' is no whole number such as"),
         (["run", "--loans", "5", "--portfolio", "x.csv"], "not both"),

@@ -70,5 +70,7 @@ def test_the_staged_template_names_only_what_is_staged(stack: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_named_with_what_is_needed(session: boto3.Session) -> None:
+    with pytest.raises(package.PackageError, match=r"^'A B' is no name of a bucket: [^\n]*$"):
+        package.stage("A B", "montecarlo/", "montecarlo")
     with pytest.raises(package.PackageError, match=r"no-such-bucket cannot be written to.*s3:PutObject"):
         package.stage("no-such-bucket", "montecarlo/", STACK, session=session)
