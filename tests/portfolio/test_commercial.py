@@ -73,6 +73,9 @@ def test_the_book_is_simulated_as_the_command_asks_for_it() -> None:
     result = simulate(host, run="r", portfolio=portfolio, scenarios=400, **request)
     assert result["loans"]["rejected"] == 0
     assert result["cases"]["property"]["el"] > result["cases"]["base"]["el"]
+    ecl = result["cases"]["base"]["ecl"]
+    assert ecl["twelve_month"] < ecl["allowance"] < ecl["lifetime"]
+    assert set(result["portfolio"]["dimensions"]["Stage"]["values"]) == {"1", "2"}
     assert set(result["portfolio"]["dimensions"]) == set(request["dimensions"])
     assert set(result["portfolio"]["dimensions"]["Rating"]["values"]) == set(commercial.RATINGS)
     assert result["portfolio"]["borrowers"]["number"] < 2_000

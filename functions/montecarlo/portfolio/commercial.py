@@ -40,6 +40,12 @@ FREQUENCY = {"monthly": 0.35, "quarterly": 0.45, "semi-annual": 0.10, "annual": 
 SECURED = 0.4
 """Share of the loans with collateral."""
 
+LATE = 0.04
+"""Share of the loans whose last payment is due, by up to 89 days."""
+
+PD_AT_ORIGINATION = {1.0: 0.80, 0.5: 0.12, 0.25: 0.08}
+"""As a share of today's, with their shares of the loans."""
+
 TERMS = {36: 0.15, 60: 0.38, 84: 0.25, 120: 0.22}
 NEW_BORROWER = 0.42
 """Chance that a loan is the first of its borrower: 2.4 loans each."""
@@ -72,6 +78,8 @@ _SCHEMA = pa.schema(
         "PaymentFrequency": pa.string(),
         "Limit": pa.float64(),
         "CollateralValue": pa.float64(),
+        "DaysPastDue": pa.int64(),
+        "OriginationPD": pa.float64(),
     }
 )
 
@@ -122,6 +130,9 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
     )
     owed = amount * schedule.owed(whole_months(origination, as_of))
     balance = to_cents(np.where(line, amount * drawn_share, owed))
+    late, days = bits.uniform() < LATE, np.floor(1 + 89 * bits.uniform())
+    improved = np.array(list(PD_AT_ORIGINATION))[bits.choice(list(PD_AT_ORIGINATION.values()))]
+    pd = np.array([pd for _, pd in RATINGS.values()])[rating]
     index = block * BLOCK_LOANS + np.arange(BLOCK_LOANS)
     columns = [
         numbered("CL-", index, 10),
@@ -132,7 +143,7 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
         branch,
         origination.astype("datetime64[Y]").astype(np.int64) + 1970,
         numbered("", zip_code, 5),
-        np.array([pd for _, pd in RATINGS.values()])[rating],
+        pd,
         pa.array(lgd, mask=secured),
         amount,
         balance,
@@ -144,5 +155,7 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
         frequency,
         pa.array(amount, mask=~line),
         pa.array(to_cents(np.rint(amount * worth / 10_000) * 10_000), mask=~secured),
+        np.where(late, days, 0).astype(np.int64),
+        np.rint(pd * improved * 1e6) / 1e6,
     ]
     return pa.table([pa.array(c, kind) for c, kind in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)
