@@ -259,7 +259,10 @@ def _differences(
                 name: _minus(results, ("cases", case.name, *path))
                 for name, path in (("mean_pd", ("mean_pd",)), ("capital", ("capital",)))
             },
-            "ecl": {name: _minus(results, ("cases", case.name, "ecl", name)) for name in ("twelve_month", "lifetime")},
+            "ecl": {
+                name: _minus(results, ("cases", case.name, "ecl", name))
+                for name in results[0]["cases"][case.name]["ecl"]
+            },
             **{
                 kind: _of_parts(plan, pair, c, kind, names, parts, results)
                 for kind, names, parts in _breakdowns(plan, before, after)

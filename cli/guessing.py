@@ -57,6 +57,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "Limit": ("limit", "creditlimit", "commitment", "committedamount", "kreditlimit", "kreditlinie", "zusage"),
     "CollateralValue": ("collateralvalue", "collateral", "propertyvalue", "appraisedvalue", "securityvalue",
                         "sicherheitenwert", "immobilienwert", "beleihungswert"),
+    "Stage": ("stage", "ifrs9stage", "ifrsstage", "eclstage", "stufe", "risikovorsorgestufe"),
+    "DaysPastDue": ("dayspastdue", "dpd", "daysinarrears", "ueberfaelligkeitstage", "verzugstage"),
+    "OriginationPD": ("originationpd", "pdatorigination", "initialpd", "anfangspd"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 
@@ -78,6 +81,8 @@ AMORTISATIONS = {
     "bullet": "bullet", "balloon": "bullet", "interest only": "bullet", "non-amortising": "bullet",
     "revolving": "bullet", "endf\u00e4llig": "bullet", "endfaellig": "bullet",
 }  # fmt: skip
+
+STAGES = {f"{word}{stage}": stage for stage in ("1", "2", "3") for word in ("", "stage ", "stage", "s", "stufe ")}
 
 PAYMENT_FREQUENCIES = {
     "monthly": "monthly", "month": "monthly", "m": "monthly", "12": "monthly", "monatlich": "monthly",
@@ -133,7 +138,12 @@ _UNITS = {
 MOST_LIKELY = {"Rate": 60.0, "PD": 100.0, "LGD": 100.0, "LoanTerm": 1_200.0, "AssetCorrelation": 1.0}
 """Medians above these are of something else, whatever the column is called."""
 
-_WORDS = {"RateType": RATE_TYPES, "Amortisation": AMORTISATIONS, "PaymentFrequency": PAYMENT_FREQUENCIES}
+_WORDS = {
+    "RateType": RATE_TYPES,
+    "Stage": STAGES,
+    "Amortisation": AMORTISATIONS,
+    "PaymentFrequency": PAYMENT_FREQUENCIES,
+}
 """Of columns that hold one of a few words, what lenders write for them."""
 
 Bools = NDArray[np.bool_]

@@ -218,7 +218,10 @@ def run(
     }
     given = {field: value for field, value in given.items() if value is not None}
     if book == "commercial":
-        given = {**(files.json_file(COMMERCIAL, "book") or {}), **given}
+        book_asks = files.json_file(COMMERCIAL, "book") or {}
+        if {"fed_rate", "scenarios_from", "reuse"} & {*given}:  # which bring their cases
+            book_asks.pop("cases", None)
+        given = {**book_asks, **given}
     understood, stress = request.checked(given)  # before anything is started, so that a mistake costs no time
     generated: dict[str, Any] = {"loans": DEFAULT_LOANS if loans is None else loans}
     if book is not None:

@@ -5,6 +5,7 @@ from textwrap import wrap
 
 from cli.screen import in_ascii
 from montecarlo.report.figures import (
+    ALLOWANCE,
     BASEL_CAPITAL,
     COMPARED,
     EXPECTED_LOSS,
@@ -40,7 +41,7 @@ def format_table(result: ResultView, ascii: bool = False) -> str:
     the first column goes into further blocks below.
     """
     cases = result.cases
-    measures = [*measures_of(cases), *known((BASEL_CAPITAL, TWELVE_MONTH_ECL, LIFETIME_ECL), cases)]
+    measures = [*measures_of(cases), *known((BASEL_CAPITAL, TWELVE_MONTH_ECL, LIFETIME_ECL, ALLOWANCE), cases)]
     unit = page_unit(result)
     few = len(cases) <= COMPARED
     rows = (measures_down if few else cases_down)(cases, measures, unit)

@@ -209,9 +209,9 @@ def bucket() -> MemoryS3:
     lines = host.s3.objects[part].decode().split("\n")
     lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
     lines[5] = lines[4]
-    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit,CollateralValue,LGD",
-            7: "linear,quarterly,2030-01-01,9,,,", 8: "bullet,,,,1,5000,0.3"}  # fmt: skip
-    lines = [line and f"{line},{more.get(number, ',' * 6)}" for number, line in enumerate(lines)]
+    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit,CollateralValue,LGD,Stage",
+            7: "linear,quarterly,2030-01-01,9,,,,2", 8: "bullet,,,,1,5000,0.3,3"}  # fmt: skip
+    lines = [line and f"{line},{more.get(number, ',' * 7)}" for number, line in enumerate(lines)]
     host.s3.objects[part] = "\n".join(lines).encode()
     simulate(
         host,
@@ -219,7 +219,7 @@ def bucket() -> MemoryS3:
             **sample("plan")["request"],
             "portfolio": part,
             "mapping": {"columns": {"ObligorID": "ZipCode"}, "filter": {"ZipCode": {"missing": False}}},
-            "dimensions": ["RateType"],
+            "dimensions": ["RateType", "Stage"],
             "filter": [["LoanAmount", ">", 0]],
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,

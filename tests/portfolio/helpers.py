@@ -39,6 +39,9 @@ GOOD = {
     "Balloon": "",
     "Limit": "",
     "CollateralValue": "",
+    "Stage": "",
+    "DaysPastDue": "",
+    "OriginationPD": "",
 }
 
 

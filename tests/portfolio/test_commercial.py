@@ -48,6 +48,18 @@ def test_shares_are_those_of_the_table() -> None:
     assert 0.01 < ratings.mean() < 0.03
 
 
+def test_lines_bullets_and_collateral() -> None:
+    kinds = {row["values"]: row["counts"] / len(BOOK) for row in BOOK["Amortisation"].value_counts().to_pylist()}
+    assert kinds == pytest.approx({"annuity": 0.45, "linear": 0.2, "bullet": 0.35}, abs=0.02)
+    assert 1 - BOOK["Limit"].null_count / len(BOOK) == pytest.approx(commercial.REPAYMENT["line"], abs=0.01)
+    assert pc.all(pc.less_equal(BOOK["Balance"], BOOK["LoanAmount"])).as_py()
+    bullets = BOOK.filter(pc.and_(pc.equal(BOOK["Amortisation"], "bullet"), pc.is_null(BOOK["Limit"])))
+    terms = pc.greater(bullets["LoanTerm"], 96)  # none of these has come to its end
+    assert bullets.filter(terms)["Balance"] == bullets.filter(terms)["LoanAmount"]
+    assert pc.all(pc.xor(pc.is_null(BOOK["LGD"]), pc.is_null(BOOK["CollateralValue"]))).as_py()
+    assert BOOK["LGD"].null_count / len(BOOK) == pytest.approx(commercial.SECURED, abs=0.02)
+
+
 def test_a_csv_keeps_the_pds() -> None:
     lines = synthetic.to_csv(BOOK.slice(0, 50)).decode().split("\n")
     place = lines[0].split(",").index('"PD"') if '"' in lines[0] else lines[0].split(",").index("PD")
@@ -60,7 +72,11 @@ def test_the_book_is_simulated_as_the_command_asks_for_it() -> None:
     request: dict[str, Any] = json.loads(COMMERCIAL.read_text(encoding="utf-8"))
     result = simulate(host, run="r", portfolio=portfolio, scenarios=400, **request)
     assert result["loans"]["rejected"] == 0
-    assert set(result["portfolio"]["dimensions"]) == {"Rating", "Branch", "Sector", "Vintage"}
+    assert result["cases"]["property"]["el"] > result["cases"]["base"]["el"]
+    ecl = result["cases"]["base"]["ecl"]
+    assert ecl["twelve_month"] < ecl["allowance"] < ecl["lifetime"]
+    assert set(result["portfolio"]["dimensions"]["Stage"]["values"]) == {"1", "2"}
+    assert set(result["portfolio"]["dimensions"]) == set(request["dimensions"])
     assert set(result["portfolio"]["dimensions"]["Rating"]["values"]) == set(commercial.RATINGS)
     assert result["portfolio"]["borrowers"]["number"] < 2_000
     assert set(commercial.SECTORS) <= set(load(request["parameters"]).named_sectors)

@@ -142,7 +142,7 @@ class TestWhatALoanNeeds:
 
     def test_the_message_names_the_file_and_its_columns(self) -> None:
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column Rate\. Of its 21 columns these are known: Acc.*mapping"
+            InvalidPortfolio, match=r"loans has no column Rate\. Of its 24 columns these are known: Acc.*mapping"
         ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
 
@@ -197,6 +197,35 @@ class TestRepayment:
         loans, _ = check(csv_of(*rows, columns=columns), mapping=mapping)
         expected = [10_000 * 0.075 / 12, 10_000 * (1 / 3 + 0.075) / 12, 311.06]
         assert loans.payment == pytest.approx(expected, abs=0.005)
+
+
+class TestStages:
+    @pytest.mark.parametrize(
+        ("cells", "stage"),
+        [
+            ({}, 1), ({"DaysPastDue": "30"}, 2), ({"DaysPastDue": "29"}, 1), ({"DaysPastDue": "90"}, 3),
+            ({"PD": "1"}, 3), ({"PD": "0.06", "OriginationPD": "0.02"}, 2),
+            ({"PD": "0.05", "OriginationPD": "0.02"}, 1),
+            ({"Stage": "1", "DaysPastDue": "95"}, 1), ({"Stage": "3"}, 3),
+        ],
+    )  # fmt: skip
+    def test_what_a_loan_says_comes_first(self, cells: dict[str, str], stage: int) -> None:
+        assert check_one(**cells)[0].stage.tolist() == [stage]
+
+    @pytest.mark.parametrize(
+        ("cells", "reason"),
+        [
+            ({"Stage": "4"}, "Stage is none of 1, 2, 3"),
+            ({"DaysPastDue": "-1"}, "DaysPastDue must not be negative"),
+            ({"DaysPastDue": "1.5"}, "DaysPastDue must be a whole number"),
+            ({"OriginationPD": "0.1"}, "OriginationPD needs a PD"),
+            ({"OriginationPD": "0", "PD": "0.1"}, "OriginationPD must not be zero"),
+        ],
+    )
+    def test_what_is_no_stage_is_rejected(self, cells: dict[str, str], reason: str) -> None:
+        loans, rejects = check_one(**cells)
+        assert len(loans) == 0
+        assert rejects[0].reason == reason
 
 
 class TestRegions:

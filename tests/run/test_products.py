@@ -99,3 +99,45 @@ def test_the_profile_counts_them(whole: tuple[dict[str, Any], dict[str, list[Any
     assert (found["lines"], found["balloon"]) == (60, 50)
     assert found["columns"]["Utilisation"]["median"] == pytest.approx(0.5)
     assert "above_limit" not in found
+
+
+def test_what_is_provided_for_goes_by_stage() -> None:
+    """By the columns, and by what each loan's own results say."""
+    loans = 60
+    table = book(loans)
+    given = {
+        "PD": [1.0 if number == 1 else 0.04 for number in range(loans)],
+        "Stage": ["2" if number == 0 else None for number in range(loans)],
+        "DaysPastDue": [{2: 29, 3: 30, 4: 89, 5: 90}.get(number) for number in range(loans)],
+        "OriginationPD": [{6: 0.01, 7: 0.02}.get(number) for number in range(loans)],
+    }
+    for name, column in given.items():
+        table = table.append_column(name, pa.array(column))
+    result, found = run(table, dimensions=["Stage"])
+    stages = result["portfolio"]["dimensions"]["Stage"]["values"]
+    assert {name: stage["loans"] for name, stage in stages.items()} == {"1": 54, "2": 4, "3": 2}
+    risen, defaulted = {0, 3, 4, 6}, {1, 5}
+    place = {account: number for number, account in enumerate(sorted(found["AccountID"]))}
+    for case in ("base", "stressed"):
+        rows = zip(*(found[name] for name in ("AccountID", f"TwelveMonthECL_{case}", f"LifetimeECL_{case}",
+                                              "LossAtDefault")), strict=True)  # fmt: skip
+        whole = 0.0
+        for account, twelve_month, lifetime, loss in rows:
+            number = place[account]
+            if number in defaulted:
+                assert twelve_month == lifetime == loss
+            whole += lifetime if number in risen | defaulted else twelve_month
+        assert result["cases"][case]["ecl"]["allowance"] == pytest.approx(whole, abs=0.02)
+    assert run(table, dimensions=["Stage"], chunk_loans=7) == (result, found)
+    assert result["input"]["stage_2"] == 4
+    assert any("1 loans in stage 3 have a PD below 1" in warning for warning in result["input"]["warnings"])
+
+
+def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
+    """And a file that says nothing of stages has all loans in stage 1."""
+    table = pa.table({"AccountID": ["a", "b"], "PD": [0.1, 0.1], "EAD": [5e3, 7e3], "Stage": ["2", "1"]})
+    ecl = run(table, dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
+    assert (ecl["allowance"], ecl["lifetime"]) == (None, None)
+    plain = run(table.drop(["Stage"]), dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
+    assert plain["allowance"] == plain["twelve_month"] > 0
+    assert "allowance" not in run(table)[0]["cases"]["base"]["ecl"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model import capital, normal
-from montecarlo.model.credit import LoanRisks, in_case
+from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
 from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
@@ -56,15 +56,19 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     expected = expected_losses(risks, tables)
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
+    defaulted = np.flatnonzero((loans.stage == 3) & ~risks.certain)
     if rows.size:
         own = scheduled_credit_losses(pd[:, rows], expected[:, rows], schedule, age)
         provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
+    if defaulted.size:  # provided for in full, whatever their PD says
+        loss = np.stack([in_case(risks.loss, case)[defaulted] << FRACTION_BITS for case in range(len(pd))])
+        provisions.twelve_month[:, defaulted] = provisions.lifetime[:, defaulted] = loss
     return Valuation(
         expected_loss=expected,
         capital=np.array(capitals),
         twelve_month=np.rint(provisions.twelve_month).astype(np.int64),
         lifetime=np.rint(provisions.lifetime).astype(np.int64),
-        has_lifetime=(loans.term > 0) | risks.certain,
+        has_lifetime=(loans.term > 0) | risks.certain | (loans.stage == 3),
     )
 
 

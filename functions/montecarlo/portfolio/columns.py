@@ -86,6 +86,12 @@ COLUMNS: tuple[Column, ...] = (
            "what a credit line may draw in all, the Balance included, which it needs unless the loan brings its EAD"),
     Column("CollateralValue", "number", "currency", "never",
            "what the loan's collateral is worth today; makes its LGD unless the loan brings one"),
+    Column("Stage", "text", "1 | 2 | 3", "never",
+           "of IFRS 9; by DaysPastDue, OriginationPD and PD when not given"),
+    Column("DaysPastDue", "number", "days", "never", "since the oldest payment that was missed",
+           high=36500, whole=True),
+    Column("OriginationPD", "number", "probability", "never",
+           "of default in a year, as it was when the loan was made; needs a PD", high=1, positive=True),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")
@@ -93,3 +99,5 @@ OPTIONAL = tuple(column.name for column in COLUMNS if column.needed == "never")
 DEFAULT_SEGMENT = "personal"
 DEFAULT_RATE_TYPE = "fixed"
 DEFAULT_FREQUENCY = "monthly"
+STAGES = ("1", "2", "3")
+"""Of IFRS 9: as when it was made; of a credit risk that has risen significantly; in default."""

@@ -2,7 +2,8 @@
 
 Made as `synthetic` makes its own: a loan is a function of (seed, index, as_of) alone, whatever the cut, and the same on
 every machine. A borrower's loans lie in one block of it and follow each other. Each brings its PD by its borrower's
-rating, and its LGD by its collateral. The distributions are judgement.
+rating. Term loans repay as annuities, in equal parts or at the end, and some are credit lines. Two in five have
+collateral, which makes their LGD; the others bring one. The distributions are judgement.
 
 Imports numpy, pyarrow and this room only.
 """
@@ -12,7 +13,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from montecarlo.portfolio.amortisation import owed_share
+from montecarlo.portfolio.amortisation import FREQUENCIES, Schedule
 from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.synthetic import BLOCK_LOANS, Bits, blocks_of, draw_zip, exp, numbered, to_cents
 
@@ -29,8 +30,21 @@ SECTORS = {
 BRANCHES = {
     "Head office": 0.30, "North": 0.16, "South": 0.15, "East": 0.12, "West": 0.12, "Harbour": 0.08, "Airport": 0.07,
 }  # fmt: skip
-COLLATERAL = {0.20: 0.25, 0.35: 0.35, 0.45: 0.25, 0.65: 0.15}
-"""LGDs with their shares of the loans."""
+LGDS = {0.20: 0.25, 0.35: 0.35, 0.45: 0.25, 0.65: 0.15}
+"""With their shares of the loans."""
+
+REPAYMENT = {"annuity": 0.45, "linear": 0.20, "bullet": 0.20, "line": 0.15}
+FREQUENCY = {"monthly": 0.35, "quarterly": 0.45, "semi-annual": 0.10, "annual": 0.10}
+"""Of loans that are neither annuities nor lines, which pay each month."""
+
+SECURED = 0.4
+"""Share of the loans with collateral."""
+
+LATE = 0.04
+"""Share of the loans whose last payment is due, by up to 89 days."""
+
+PD_AT_ORIGINATION = {1.0: 0.80, 0.5: 0.12, 0.25: 0.08}
+"""As a share of today's, with their shares of the loans."""
 
 TERMS = {36: 0.15, 60: 0.38, 84: 0.25, 120: 0.22}
 NEW_BORROWER = 0.42
@@ -60,6 +74,12 @@ _SCHEMA = pa.schema(
         "RateType": pa.string(),
         "LoanTerm": pa.int64(),
         "OriginationDate": pa.date32(),
+        "Amortisation": pa.string(),
+        "PaymentFrequency": pa.string(),
+        "Limit": pa.float64(),
+        "CollateralValue": pa.float64(),
+        "DaysPastDue": pa.int64(),
+        "OriginationPD": pa.float64(),
     }
 )
 
@@ -85,14 +105,34 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
 
     amount = np.clip(1_200_000 * exp(1.15 * size + 0.6 * bits.normal()), 50_000, 80_000_000)
     amount = np.rint(amount / 10_000) * 10_000
-    lgd = np.array(list(COLLATERAL))[bits.choice(list(COLLATERAL.values()))]
+    lgd = np.array(list(LGDS))[bits.choice(list(LGDS.values()))]
     term = np.array(list(TERMS), np.int64)[bits.choice(list(TERMS.values()))]
     rate = to_cents(np.clip(4.2 + 0.55 * rating + 0.5 * bits.normal(), 2.5, 15))
     recent = bits.uniform()
     days = np.floor(recent * recent * (np.minimum(term, 96) - 1) * 30).astype(np.int64)
     origination = as_of - days.astype("timedelta64[D]")
-    balance = to_cents(amount * owed_share(rate / 1200, term, whole_months(origination, as_of)))
     floating = bits.uniform() < 0.6
+
+    # What came later draws later, so that what was there before keeps its values.
+    repayment = np.array(list(REPAYMENT))[bits.choice(list(REPAYMENT.values()))]
+    frequency = np.array(list(FREQUENCY))[bits.choice(list(FREQUENCY.values()))]
+    frequency = np.where((repayment == "annuity") | (repayment == "line"), "monthly", frequency)
+    drawn_share, secured, worth = 0.2 + 0.7 * bits.uniform(), bits.uniform() < SECURED, 0.5 + 1.3 * bits.uniform()
+    line = repayment == "line"
+    schedule = Schedule(
+        rate / 1200,
+        term,
+        bullet=(repayment == "bullet") | line,
+        linear=repayment == "linear",
+        balloon=np.zeros(BLOCK_LOANS),
+        interest_only=np.zeros(BLOCK_LOANS, np.int64),
+        period=np.array([FREQUENCIES[name] for name in frequency.tolist()]),
+    )
+    owed = amount * schedule.owed(whole_months(origination, as_of))
+    balance = to_cents(np.where(line, amount * drawn_share, owed))
+    late, days = bits.uniform() < LATE, np.floor(1 + 89 * bits.uniform())
+    improved = np.array(list(PD_AT_ORIGINATION))[bits.choice(list(PD_AT_ORIGINATION.values()))]
+    pd = np.array([pd for _, pd in RATINGS.values()])[rating]
     index = block * BLOCK_LOANS + np.arange(BLOCK_LOANS)
     columns = [
         numbered("CL-", index, 10),
@@ -103,13 +143,19 @@ def _generate_block(block: int, seed: int, as_of: np.datetime64) -> pa.Table:
         branch,
         origination.astype("datetime64[Y]").astype(np.int64) + 1970,
         numbered("", zip_code, 5),
-        np.array([pd for _, pd in RATINGS.values()])[rating],
-        lgd,
+        pd,
+        pa.array(lgd, mask=secured),
         amount,
         balance,
         rate,
         np.where(floating, "floating", "fixed"),
         term,
         origination,
+        np.where(line, "bullet", repayment),
+        frequency,
+        pa.array(amount, mask=~line),
+        pa.array(to_cents(np.rint(amount * worth / 10_000) * 10_000), mask=~secured),
+        np.where(late, days, 0).astype(np.int64),
+        np.rint(pd * improved * 1e6) / 1e6,
     ]
     return pa.table([pa.array(c, kind) for c, kind in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)

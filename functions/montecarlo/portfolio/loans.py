@@ -6,7 +6,7 @@ the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which diff
 Imports numpy, pyarrow and this room only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import pairwise
@@ -25,11 +25,12 @@ from montecarlo.portfolio.columns import (
     DEFAULT_FREQUENCY,
     DEFAULT_RATE_TYPE,
     DEFAULT_SEGMENT,
+    STAGES,
     Column,
 )
 from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.dialect import Dialect
-from montecarlo.portfolio.mapping import DIMENSION, LTV_BAND, REGIONS, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, LTV_BAND, REGIONS, STAGE, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -94,6 +95,8 @@ class Loans:
     """(n,) currency; NaN: no credit line."""
     collateral: Floats
     """(n,) currency; NaN: none."""
+    stage: NDArray[np.int8]
+    """(n,) of IFRS 9: 1, 2 or 3."""
     dimensions: tuple[pa.Array, ...]
     """(n,) text each, of the mapping's dimensions; null where a loan has none."""
 
@@ -248,6 +251,8 @@ def _parse(
         elif column.name == "PaymentFrequency":
             frequency = _check_choice(column, array, tuple(FREQUENCIES), DEFAULT_FREQUENCY, checks)
             period = np.array(list(FREQUENCIES.values()))[frequency]
+        elif column.name == "Stage":
+            stage = _check_choice(column, array, STAGES, None, checks) + 1
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
@@ -255,6 +260,8 @@ def _parse(
             balloon, amount = numbers["Balloon"], numbers["LoanAmount"]
             checks.reject((balloon > 0) & np.isnan(amount), "Balloon", "needs a LoanAmount")
             checks.reject(balloon > amount, "Balloon", "must not be above the LoanAmount")
+        elif column.name == "OriginationPD":
+            checks.reject((numbers["OriginationPD"] > 0) & ~has_pd, "OriginationPD", "needs a PD")
         elif column.name == "Limit":
             unknown = table.given("Limit") & np.isnan(numbers["Balance"]) & ~has_ead
             checks.reject(unknown, "Limit", "needs a Balance, what is drawn of it, or an EAD")
@@ -292,12 +299,13 @@ def _parse(
         balloon=numbers["Balloon"],
         limit=numbers["Limit"],
         collateral=numbers["CollateralValue"],
+        stage=np.where(stage > 0, stage, stages_of(numbers)).astype(np.int8),
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
-    if LTV_BAND in table.dimensions and table.origin(f"{DIMENSION}{LTV_BAND}").computed:
-        at = table.dimensions.index(LTV_BAND)
-        bands = ltv_bands(loans.loan_to_value)
-        loans = replace(loans, dimensions=(*loans.dimensions[:at], bands, *loans.dimensions[at + 1 :]))
+    for name, label in ((LTV_BAND, _ltv_bands), (STAGE, _stages)):
+        if name in table.dimensions and table.origin(f"{DIMENSION}{name}").computed:
+            at = table.dimensions.index(name)
+            loans = replace(loans, dimensions=(*loans.dimensions[:at], label(loans), *loans.dimensions[at + 1 :]))
     if table.origin("Payment").computed and (rows := loans.scheduled).size:
         loans.payment[rows] = np.where(np.isnan(loans.payment[rows]), np.nan, loans.next_payment(rows))
     return loans
@@ -325,10 +333,31 @@ _LTV_BANDS = (
 )
 
 
-def ltv_bands(loan_to_value: Floats) -> pa.Array:
-    """The band of each loan-to-value, (n,) text, its upper end included; null for NaN."""
+def _ltv_bands(loans: Loans) -> pa.Array:
+    """The band of each loan-to-value, (n,) text, its upper end included; null without collateral."""
+    loan_to_value = loans.loan_to_value
     band = np.searchsorted(np.array(_LTV_EDGES) / 100, loan_to_value, side="left")
     return pa.array(_LTV_BANDS).take(pa.array(band, mask=np.isnan(loan_to_value)))
+
+
+PAST_DUE, IN_DEFAULT = 30, 90
+"""Days past due from which a loan is in stage 2, and in stage 3, unless it says otherwise (IFRS 9, 5.5.11, B5.5.37)."""
+
+PD_MULTIPLE = 3
+"""How often its PD at origination a loan's PD is from which on it is in stage 2 unless it says otherwise (EBA's
+backstop in its stress tests)."""
+
+
+def stages_of(numbers: Mapping[str, Floats]) -> Ints:
+    """The stage of each loan by its numbers alone, (n,)."""
+    days, pd = numbers["DaysPastDue"], numbers["PD"]
+    default = (days >= IN_DEFAULT) | (pd == 1)
+    risen = (days >= PAST_DUE) | (pd >= PD_MULTIPLE * numbers["OriginationPD"])
+    return np.where(default, 3, np.where(risen, 2, 1))
+
+
+def _stages(loans: Loans) -> pa.Array:
+    return pa.array(STAGES).take(pa.array(loans.stage - 1))
 
 
 _OBLIGORS = np.uint64(0x6F626C69676F7273)

@@ -35,6 +35,10 @@ LTV_BAND = "LTV band"
 """The dimension that is made of loan-to-value, unless the mapping tells of one of this name."""
 
 
+STAGE = "Stage"
+"""The dimension that is made of the loans' stages of IFRS 9, by whatever they follow from."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where one column of the portfolio comes from: columns of the file, a constant, the row's number, or others."""
@@ -47,7 +51,7 @@ class Origin:
     file_name: bool = False
     """Whether the file's name stands between prefix and row number."""
     computed: bool = False
-    """Whether it follows from the loan's other columns: the payment, or the band of loan-to-value."""
+    """Whether it follows from the loan's other columns: the payment, the stage, or the band of loan-to-value."""
     scale: float = 1.0
     unit: tuple[str, ...] = ()
     format: str | None = None
@@ -142,7 +146,7 @@ class ColumnMapping:
             dimensions = (REGIONS, *dimensions)
 
         def found(name: str) -> Origin:
-            if name == LTV_BAND and name not in named:
+            if name in (LTV_BAND, STAGE) and name not in named:
                 return Origin(computed=True)
             return named.get(name) or origins.get(name) or Origin((name,))
 
@@ -169,6 +173,11 @@ class ColumnMapping:
     def names_regions(self) -> bool:
         """Whether regions are the values of a column, and not those of ZIP codes."""
         return REGIONS in self.dimensions
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether results are broken down by the loans' stages."""
+        return STAGE in self.dimensions and self.dimensions[STAGE].computed
 
     @property
     def numbers_rows(self) -> bool:

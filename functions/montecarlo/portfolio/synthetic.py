@@ -144,11 +144,14 @@ def blocks_of(
     return table.slice(first % BLOCK_LOANS, count).combine_chunks()
 
 
+_DECIMALS = {"PD": 4, "LGD": 4, "OriginationPD": 6}
+
+
 def to_csv(table: pa.Table) -> bytes:
     """CSV with a header; money and rates with two decimals, PDs and LGDs with four."""
     buffer = io.BytesIO()
     in_cents = [
-        pc.cast(table[name], pa.decimal128(18, 4 if name in ("PD", "LGD") else 2))
+        pc.cast(table[name], pa.decimal128(18, _DECIMALS.get(name, 2)))
         if pa.types.is_floating(table[name].type)
         else table[name]
         for name in table.column_names

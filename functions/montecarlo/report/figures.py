@@ -100,6 +100,7 @@ SIMULATED_EL = "EL as simulated"
 
 BASEL_CAPITAL = Measure("Basel IRB capital", ("capital",), short="IRB capital")
 TWELVE_MONTH_ECL = Measure("ECL, 12 months (stage 1)", ("ecl", "twelve_month"), short="ECL 12 months")
+ALLOWANCE = Measure("Allowance by stage", ("ecl", "allowance"), short="Allowance")
 LIFETIME_ECL = Measure("ECL, lifetime (stage 2, CECL)", ("ecl", "lifetime"), short="ECL lifetime")
 
 

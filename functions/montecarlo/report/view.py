@@ -23,7 +23,7 @@ Path = tuple[str, ...]
 
 SINGLE = ("fed_rate", "mean_pd", "el", "ul", "worst", "capital")
 BY_LEVEL = ("var", "es", "economic_capital")
-ECL = ("twelve_month", "lifetime")
+ECL = ("twelve_month", "lifetime", "allowance")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
     "dimensions", "probit_shift", "collateral_shift", "el_check", "analytic_el", "change",

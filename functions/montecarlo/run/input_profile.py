@@ -267,6 +267,8 @@ COUNTED_IF_ANY = {
     "above_limit": "owe more than it",
     "secured": "have collateral",
     "own_lgd": "bring an LGD, which counts in place of it",
+    "stage_2": "are in stage 2",
+    "stage_3": "are in stage 3 with a PD below 1",
 }
 """What is counted of loans only where there are some, in words."""
 
@@ -284,6 +286,8 @@ def _if_any(loans: Loans) -> dict[str, int]:
         loans.balance > loans.limit,
         secured,
         secured & ~np.isnan(loans.lgd),
+        loans.stage == 2,
+        (loans.stage == 3) & (loans.pd != 1),
     )
     return {name: int(rows.sum()) for name, rows in zip(COUNTED_IF_ANY, chosen, strict=True) if rows.any()}
 

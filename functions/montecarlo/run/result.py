@@ -14,7 +14,9 @@ from montecarlo.model.contributions import contributions
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.differences import Pair
 from montecarlo.model.measures import ErrorOfSum, Estimate, LossSample, Measures, independent_error, stratified_error
+from montecarlo.portfolio.columns import STAGES
 from montecarlo.portfolio.mapping import REGIONS as OWN_REGIONS
+from montecarlo.portfolio.mapping import STAGE
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run import plausibility
 from montecarlo.run.borrowers import Borrowers
@@ -84,6 +86,7 @@ def build(
             "ecl": {
                 "twelve_month": expected_money(segments.twelve_month[c].sum()),
                 "lifetime": lifetime_ecl(segments, c, slice(None)),
+                **({"allowance": allowance(*further[STAGE], c)} if plan.columns.has_stages else {}),
             },
             "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
             "convergence": _convergence(sample, strata),
@@ -374,6 +377,18 @@ def lifetime_ecl(totals: Totals, case: int, parts: slice) -> float | None:
     if totals.without_lifetime[parts].sum() == totals.loans[parts].sum():
         return None
     return expected_money(totals.lifetime[case, parts].sum())
+
+
+def allowance(by_stage: Totals, stages: Sequence[str], case: int) -> float | None:
+    """What is provided for all loans: 12 months' ECL in stage 1, and the lifetime's in stages 2 and 3. None where a
+    loan in stage 2 has no lifetime, as its term is not known.
+    """
+    whole = 0
+    for part, stage in enumerate(stages):
+        if stage in STAGES[1:] and by_stage.without_lifetime[part]:
+            return None
+        whole += (by_stage.lifetime if stage in STAGES[1:] else by_stage.twelve_month)[case, part]
+    return expected_money(whole)
 
 
 def holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:

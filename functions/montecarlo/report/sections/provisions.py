@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from montecarlo.report.charts.bars import legend
-from montecarlo.report.figures import LIFETIME_ECL, TWELVE_MONTH_ECL, Measure, case_label, compared, in_unit, page_unit
+from montecarlo.report.figures import (
+    ALLOWANCE,
+    LIFETIME_ECL,
+    TWELVE_MONTH_ECL,
+    Measure,
+    case_label,
+    compared,
+    in_unit,
+    page_unit,
+)
 from montecarlo.report.markup import Html, cell, section, table, tag
 from montecarlo.report.sections.tables import PART_LIFETIME, PART_TWELVE_MONTH, change_cell, parts_table
 from montecarlo.report.view import CaseView, ResultView
@@ -25,13 +34,19 @@ def provisions_section(result: ResultView) -> Html:
             yield change_cell(measure, cases[0], case, unit) if case.index else ""
 
     changes = ["Change"] if len(cases) > 1 else []
-    head = ["Case", "12 months", *changes, "Lifetime", *changes]
-    rows = [[case_label(case), *amount(case, TWELVE_MONTH_ECL), *amount(case, LIFETIME_ECL)] for case in cases]
+    told = [TWELVE_MONTH_ECL, LIFETIME_ECL]
+    heads = ["12 months", "Lifetime"]
+    if any(ALLOWANCE.value(case) is not None for case in cases):
+        told, heads = [*told, ALLOWANCE], [*heads, "Allowance"]
+    head = ["Case", *(name for each in heads for name in (each, *changes))]
+    rows = [[case_label(case), *(text for each in told for text in amount(case, each))] for case in cases]
     caption = f"{in_unit(result)} Small figures: share of the exposure; for a change, the difference."
     note = (
         "Expected credit losses (ECL), discounted to today: over 12 months, as IFRS 9 asks for loans in stage 1, and"
         " over the loans' remaining life, as it does in stage 2 and CECL does for all. Computed, not simulated."
     )
+    if ALLOWANCE in told:
+        note += " Allowance: the 12 months of loans in stage 1, and the remaining life of those in stages 2 and 3."
     by_segment = parts_table(
         result, "segments", [PART_TWELVE_MONTH, PART_LIFETIME], "Small figures: share of the exposure."
     )
