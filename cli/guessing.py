@@ -337,13 +337,17 @@ def _spelling(
     return candidates[best]
 
 
+_WHOLE_NAMES = ("Balloon", "Limit", "CollateralValue", "Stage", "DaysPastDue", "OriginationPD")
+"""Columns that a longer name does not tell: a borrower's limit on all its cards is not the loan's."""
+
+
 def _find(column: str, file: _File, exactly: bool, taken: set[str], segments: Sequence[str], found: Proposal) -> None:
     """Propose a column by its name: the known names' own, or such as begin or end with one."""
     called = [
         name
         for known in (_plain(column), *NAMES[column])
         for name in file.cells
-        if _is_called(name, known, exactly) and name not in taken
+        if _is_called(name, known, exactly or column in _WHOLE_NAMES) and name not in taken
     ]
     why = {name: _unfit(column, name, file) for name in called}
     candidates = [name for name in called if not why[name]]
@@ -434,27 +438,32 @@ def _contradicted(column: str, name: str, file: _File) -> str:
 
 
 def _formats(texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
-    """The formats and languages that read the dates, and only such as lie in the time that loans are from."""
+    """The formats and languages that read the dates, and only such as lie in the time that loans are from; those that
+    read most of them first.
+    """
     distinct = list(dict.fromkeys(texts))
     if not any(char.isdigit() for char in "".join(distinct[:5])):
         return []
 
-    def fits(format: str | None, language: str | None, most: int | None = 5) -> bool:
+    def reads(format: str | None, language: str | None, most: int | None = 5) -> int:
+        """How many, if enough."""
         dates = [parse_date(text, format, language) for text in distinct[:most]]
-        good = [each for each in dates if each and date(1950, 1, 1) <= each <= date(2100, 1, 1)]
-        enough = len(good) >= ENOUGH * len(dates)
-        return enough and (most is None or fits(format, language, None))
+        good = sum(1 for each in dates if each and date(1950, 1, 1) <= each <= date(2100, 1, 1))
+        if good < ENOUGH * len(dates):
+            return 0
+        return good if most is None else reads(format, language, None)
 
-    fitting: list[tuple[str | None, str | None]] = []
+    fitting: list[tuple[int, str | None, str | None]] = []
     named = any(char.isalpha() for text in distinct[:20] for char in text)
     for format in (None, *FORMATS):
         by_name = format is not None and "%b" in format.lower()
         for language in (None, *LANGUAGES) if by_name and named else (None,):
-            if fits(format, language):
-                fitting.append((format, language))
-                if language is None:
+            if good := reads(format, language):
+                fitting.append((good, format, language))
+                if language is None and good == len(distinct):
                     break
-    return fitting
+    fitting.sort(key=lambda each: -each[0])
+    return [(format, language) for _, format, language in fitting]
 
 
 def _origin(column: str, name: str, file: _File, segments: Sequence[str], found: Proposal) -> Any:

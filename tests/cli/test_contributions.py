@@ -71,7 +71,7 @@ def test_all_loans_go_to_a_file_and_the_largest_are_printed(command: Any, tmp_pa
         (["may"], "there is no run may"),
         (["june", "--case", "boom"], "the run june has no case boom"),
         (["june", "--level", "100"], "contribution_level is 100"),
-        (["june", "--loans", "/nowhere/l.parquet"], "/nowhere/l.parquet"),
+        (["june", "--loans", "/nowhere/l.parquet"], "there is no folder /nowhere"),
     ],
 )
 def test_what_it_cannot_do_it_says(command: Any, arguments: list[str], says: str) -> None:

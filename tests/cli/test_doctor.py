@@ -148,7 +148,7 @@ def test_iam_is_asked_about_every_role_and_everything_that_it_is_for() -> None:
     assert {len(arguments["ActionNames"]) for arguments in asked} == {1}
     assert {arguments["ActionNames"][0] for arguments in asked} == {
         *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
-        *("lambda:InvokeFunction", "lambda:GetAccountSettings", "states:StartExecution"),
+        *("lambda:InvokeFunction", "lambda:GetAccountSettings", "states:StartExecution", "events:PutEvents"),
     }
     assert len({tuple(arguments["PolicyInputList"]) for arguments in asked}) == len(duties.STEPS) + len(duties.MACHINES)
     assert not any(mark in str(arguments) for arguments in asked for mark in ("${", "Fn::", "'Ref'", '"Ref"'))
@@ -199,7 +199,8 @@ def test_a_permission_that_was_taken_away_is_named(cloud: Cloud, doctor: Callabl
 
 def test_a_deployed_stack_whose_layer_and_function_have_gone() -> None:
     layer = "arn:aws:lambda:eu-central-1:123456789012:layer:gone:7"
-    text = re.sub(r"\$\{(\w+)\}", "arn:aws:lambda:eu-central-1:1:function:\\1", DATAPROC.read_text(encoding="utf-8"))
+    definition = DATAPROC.read_text(encoding="utf-8").replace("${Partition}", "aws")
+    text = re.sub(r"\$\{(\w+)\}", "arn:aws:lambda:eu-central-1:1:function:\\1", definition)
     account = Account(
         answers={
             "describe_state_machine": {"definition": text, "stateMachineArn": "arn:machine", "roleArn": "arn:role"},

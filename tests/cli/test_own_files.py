@@ -385,3 +385,13 @@ def test_western_accents_are_no_characters_of_several_bytes(tmp_path: Path) -> N
         path = tmp_path / "loans.csv"
         path.write_bytes(("id;one;two\n" + "".join(f"{n};{text}\n" for n in range(9))).encode(encoding))
         assert not any("several bytes" in doubt for doubt in first_rows.of_file(path, path.name).doubts)
+
+
+def test_the_language_that_reads_every_month_is_proposed(tmp_path: Path) -> None:
+    """Danish reads eleven of the twelve Swedish months."""
+    months = ["Januari", "Februari", "Mars", "April", "Maj", "Juni", "Juli", "Augusti", "September", "Oktober"]
+    dates = [f"{day:02}-{month}-2024" for month in months * 3 for day in range(1, 28) if month != "Augusti" or day == 9]
+    path = tmp_path / "loans.csv"
+    path.write_text("\n".join(["OriginationDate;LoanAmount", *(f"{each};100" for each in dates)]) + "\n")
+    origin = proposed(path).to_json()["columns"]["OriginationDate"]
+    assert (origin["format"], origin["language"]) == ("%d-%b-%Y", "sv")

@@ -82,7 +82,7 @@ def test_the_losses_go_to_a_file(command: Any, host: MemoryHost, tmp_path: Path)
         (["june", "--filter", '[["Rate", ">", 900]]'], "no loan of the run june meets the filter"),
         (["june", "--case", "boom"], "the run june has no case boom: it has base, stressed"),
         (["june", "--by", "town"], "no column 'town'"),
-        (["june", "--losses", "/nowhere/l.parquet"], "/nowhere/l.parquet"),
+        (["june", "--losses", "/nowhere/l.parquet"], "there is no folder /nowhere"),
         (["june", "--level", "x"], "is no number"),
     ],
 )

@@ -355,7 +355,8 @@ def test_provide_workers_touches_what_its_role_allows_and_all_of_it(path: str) -
     assert len(allowed) == len(written)
     assert all(any(like(each, key) for each in allowed) for key in written)
     assert {key for action, key in touched if action == "s3:GetObject"} == {
-        "runs/june/plan.json", "runs/june/waves/001/plan.json", "runs/june/estimate.json"
+        "runs/june/plan.json", "runs/june/waves/001/plan.json", "runs/june/estimate.json",
+        "runs/june/waves/tail/plan.json",
     }  # fmt: skip
 
 

@@ -303,11 +303,12 @@ def test_losses_of_a_case_are_its_own(which: kernel.Kernel, volatility: float) -
     weights = np.full((4, 1, 200), 1 / 200)
     shifted = replace(loans, loss=by_case, lgd=lgd, rounding=np.zeros_like(by_case))
     found = kernel.simulate(shifted, tables, drawn, 7, which, rows=rows)
-    weighed = kernel.weigh(shifted, tables, drawn, 7, weights, which)
+    weighed, lost = kernel.weigh(shifted, tables, drawn, 7, weights, which)
+    assert np.array_equal(lost, found.by_segment.sum(axis=1))
     for case in range(4):
         alone = replace(loans, loss=by_case[case], lgd=lgd[case])
         expected = kernel.simulate(alone, tables, drawn, 7, which, rows=rows)
         for name in ("by_segment", "by_region", "by_row", "frequency"):
             assert np.array_equal(getattr(found, name)[case], getattr(expected, name)[case]), name
-        assert np.array_equal(weighed[case], kernel.weigh(alone, tables, drawn, 7, weights, which)[case])
+        assert np.array_equal(weighed[case], kernel.weigh(alone, tables, drawn, 7, weights, which)[0][case])
     assert (found.by_segment[2] != found.by_segment[1]).any()
