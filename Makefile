@@ -126,8 +126,8 @@ $(NODE)/.asl-validator: requirements/package-lock.json
 LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.setup  ## make requirements/ anew after a change of what is needed; other versions stay
-	$(LOCK) pyproject.toml --extra local --extra analysis --extra notebook --extra test --extra bench --output-file requirements/test.txt
-	$(LOCK) pyproject.toml --extra local --extra analysis --constraint requirements/test.txt --output-file requirements/local.txt
+	$(LOCK) pyproject.toml --extra local --extra analysis --extra calibration --extra notebook --extra test --extra bench --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --extra local --extra analysis --extra calibration --constraint requirements/test.txt --output-file requirements/local.txt
 	$(LOCK) pyproject.toml --extra notebook --constraint requirements/test.txt --output-file requirements/notebook.txt
 	for name in setup sam checkov audit zig; do $(LOCK) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(LOCK:3.11=3.13) requirements/lambda.in --output-file requirements/lambda.txt

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("functions", "cli", "additive", "embedded_aws", "publishing")
+SOURCES = ("functions", "cli", "additive", "calibration", "embedded_aws", "publishing")
 HANDLERS = sorted((ROOT / "functions").glob("*.py"))
 ENVIRONMENT = {"environ", "environb", "getenv", "putenv", "unsetenv", "expandvars", "expanduser", "home"}
 """Names of `os`, `os.path` and `Path` that read or write the environment; the last two read $HOME."""

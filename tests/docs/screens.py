@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -53,6 +54,7 @@ SCREENS: Mapping[str, str] = {
     "run-next": "run --portfolio next.csv --scenarios-from june --name next --out next",
     "compare": "compare june next",
     "verify": "verify june --record june-verified.json",
+    "calibrate": "calibrate history.csv --grade Grade --date Looked",
     "estimate": "estimate --loans 1e9 --chunk-loans 2e5 --concurrency 1000",
     "watch": "watch july --out july",
     "cancel": "cancel august",
@@ -132,7 +134,27 @@ def portfolios() -> dict[str, pa.Table]:
     month = left.set_column(left.column_names.index("Balance"), "Balance", less)
     sold = loans.slice(0, 40).select(["AccountID"])
     following = pa.concat_tables([month, new])
-    return {"loans.csv": loans, "next.csv": following, "branch.csv": branch, "deals.csv": deals, "sold.csv": sold}
+    return {
+        "history.csv": history(today),
+        "loans.csv": loans,
+        "next.csv": following,
+        "branch.csv": branch,
+        "deals.csv": deals,
+        "sold.csv": sold,
+    }
+
+
+def history(today: date) -> pa.Table:
+    """A tenth of the made-up loans in each of ten years, and how they fared: by chance, worse the dearer they are."""
+    draw = np.random.default_rng(42)
+    loans = synthetic.generate(4 * LOANS, LOANS, 42, date(today.year - 10, 1, 1))
+    rate = loans["Rate"].to_numpy()
+    looked = [f"{today.year - 10 + year}-01-01" for year in draw.integers(0, 10, LOANS)]
+    grade = np.array(["A", "B", "C", "D"])[np.searchsorted([6, 9, 14], rate)]
+    bad = draw.random(LOANS) < 1 / (1 + np.exp(5.0 - 0.15 * rate))
+    for name, values in (("Looked", looked), ("Grade", grade), ("Outcome", bad.astype(int))):
+        loans = loans.append_column(name, pa.array(values))
+    return loans
 
 
 def screen(typed: str, folder: Path, environment: Mapping[str, str], columns: int) -> list[Line]:

@@ -63,7 +63,11 @@ def test_a_message_that_is_explained_is_one_that_the_code_has(message: str) -> N
 @cache
 def literals() -> list[str]:
     """Every text of the code, with a blank where a value is put in, the state machines and the templates."""
-    files = [file for place in ("functions", "cli", "additive") for file in sorted((ROOT / place).rglob("*.py"))]
+    files = [
+        file
+        for place in ("functions", "cli", "additive", "calibration")
+        for file in sorted((ROOT / place).rglob("*.py"))
+    ]
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     return [
         *(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)),

@@ -1,6 +1,7 @@
 """All checks, in the order of docs/verification.md."""
 
 from tests.verification import (
+    check_calibration,
     check_credit,
     check_dependence,
     check_errors,
@@ -46,6 +47,7 @@ CHECKS: dict[str, Check] = {
         check_products.repayment_by_quantlib,
         check_products.collateral,
         check_stress.reverse_stress,
+        check_calibration.calibration,
         check_libraries.quantlib,
         check_libraries.creditriskengine,
         check_libraries.pyassetcorr,
