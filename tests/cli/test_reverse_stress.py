@@ -63,7 +63,7 @@ def test_json_and_a_page_have_the_same_figures(command: Any, tmp_path: Path) -> 
         (["june", "--loss", "0"], "must be above 0"),
         (["june", "--loss", "-1"], "must be above 0"),
         (["june", "--loss", "much"], "'much' is no number"),
-        (["june", "--page", "/nowhere/p.html"], "/nowhere/p.html"),
+        (["june", "--page", "/nowhere/p.html"], "there is no folder /nowhere"),
     ],
 )
 def test_what_it_cannot_do_it_says(command: Any, arguments: list[str], says: str) -> None:
