@@ -44,7 +44,7 @@ class Calibration:
     """What was found. split: how the history was parted, in words. correlations, uncorrelated: by segment, the latter
     why there is none. after, before: on the loans left out, of the new and the old parameters; None where none were
     left. document: the parameter file. mapping: the mapping by which a portfolio takes the grades' PDs, None without
-    grades.
+    grades or where no mapping can.
     """
 
     source: str
@@ -80,6 +80,7 @@ class Calibration:
             "scorecard": {name: _estimate(found) for name, found in self.fit.coefficients.items()},
             "intercepts": {name: _estimate(found) for name, found in self.fit.intercepts.items()},
             "kept": dict(self.fit.kept),
+            "at_zero": dict(self.fit.at_zero),
             "grades": {name: asdict(grade) for name, grade in self.grades.items()},
             "asset_correlations": {
                 name: {**asdict(found), "doubts": found.doubts} for name, found in self.correlations.items()
@@ -238,8 +239,8 @@ def _document(
     for name in COEFFICIENTS:
         if name in fit.coefficients:
             card[name] = _leaf(fit.coefficients[name], way)
-        elif "below zero" in fit.kept.get(f"scorecard.{name}", ""):
-            card[name] = {"value": 0, "source": f"{way}; {fit.kept[f'scorecard.{name}']}"}
+        elif name in fit.at_zero:
+            card[name] = {"value": 0, "source": f"{way}; {fit.at_zero[name]}"}
     segments = document.setdefault("segments", {})
     for name, found in fit.intercepts.items():
         segments.setdefault(name, {})["intercept"] = _leaf(found, way)
@@ -254,22 +255,32 @@ def _leaf(found: Estimate, way: str) -> dict[str, Any]:
     return {"value": _rounded(found.value), "source": f"{way}, standard error {found.standard_error:.3g}"}
 
 
-def _mapping(document: Mapping[str, Any] | None, columns: Columns, grades: Mapping[str, Grade]) -> dict[str, Any]:
-    """The history's mapping with the grades' PDs as the column PD, and without what only a history has."""
+def _mapping(
+    document: Mapping[str, Any] | None, columns: Columns, grades: Mapping[str, Grade]
+) -> dict[str, Any] | None:
+    """The history's mapping with the grades' PDs as the column PD, and without what only a history has.
+
+    None where the grade is joined from several columns, as no mapping joins them to a number.
+    """
     assert columns.grade is not None
     origin = ColumnMapping.parse(document, [columns.grade]).dimensions[columns.grade]
+    if origin.separator is not None:
+        return None
     made: dict[str, Any] = copy.deepcopy(dict(document or {}))
     told = {name: each for name, each in made.get("dimensions", {}).items() if name not in columns.names}
     made.pop("dimensions", None)
     if told:
         made["dimensions"] = told
     pds = {name: f"{grade.pd:g}" for name, grade in grades.items()}
-    values = {theirs: pds[ours] for theirs, ours in origin.values.items() if ours in pds} | {
-        name: pd for name, pd in pds.items() if name not in origin.values
-    }
-    made["columns"] = {
-        **made.get("columns", {}),
-        "PD": {"from": origin.columns[0] if len(origin.columns) == 1 else list(origin.columns), "values": values},
-    }
+    values = {theirs: pds[ours] for theirs, ours in origin.values.items() if ours in pds}
+    if origin.constant is not None:
+        pd: dict[str, Any] = {"constant": pds[origin.constant]}
+    else:
+        if origin.default is None:  # else what the grade's origin does not name has the default's PD
+            values |= {name: pd for name, pd in pds.items() if name not in origin.values}
+        pd = {"from": origin.columns[0] if len(origin.columns) == 1 else list(origin.columns), "values": values}
+        if origin.default in pds:
+            pd |= {"default": pds[origin.default]}
+    made["columns"] = {**made.get("columns", {}), "PD": pd}
     ColumnMapping.parse(made)
     return made

@@ -22,6 +22,9 @@ def rows(found: Calibration) -> list[list[str]]:
     """A row for each coefficient and intercept of the scorecard that the history could tell of, or why it cannot."""
     fit, base = found.fit, found.base
     told = [_row(humanise(name), getattr(base.scorecard, name), fit.coefficients.get(name)) for name in COEFFICIENTS]
+    for row, name in zip(told, COEFFICIENTS, strict=True):
+        if name in fit.at_zero:
+            row[2:] = [_number(0.0), "at its bound"]
     of_segments = set(fit.intercepts) | {path.split(".")[1] for path in fit.kept if path.startswith("segments.")}
     told += [
         _row(f"Intercept, {humanise(name)}", segment.intercept, fit.intercepts.get(name))
@@ -43,9 +46,12 @@ def _number(value: float) -> str:
 
 
 def kept(found: Calibration) -> list[str]:
-    """Why some parameters stay as they were, a sentence each."""
-    return [f"{_path(path)}: {why}." for path, why in found.fit.kept.items()] + [
-        f"Asset correlation, {why}" for why in found.uncorrelated.values()
+    """Why some parameters stay as they were or are at a bound, a sentence each."""
+    fit = found.fit
+    return [
+        *(f"{humanise(name)}: {why}." for name, why in fit.at_zero.items()),
+        *(f"Kept as it was. {_path(path)}: {why}." for path, why in fit.kept.items()),
+        *(f"Kept as it was. Asset correlation, {why}" for why in found.uncorrelated.values()),
     ]
 
 
@@ -156,7 +162,7 @@ def render(found: Calibration) -> str:
                 f"The history was parted {found.split}.",
             ),
             table("Coefficients in logits, and what they were before.", HEAD, rows(found)),
-            *(tag("p", f"Kept as it was. {sentence}") for sentence in kept(found)),
+            *(tag("p", sentence) for sentence in kept(found)),
         ),
         section(
             "Out of sample",

@@ -49,12 +49,13 @@ class Estimate:
 class Fit:
     """What was estimated. coefficients, intercepts: by name. kept: why a parameter stays as it was, by its path.
 
-    loans, defaults: that the estimate is from.
+    at_zero: why a coefficient is zero, by its name. loans, defaults: that the estimate is from.
     """
 
     coefficients: Mapping[str, Estimate]
     intercepts: Mapping[str, Estimate]
     kept: Mapping[str, str]
+    at_zero: Mapping[str, str]
     loans: int
     defaults: int
 
@@ -98,6 +99,7 @@ def fit(loans: Loans, defaulted: Bools, base: Parameters) -> Fit:
     """
     library = statsmodels()
     names = list(base.segments)
+    card, at_zero = base.scorecard, dict[str, str]()
     kept: dict[str, str] = {}
     rows = np.ones(len(loans), np.bool_)
     for place in np.unique(loans.segment).tolist():
@@ -115,19 +117,19 @@ def fit(loans: Loans, defaulted: Bools, base: Parameters) -> Fit:
             "not. Take a longer history, or more loans."
         )
     chosen, y = loans.select(rows), defaulted[rows].astype(np.float64)
-    x = features(chosen, base.scorecard)
+    x = features(chosen, card)
     places = np.unique(chosen.segment)
     dummies = (chosen.segment[:, None] == places).astype(np.float64)
     free = _identified(x, dummies, kept)
-    while True:
-        found = _maximum(library, y, x, dummies, free, base.scorecard, kept)
-        if "debt_to_income" not in free or found[0][free.index("debt_to_income")] >= 0:
-            break
-        kept["scorecard.debt_to_income"] = (
-            f"the estimate of {found[0][free.index('debt_to_income')]:.3g} is below zero, which would let a higher "
-            "payment lower a PD: 0 is taken"
+    found = _maximum(library, y, x, dummies, free, card)
+    slope = dict(zip(free, found[0], strict=False)).get("debt_to_income", 0.0)
+    if slope < 0:
+        told = f"{slope:.3g}".replace("-", "\u2212")
+        at_zero["debt_to_income"] = (
+            f"the estimate of {told} is below zero, which would let a higher payment lower a PD: 0 is taken"
         )
-        free = [name for name in free if name != "debt_to_income"]
+        card, free = replace(card, debt_to_income=0.0), [name for name in free if name != "debt_to_income"]
+        found = _maximum(library, y, x, dummies, free, card)
     values, errors = found
     return Fit(
         {name: Estimate(values[i], errors[i]) for i, name in enumerate(free)},
@@ -136,6 +138,7 @@ def fit(loans: Loans, defaulted: Bools, base: Parameters) -> Fit:
             for i, place in enumerate(places.tolist())
         },
         kept,
+        at_zero,
         len(chosen),
         int(y.sum()),
     )
@@ -162,12 +165,12 @@ def _identified(x: Floats, dummies: Floats, kept: dict[str, str]) -> list[str]:
 
 
 def _maximum(
-    library: Any, y: Floats, x: Floats, dummies: Floats, free: Sequence[str], card: Scorecard, kept: Mapping[str, str]
+    library: Any, y: Floats, x: Floats, dummies: Floats, free: Sequence[str], card: Scorecard
 ) -> tuple[list[float], list[float]]:
-    """Values and standard errors, of the free coefficients and then of the intercepts."""
+    """Values and standard errors, of the free coefficients and then of the intercepts. card: gives the others."""
     places = [COEFFICIENTS.index(name) for name in free]
     fixed = [place for place in range(len(COEFFICIENTS)) if place not in places]
-    known = np.array([_known(card, COEFFICIENTS[place], kept) for place in fixed])
+    known = np.array([getattr(card, COEFFICIENTS[place]) for place in fixed])
     offset = x[:, fixed] @ known
     scale = x[:, places].std(axis=0)
     with warnings.catch_warnings():
@@ -189,10 +192,6 @@ def _maximum(
     values[: len(places)] /= scale
     errors[: len(places)] /= scale
     return values.tolist(), errors.tolist()
-
-
-def _known(card: Scorecard, name: str, kept: Mapping[str, str]) -> float:
-    return 0.0 if "below zero" in kept.get(f"scorecard.{name}", "") else float(getattr(card, name))
 
 
 def _intercepts_at_mean(found: Any, x: Floats, dummies: Floats) -> Floats:

@@ -90,6 +90,8 @@ def calibrate(
         warn(
             f"{counted(found.incomplete, 'loan')} lack a column that the scorecard needs, and are left out of the fit."
         )
+    if grade is not None and found.mapping is None:
+        warn(f"{grade} is joined from columns, which no mapping turns into PDs: they are in calibration.json alone.")
     if json:
         show(written["calibration.json"].decode(), end="")
         return
@@ -97,7 +99,7 @@ def calibrate(
     show(f"Parted {found.split}.\n", hang=0)
     show(table(page.HEAD, page.rows(found)))
     for sentence in page.kept(found):
-        show(f"Kept. {sentence}", hang=0)
+        show(sentence, hang=0)
     if found.grades:
         show("\n" + table(page.GRADES_HEAD, page.grade_rows(found)))
     if found.correlations:

@@ -139,6 +139,8 @@ def test_debt_to_income_below_zero_is_taken_as_zero(tmp_path: Path) -> None:
     assert made.parameters.scorecard.debt_to_income == 0
     assert "below zero" in made.document["scorecard"]["debt_to_income"]["source"]
     assert "debt_to_income" not in made.fit.coefficients
+    assert set(made.fit.at_zero) == {"debt_to_income"}
+    assert not made.fit.kept
 
 
 def test_a_segment_with_one_outcome_stays_as_it_was(tmp_path: Path) -> None:

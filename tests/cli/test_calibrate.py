@@ -4,6 +4,8 @@ import importlib.util
 import json
 import math
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,9 +13,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from calibration.history import Columns
 from cli.main import main
 from montecarlo.model.parameters import load
-from tests.calibration.histories import loans, outcomes, write
+from montecarlo.portfolio.loans import validate
+from montecarlo.portfolio.mapping import ColumnMapping, Origin
+from montecarlo.portfolio.rows import read_rows
+from tests.calibration.histories import history, loans, outcomes, write
 from tests.memory_run import MemoryHost, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,13 +58,9 @@ def test_lendingclubs_outcomes_are_what_the_document_shows(command: Any, tmp_pat
     head = (tmp_path / "history.csv").read_text().split("\n")[:60]
     host.s3.objects["portfolios/lc/history.csv"] = "\n".join(head).encode()
     request = {"portfolio": "portfolios/lc/", "scenarios": 60, "parameters": parameters, "tail_sampling": False}
-    own = json.loads(Path(mapping).read_text())
-    scored, graded = (
-        simulate(host, run=name, **request, mapping=by)["input"] for name, by in (("scored", own), ("graded", by_grade))
-    )
-    assert scored["columns"].keys() - graded["columns"].keys() == set()
-    assert "PD" in graded["columns"]
-    assert "PD" not in scored["columns"]
+    result = simulate(host, run="graded", **request, mapping=by_grade)
+    assert "PD" in result["input"]["columns"]
+    assert result["parameters"] == load(parameters).to_json()
 
 
 def a_history(folder: Path, count: int = 3_000, **columns: Any) -> Path:
@@ -89,6 +91,54 @@ def test_years_that_differ_by_luck_alone_tell_no_correlation(command: Any, tmp_p
     assert "Asset correlation, auto: the ups and downs of its years are mostly luck among single loans." in out
     parameters = load(json.loads((tmp_path / "calibrated/parameters.json").read_text()))
     assert parameters.segments["auto"].asset_correlation == load().segments["auto"].asset_correlation
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "Grade",
+        {"from": ["Missing", "Grade"]},
+        {"from": "Grade", "values": {"A": "good"}, "default": "bad"},
+        {"from": "Grade", "values": {"A": "B", "D": "A"}},
+        {"constant": "one"},
+    ],
+)
+def test_a_portfolio_has_the_pds_of_its_grades_however_the_mapping_finds_them(
+    command: Any, tmp_path: Path, origin: Any
+) -> None:
+    path = a_history(tmp_path, 1_500, Missing=[None] * 1_500)
+    (tmp_path / "m.json").write_text(json.dumps({"dimensions": {"Rating": origin}}))
+    status, _, err = command("calibrate", "h.csv", "--mapping", "m.json", "--grade", "Rating", "--date", "Looked")
+    assert status == 0, err
+    made = ColumnMapping.parse(json.loads((tmp_path / "calibrated/mapping.json").read_text()))
+    grades = {
+        grade: told["pd"]
+        for grade, told in json.loads((tmp_path / "calibrated/calibration.json").read_text())["grades"].items()
+    }
+    read = history(path, Columns(grade="Rating"), {"dimensions": {"Rating": origin}})
+    assert read.grade is not None
+    with path.open("rb") as file:
+        raw = read_rows(file, "h.csv", "csv", replace(made, origins={**made.origins, "ZipCode": Origin(constant="0")}))
+    taken = validate(raw, made, tuple(load().segments), date(2020, 1, 1))[0]
+    assert taken.pd.tolist() == pytest.approx([grades[grade] for grade in read.grade.to_pylist()], rel=1e-5)
+
+
+def test_of_a_joined_grade_there_is_no_mapping_and_that_is_said(command: Any, tmp_path: Path) -> None:
+    a_history(tmp_path, 1_500)
+    (tmp_path / "m.json").write_text('{"dimensions": {"Rating": {"join": ["Grade", "Segment"], "separator": "-"}}}')
+    status, out, err = command("calibrate", "h.csv", "--mapping", "m.json", "--grade", "Rating")
+    assert status == 0
+    assert "A-auto" in out
+    assert "Rating is joined from columns" in err
+    assert not (tmp_path / "calibrated/mapping.json").exists()
+
+
+def test_names_from_a_file_steer_no_terminal_and_no_page(command: Any, tmp_path: Path) -> None:
+    a_history(tmp_path, 1_500, Grade=np.array(["\x1b[31mA", "<script>", "B"])[np.arange(1_500) % 3])
+    status, out, _ = command("calibrate", "h.csv", "--grade", "Grade")
+    assert status == 0
+    assert "\x1b" not in out
+    assert "<script>" not in (tmp_path / "calibrated/report.html").read_text(encoding="utf-8")
 
 
 def test_a_series_of_rates_gives_the_correlation_and_its_interval(command: Any, tmp_path: Path) -> None:
