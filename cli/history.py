@@ -150,9 +150,10 @@ def _run(stack: Stack, name: str, state: State | None) -> Run:
             result = ResultView.read(data)
     if state is None:
         return Run(name, DONE if result else LEFT, result=result)
+    deleted = data is None and _is_deleted(stack, name, state)
     return Run(
         name,
-        DELETED if data is None and _is_deleted(stack, name, state) else IN_WORDS.get(state.status, state.status.lower()),
+        DELETED if deleted else IN_WORDS.get(state.status, state.status.lower()),
         state.started,
         state.stopped,
         state.error,
