@@ -1,7 +1,7 @@
 """What a stack must do, tried on it: the same digits as everywhere, a stop that costs nothing, a failure that says why.
 
 What is made on the way is deleted in the end: everything lies below portfolios/accept-... and runs/accept-..., beside a
-state machine and a role of that name.
+state machine and a role of that name. Notes in deleted/ stay: of the runs that were to fail, so that none lists them.
 """
 
 import contextlib
@@ -286,6 +286,7 @@ class Acceptance:
     def _made(self) -> Iterator[tuple[str, Callable[[], None]]]:
         for prefix in (f"{folder}/{self.name}" for folder in ("runs", "portfolios", "datagen")):
             yield f"{prefix}*", partial(self._delete, prefix)
+        yield f"{self.name} in `montecarlo list`", self._note_deleted
         if self._twin:
             yield f"The state machine and the role {self.name}", self._twin.delete
 
@@ -294,6 +295,17 @@ class Acceptance:
         for page in pages:
             if found := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
                 self.s3.delete_objects(Bucket=self.stack.bucket, Delete={"Objects": found, "Quiet": True})
+
+    def _note_deleted(self) -> None:
+        """Let no command list the runs that were to fail."""
+        latest = {}
+        for execution in self._started:
+            state = execution.describe()
+            if "run" in state.request:
+                latest[state.run] = state
+        for run, state in latest.items():
+            if state.status != "SUCCEEDED":
+                history.note_deleted(self.stack, run, state.started)
 
     # How --------------------------------------------------------------------------------------------------------------
 

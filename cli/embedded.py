@@ -34,6 +34,11 @@ def up(
     if running and strict and not running.strict:
         raise CommandError(f"the embedded AWS that is up is not strict: stop it with `{typed('down')}` first.")
     if running is None:
+        if server.is_locked(place.STATE / "up"):
+            raise CommandError(
+                f"the embedded AWS is starting, or {place.STATE / 'up' / server.STATE_FILE} is damaged: wait a moment, "
+                f"or stop it with `{typed('down')}`."
+            )
         port = port or server.free_port(server.PREFERRED_PORT)
         running = server.start(place.STATE / "up", port, detached=True, profile=STRICT if strict else LENIENT)
     show("The embedded AWS is up. To point the AWS CLI, SAM or Terraform at it:\n")
@@ -49,5 +54,6 @@ def down() -> None:
     running = server.find_running(place.STATE / "up")
     if running:
         running.stop()
+    stopped = server.stop_holder(place.STATE / "up") or running  # by its lock, where its server.json is damaged
     shutil.rmtree(place.STATE / "up", ignore_errors=True)
-    show("The embedded AWS is stopped." if running else "No embedded AWS was running.")
+    show("The embedded AWS is stopped." if stopped else "No embedded AWS was running.")

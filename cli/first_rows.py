@@ -5,6 +5,7 @@ What cannot be read by a run in any dialect is named, with the way out.
 
 import csv
 import re
+import textwrap
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ _SEVERAL_BYTES = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
 _SURE = 0.9
 """The share of letters among its signs from which such an encoding may be meant."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+_VALUE = re.compile(r"[+\-$€£]?\d[\d.,:/'\u00a0 \-]*[%$€£]?")
+"""A number or a date, with which no name of a column is likely to be meant."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,39 @@ def _of_csv(path: Path, data: bytes, whole: bool) -> Beginning:
         lines = lines[:-1]  # cut off
     dialect = _parted(lines[: ROWS + 1], dialect, doubts)
     head, *rows = _rows(lines[: ROWS + 1], dialect) or [[]]
-    if not rows:
+    if not any(cell.strip() for row in rows for cell in row):
         raise CommandError(f"{path} has no rows below its header.")
+    if dialect.quote != '"' and (number := _left_open([head, *rows])):
+        doubts.append(f'a cell of row {number} begins with " and does not end with it: close it, or leave it out.')
+    values = ", ".join(repr(name) for name in head if _VALUE.fullmatch(name.strip()))
+    if values:
+        doubts.append(
+            f"the first line looks like data ({textwrap.shorten(values, 60, placeholder=' ...')}): is there a header? "
+            "If not, put a line with the columns' names above it."
+        )
     if len(set(head)) < len(head):
-        raise CommandError(f"{path} has the column {next(n for n in head if head.count(n) > 1)!r} twice: rename one.")
+        twice = next(name for name in head if head.count(name) > 1)
+        way = f", and {doubts[-1]}" if values else ": rename one."
+        raise CommandError(f"{path} has the column {twice!r} twice{way}")
     good = [row for row in rows if len(row) == len(head)]
+    if not good:
+        raise CommandError(f"{path} has no row with as many cells as its header, {len(head)}: is a quote never closed?")
     columns = zip(*good, strict=True) if good else [()] * len(head)
     table = pa.table({name: pa.array(cells, pa.string()) for name, cells in zip(head, columns, strict=True)})
     return Beginning(pa.table({name: _or_null(pc.utf8_trim_whitespace(table[name])) for name in head}), dialect, doubts)
+
+
+def _left_open(rows: Sequence[Sequence[str]]) -> int:
+    """The first row with a cell whose double quote is never closed, the header being 1; 0 where there is none."""
+    return next(
+        (
+            number
+            for number, row in enumerate(rows, 1)
+            for cell in map(str.strip, row)
+            if cell.startswith('"') and (len(cell) == 1 or not cell.endswith('"'))
+        ),
+        0,
+    )
 
 
 def _or_null(cells: pa.ChunkedArray) -> pa.ChunkedArray:

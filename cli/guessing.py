@@ -159,6 +159,8 @@ class Proposal:
     missing: list[str] = field(default_factory=list)
     currency: str | None = None
     lacks: list[str] = field(default_factory=list)
+    knows_nothing: bool = False
+    """Whether no column of the file was found to be one of the portfolio's."""
     passed_over: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Columns of the file that are called like one of the portfolio, which they cannot be; and why."""
 
@@ -229,6 +231,7 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
                 f"{name!r} holds {', '.join(map(repr, values))}: if some of these are no loans any more, leave them "
                 f'out with "filter": {{{json.dumps(name, ensure_ascii=False)}: {{"in": [...]}}}}.'
             )
+    found.knows_nothing = not taken
     has_pd, has_ead = "PD" in found.columns, "EAD" in found.columns
     needed = [column.name for column in COLUMNS if column.is_needed(has_pd, has_ead)]
     found.lacks = [name for name in needed if name not in found.columns]

@@ -79,6 +79,15 @@ def find(stack: Stack, name: str) -> Run:
     return run
 
 
+def note_deleted(stack: Stack, name: str, started: datetime) -> None:
+    """Write down that a run was deleted, for as long as Step Functions remembers that it failed or was cancelled.
+
+    started: when the latest of its executions did.
+    """
+    note = json.dumps({"started": started.isoformat()}).encode()
+    stack.client("s3").put_object(Bucket=stack.bucket, Key=keys.deleted(name), Body=note)
+
+
 def states(stack: Stack) -> Iterator[State]:
     """How the latest executions of dataproc stand, newest first."""
     found = executions(stack.client("stepfunctions"), stack.outputs["DataProcStateMachineArn"])
@@ -141,7 +150,7 @@ def _run(stack: Stack, name: str, state: State | None) -> Run:
             result = ResultView.read(data)
     if state is None:
         return Run(name, DONE if result else LEFT, result=result)
-    deleted = state.status == "SUCCEEDED" and data is None
+    deleted = data is None and _is_deleted(stack, name, state)
     return Run(
         name,
         DELETED if deleted else IN_WORDS.get(state.status, state.status.lower()),
@@ -151,6 +160,19 @@ def _run(stack: Stack, name: str, state: State | None) -> Run:
         state.cause,
         result if state.status == "SUCCEEDED" else None,
     )
+
+
+def _is_deleted(stack: Stack, name: str, state: State) -> bool:
+    """Whether a run without a result was deleted after its latest execution.
+
+    A note must say so where the execution did not succeed: stopped before its plan, it has left nothing either.
+    """
+    if state.status == "SUCCEEDED" or state.running:
+        return not state.running
+    note = json_object(stack, keys.deleted(name)) or {}
+    if note.get("started") != state.started.isoformat():
+        return False
+    return name not in set(_names(stack, name))  # what was at work when it was stopped may have written since
 
 
 def _names(stack: Stack, prefix: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import PROJECT, CommandError
-from cli.screen import show, typed, warn
+from cli.screen import counted, show, typed, warn
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +34,12 @@ def init(
         raise CommandError(f"{file} is no file: give one of the portfolio's files, they all have the same columns.")
     beginning = first_rows.of_file(path, name)
     proposal = guessing.propose(beginning.table, tuple(load(None).segments), beginning.dialect, beginning.doubts)
+    if proposal.knows_nothing:
+        raise CommandError(
+            f"{file} has {counted(beginning.table.num_columns, 'column')}, and none is like one that is needed, by its "
+            "name or its cells. Is it a file of loans, and the first line of a CSV file its header? If so, write the "
+            "mapping by hand: docs/run-your-portfolio.md#mapping."
+        )
     schema = {"$schema": _schema_from(to.parent if to else Path())}
     text = json.dumps({**schema, **proposal.to_json()}, indent=1, ensure_ascii=False) + "\n"
     if to:

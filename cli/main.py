@@ -124,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _ended(WRONG, f"montecarlo: {place}{error.strerror or error}. Free space or choose another place.")
+        way = "Remove it" if isinstance(error, (FileExistsError, NotADirectoryError)) else "Free space"
+        return _ended(WRONG, f"montecarlo: {place}{error.strerror or error}. {way} or choose another place.")
     except Exception as error:
         if (told := _of_server(error) or _of_aws(error)) is None:
             raise  # a defect, whose traceback is what its report needs

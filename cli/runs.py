@@ -225,4 +225,6 @@ def delete(
                     f"{refused[0].get('Key')} cannot be deleted: {refused[0].get('Message')}. {deleted:,} objects were."
                 )
             deleted += len(keys)
+    if found.started and found.state != history.DONE:  # of one that is done, the missing result says enough
+        history.note_deleted(there, run, found.started)
     show(f"The run {run} is deleted: {counted(deleted, 'object')}. The bucket keeps old versions for 30 days.")

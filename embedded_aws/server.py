@@ -2,11 +2,11 @@
 
 Everything listens on 127.0.0.1. The data directory holds S3's objects (`s3/`), the other services' state (`state/`),
 scratch files (`tmp/`, emptied at each start), the log (`embedded-aws.log`), `server.json`, by which another process
-finds a running server, and `server.lock`, which the server holds as long as it lives. All of it is the user's alone:
-`server.json` has the key that opens the gate, made anew at each start. After any end of the process, a SIGKILL
-included, the next start on the directory brings back all objects and what was deployed. Executions and logs since the
-last deployment come back only after an orderly stop, Map Runs and their children never; what was running is then
-FAILED with States.ServiceRestart.
+finds a running server, and `server.lock`, which the server holds as long as it lives, with its process's number. All
+of it is the user's alone: `server.json` has the key that opens the gate, made anew at each start. After any end of the
+process, a SIGKILL included, the next start on the directory brings back all objects and what was deployed. Executions
+and logs since the last deployment come back only after an orderly stop, Map Runs and their children never; what was
+running is then FAILED with States.ServiceRestart.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -77,25 +78,18 @@ class Server:
         child = _children.get(self.pid)
         if child is not None:
             return child.poll() is None
-        return is_locked(Path(self.data_dir)) and recorded(Path(self.data_dir)) == self
+        return holder(Path(self.data_dir)) == self.pid and recorded(Path(self.data_dir)) == self
 
     def stop(self) -> None:
         """Stop the server and its Lambda workers; nothing is left running. Stopping one that has gone does no harm."""
         if self.is_running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
-            self.wait(STOP_SECONDS)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)  # the workers, and the server itself if it did not listen
-            self.wait(STOP_SECONDS)
+            end(self.pid, lambda: self.is_running)
         if recorded(Path(self.data_dir)) == self:
             Path(self.data_dir, STATE_FILE).unlink(missing_ok=True)
 
     def wait(self, seconds: float) -> None:
         """Wait until the server has ended, at most for so long."""
-        deadline = time.monotonic() + seconds
-        while self.is_running and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_while(lambda: self.is_running, seconds)
 
 
 def start(data_dir: Path, port: int | None = None, *, detached: bool = False, profile: Profile = LENIENT) -> Server:
@@ -112,6 +106,9 @@ def start(data_dir: Path, port: int | None = None, *, detached: bool = False, pr
             ends with the last lines of its log.
     """
     data_dir = data_dir.resolve()
+    for place in (data_dir, *data_dir.parents):
+        if place.exists() and not place.is_dir():
+            raise ServerError(f"{place} is a file where the embedded AWS needs a folder: remove it.")
     data_dir.mkdir(parents=True, exist_ok=True)
     data_dir.chmod(0o700)
     if port is not None and not port_is_free(port):
@@ -136,6 +133,7 @@ def start(data_dir: Path, port: int | None = None, *, detached: bool = False, pr
                 pass_fds=(lock,),  # the lock stays with the server, and ends when the server does
                 umask=0o077,
             )
+        os.write(lock, b"%d" % process.pid)
     finally:
         os.close(lock)
     _children[process.pid] = process
@@ -157,11 +155,38 @@ def find_running(state_dir: Path) -> Server | None:
 
 
 def recorded(data_dir: Path) -> Server | None:
-    """The server that was last started on a data directory, running or not; None where none has been."""
+    """The server that was last started on a data directory, running or not; None where none has been, or the file that
+    says so is damaged.
+    """
     try:
         return Server(**json.loads((data_dir / STATE_FILE).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
+
+
+def holder(data_dir: Path) -> int | None:
+    """The process of the server that lives on a data directory, 0 where it is only about to start; None without one."""
+    if not is_locked(data_dir):
+        return None
+    text = (data_dir / LOCK_FILE).read_bytes()
+    return int(text) if text.isdigit() else 0
+
+
+def stop_holder(data_dir: Path) -> bool:
+    """Stop the server that lives on a data directory by its lock alone, and say whether there was one.
+
+    Raises ServerError where the lock does not say which process it is.
+    """
+    data_dir = data_dir.resolve()
+    pid = holder(data_dir)
+    if pid == 0:
+        raise ServerError(
+            f"An embedded AWS is starting on {data_dir}: try again in a moment, or end its process, `-m embedded_aws`."
+        )
+    if pid is None:
+        return False
+    end(pid, lambda: holder(data_dir) == pid)
+    return True
 
 
 def acquire_lock(data_dir: Path) -> int:
@@ -174,6 +199,7 @@ def acquire_lock(data_dir: Path) -> int:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)  # the number of a process that has ended
             return lock
         except BlockingIOError:
             running = recorded(data_dir)
@@ -190,7 +216,7 @@ def is_locked(data_dir: Path) -> bool:
     """Whether a server lives on this data directory. The lock is the kernel's, and ends with whoever holds it."""
     try:
         lock = os.open(data_dir / LOCK_FILE, os.O_RDWR)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -296,6 +322,23 @@ def log_tail(server: Server, lines: int = 20) -> str:
     path = Path(server.data_dir, LOG_FILE)
     tail = path.read_text(errors="replace").splitlines()[-lines:]
     return f"The last lines of {path}:\n" + "\n".join(tail)
+
+
+def end(pid: int, is_running: Callable[[], bool]) -> None:
+    """End a server's process and its Lambda workers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    wait_while(is_running, STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # the workers, and the server itself if it did not listen
+    wait_while(is_running, STOP_SECONDS)
+
+
+def wait_while(is_running: Callable[[], bool], seconds: float) -> None:
+    """Wait as long as something runs, at most for so long."""
+    deadline = time.monotonic() + seconds
+    while is_running() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 # Processes ------------------------------------------------------------------------------------------------------------

@@ -103,6 +103,15 @@ def test_real_loans_are_mapped_so_that_nearly_all_can_be_simulated(
         ("ID,ID\n1,2\n", "the column 'ID' twice"),
         ("ID,Rate\n", "no rows below its header"),
         ("", "no rows below its header"),
+        ("\n \n\n\n", "no rows below its header"),
+        (b"\x9d\x8f,\x11\xfe\n" + b"\xba\x0f" * 70 + b"\n\x01", "has no row with as many cells as its header, 2"),
+        (b"\x9d\x00\x8f\x11\xfe\n" + b"\xba\x0f\n\x01\n", "has 1 column, and none is like one that is needed"),
+        ('Text;"Colour\n1;a,b,c\n2;d,e', "has 2 columns, and none is like one that is needed"),
+        ("Name,Colour\nAnna,red\nBen,red\n", "has 2 columns, and none is like one that is needed"),
+        (
+            "A1,10000,10000\nA2,20000,20000\n",
+            "the column '10000' twice, and the first line looks like data ('10000', '10000'): ",
+        ),
     ],
 )
 def test_a_file_that_no_run_can_read_is_told_with_the_way_out(
@@ -111,6 +120,34 @@ def test_a_file_that_no_run_can_read_is_told_with_the_way_out(
     (tmp_path / "loans.csv").write_bytes(data.encode() if isinstance(data, str) else data)
     assert main(["init", str(tmp_path / "loans.csv")]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("AccountID,PD,2026-01-31", "'2026-01-31'"),
+        ("AccountID,10.50,EAD", "'10.50'"),
+        ("AccountID,5 %,\u20ac1'000.00", "'5 %', \"\u20ac1'000.00\""),
+        ("AccountID,PD12m,90+ DPD", ""),
+    ],
+)
+def test_a_first_line_that_looks_like_data_is_told(
+    header: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loans.csv").write_text(f"{header}\n1,0.01,1000\n2,0.02,2000\n", encoding="utf-8")
+    assert main(["init", str(tmp_path / "loans.csv")]) == 0
+    err = capsys.readouterr().err
+    assert ("is there a header?" in err) == bool(told)
+    assert not told or f"looks like data ({told})" in err
+
+
+@pytest.mark.parametrize(("lines", "row"), [('"AccountID,PD\n1,0.1\n2,0.2\n', 1), ('AccountID,PD\n1,0.1\n"2,0.2\n', 3)])
+def test_a_quote_that_is_never_closed_is_told(
+    lines: str, row: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loans.csv").write_text(lines)
+    assert main(["init", str(tmp_path / "loans.csv")]) == 0
+    assert f'a cell of row {row} begins with " and does not end with it' in capsys.readouterr().err
 
 
 def test_dates_that_can_be_read_in_two_ways_are_named(init: Init) -> None:

@@ -82,6 +82,32 @@ def test_a_run_is_cancelled_and_resumed_before_it_was_planned(
     assert json.loads((tmp_path / "out" / "result.json").read_text())["scenarios"] == 50
 
 
+def test_a_run_that_was_cancelled_is_deleted_once_and_for_all(
+    cloud: Cloud, montecarlo: Montecarlo, tmp_path: Path
+) -> None:
+    """Stopped before its plan, too, when nothing of it lies in the bucket; until it is begun again."""
+    states, machine = cloud.stack.client("stepfunctions"), cloud.stack.outputs["DataProcStateMachineArn"]
+    request = {"run": "undone", "portfolio": "portfolios/nothing/"}
+    Execution.start(states, machine, "undone", request).stop("at once")
+    assert "Continue it with: montecarlo resume undone" in montecarlo("show", "undone")[1]
+    status, _, err = montecarlo("delete", "undone", "--yes")
+    assert status == 0, err
+    assert "undone" not in montecarlo("list")[1]
+    for command in (("show", "undone"), ("delete", "undone", "--yes"), ("resume", "undone", "--out", tmp_path / "out")):
+        status, _, err = montecarlo(*command)
+        assert status == 2
+        assert "there is no run undone" in err
+
+    cloud.stack.client("s3").put_object(Bucket=cloud.stack.bucket, Key=keys.chunk_partial("undone", 0, 0), Body=b"late")
+    assert "undone" in montecarlo("list")[1], "a chunk that was at work has come since"
+    assert montecarlo("delete", "undone", "--yes")[0] == 0
+    assert "undone" not in montecarlo("list")[1]
+
+    Execution.start(states, machine, "undone-again", request).stop("at once")
+    assert "Run undone is cancelled" in montecarlo("show", "undone")[1]
+    assert montecarlo("delete", "undone", "--yes")[0] == 0
+
+
 def test_one_that_is_stopped_says_so_in_a_sentence(cloud: Cloud) -> None:
     states, machine = cloud.stack.client("stepfunctions"), cloud.stack.outputs["DataProcStateMachineArn"]
     execution = Execution.start(states, machine, "stopped", {"portfolio": "portfolios/nothing/"})

@@ -41,6 +41,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any], object], dict[str, Any]]] = {
 NOT_OF_A_STEP = {
     "wave": "the name of a run, from which the keys of a wave are made",
     "at_work": "written by a worker, around the step",
+    "deleted": "written by the command, with the user's own credentials",
 }
 
 

@@ -16,6 +16,7 @@ from montecarlo.portfolio.loans import Loans, hash_ids, validate
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.portfolio.regions import UNKNOWN_REGION
 from montecarlo.portfolio.rejects import Reject
+from montecarlo.portfolio.rows import check_columns
 from tests.portfolio.helpers import GOOD, SEGMENTS, check, check_one, csv_of, read
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lendingclub"
@@ -145,6 +146,12 @@ class TestWhatALoanNeeds:
             InvalidPortfolio, match=r"loans has no column Rate\. Of its 24 columns these are known: Acc.*mapping"
         ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
+
+    def test_a_column_that_is_mapped_is_not_told_as_written_otherwise(self) -> None:
+        mapping = ColumnMapping.parse({"columns": {"Rate": "rate"}})
+        names = ["AccountID", "rate", "payment"]
+        with pytest.raises(InvalidPortfolio, match=r" AccountID, rate\. Payment is written otherwise there\. "):
+            check_columns(names, "loans", mapping)
 
 
 class TestRepayment:

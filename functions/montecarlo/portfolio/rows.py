@@ -138,11 +138,11 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
 
 def _known(names: list[str], mapping: ColumnMapping) -> str:
     """What a file has of the names that are looked for, in words. Others are not told: they may be a row's cells."""
-    origins = (*mapping.origins.values(), *mapping.dimensions.values())
-    known = [*COLUMN, *(name for origin in origins for name in origin.columns)]
+    origins = (*map(mapping.origin, COLUMN), *mapping.dimensions.values())
+    wanted = dict.fromkeys(name for origin in origins for name in origin.columns)
     same = {name.casefold() for name in names}
-    found = [name for name in dict.fromkeys(known) if name in names]
-    near = [name for name in dict.fromkeys(known) if name not in names and name.casefold() in same]
+    found = [name for name in dict.fromkeys([*COLUMN, *wanted]) if name in names]
+    near = [name for name in wanted if name not in names and name.casefold() in same]
     if not found and not near:
         parted = "" if len(names) > 1 else " Are its columns parted by what the mapping's dialect says?"
         return f"None of its {len(names)} columns has a name that is known: is its first line a header?{parted}"

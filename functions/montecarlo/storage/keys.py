@@ -23,6 +23,11 @@ def portfolio_manifest(name: str) -> str:
     return f"{portfolio(name)}manifest.json"
 
 
+def deleted(run: str) -> str:
+    """When the latest execution of a run began that was deleted without a result; Step Functions remembers it."""
+    return f"deleted/{run}.json"
+
+
 def _in_run(name: str) -> Callable[[str], str]:
     return lambda run: f"runs/{run}/{name}"
 
