@@ -1,11 +1,19 @@
-"""The worked example of "Losses that add up" is what its command prints."""
+"""The worked examples of "Losses that add up" are what their commands print."""
 
-from tests.docs.sums import example
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.docs.sums import example, pin, reuse
 from tests.docs.tables import ROOT
 
 
-def test_the_document_shows_what_the_command_prints() -> None:
+@pytest.mark.parametrize(
+    ("typed", "made", "same"),
+    [("", example, "the same bytes"), (" pin", pin, " 0 of 9,900"), (" reuse", reuse, "taken over: 9 of 10\n")],
+)
+def test_the_document_shows_what_the_command_prints(typed: str, made: Callable[[], Iterator[str]], same: str) -> None:
     text = (ROOT / "docs" / "additive.md").read_text(encoding="utf-8")
-    printed = "\n".join(example())
-    assert f"<!-- output of python -m tests.docs.sums -->\n```\n{printed}\n```" in text
-    assert printed.count("the same bytes") == 1
+    printed = "\n".join(made())
+    assert f"<!-- output of python -m tests.docs.sums{typed} -->\n```\n{printed}\n```" in text
+    assert printed.count(same) == 1
