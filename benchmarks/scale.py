@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+import numpy as np
 from generated import AS_OF, SEED, generated
 
 from cli import deployment
@@ -42,6 +43,8 @@ from cli.execution import Execution
 from embedded_aws import server
 from montecarlo.cost import estimate as cost
 from montecarlo.host.environment import Environment
+from montecarlo.model.contributions import weights
+from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.portfolio import synthetic as datagen
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.request import RunRequest
@@ -350,6 +353,7 @@ def speed(size: float) -> Any:
             ("first case", "further case"), (first, (third - first) / 2), speeds.kernel_ns[use], strict=True
         ):
             found[f"{use}, {name} (ns)"] = value, assumed
+        found[f"{use}, pass over the tail"] = weighing(use), speeds.weighing[use]
     with bench() as aws:
         store = Store(aws.stack.bucket, aws.stack.client("s3"))
         portfolio = aws.generate(number)
@@ -372,6 +376,18 @@ def kernel_ns(cases: int, use: kernel.Kernel) -> float:
         kernel.simulate(*problem, SEED, use)
         times.append(time.process_time() - started)
     return sorted(times)[1] / (len(problem[0]) * len(problem[2])) * 1e9
+
+
+def weighing(use: kernel.Kernel) -> float:
+    """Time of the pass over the tail at 99 %, relative to that of all scenarios, half of which are aimed at it."""
+    loans, tables, scenarios = generated(10_000, 10_000, 2, aimed=True)
+    started = time.process_time()
+    by_case = kernel.simulate(loans, tables, scenarios, SEED, use).by_segment.sum(axis=1)
+    simulated = time.process_time()
+    shares = np.array([weights(LossSample(losses, scenarios.weights, independent_error), 0.99) for losses in by_case])
+    found = time.process_time()
+    kernel.weigh(loans, tables, scenarios, SEED, shares, use)
+    return (time.process_time() - found) / (simulated - started)
 
 
 def worker_seconds(store: Store, portfolio: str, chunk_loans: int) -> float:

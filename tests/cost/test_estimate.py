@@ -305,3 +305,23 @@ def test_quotas_show_what_the_run_uses_and_not_what_it_may() -> None:
     assert used["Standard children of a Map Run started a second"] <= 1
     assert used["state transitions a second"] <= TRANSITIONS_PER_CHILD
     assert "1 chunk of 50,000 loans in 1 group; 1 group and 1 chunk at once" in made.format()
+
+
+def test_the_pass_over_the_tail_is_counted_and_what_it_takes_too() -> None:
+    once = estimate(Work(loans=10**7))
+    both = estimate(Work(loans=10**7, contributions=True))
+    assert both.after
+    assert both.chunks == once.chunks == both.after.chunks
+    assert both.passed[0] == 2 * once.chunks
+    kernel = 2 * (once.chunk_seconds - Speed().chunk_seconds - 50_000 * Speed().loan_us * 1e-6)
+    assert both.after.chunk_seconds - once.chunk_seconds == pytest.approx(kernel / 2, rel=0.1)
+    assert both.requests["children"] == 2 * once.requests["children"]
+    assert 2 * once.usd < both.usd < 3 * once.usd
+    assert "in the pass over the tail" in both.format()
+    assert "contributions" not in once.to_json()["work"]
+    document = both.to_json()
+    assert Work(**document["work"]) == both.work
+    chunks, seconds = both.passed
+    took = actual(document, chunks, seconds)
+    assert took["usd"] == pytest.approx(both.usd, rel=1e-3)
+    assert took["requests"] == dict(both.requests)
