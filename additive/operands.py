@@ -114,7 +114,8 @@ class Operand:
         try:
             if find(there, name) is None:
                 raise InvalidInput(f"there is no run {term.place}: {there.url(keys.plan(name))} does not exist.")
-            plan, found = read(there, name), sums.read(there, name)
+            plan = read(there, name)
+            found = sums.read(there, name, plan)
         except NoSuchObject as error:
             raise InvalidInput(
                 f"{term.place} has no sums: {error} The run is not done, or an earlier version of this project made "
@@ -122,8 +123,6 @@ class Operand:
             ) from None
         except (IncompleteRun, RunTaken, Damaged) as error:
             raise InvalidInput(f"{term.place} cannot be read: {error}") from None
-        if (found.plan, *found.scenarios[:1]) != (plan.digest, plan.scenarios_digest):
-            raise InvalidInput(f"{term.place}: its sums.npz is of another run than its plan.json.")
         return cls(term, there, plan.run if isinstance(there, Folder) else name, plan, found)
 
     def check(self, first: "Operand") -> None:

@@ -38,6 +38,7 @@ from montecarlo.portfolio.loans import Loans
 from montecarlo.simulation import kernel
 from montecarlo.simulation.trials import Ints, Rows
 from montecarlo.steps.aggregate import add_up
+from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 LEVEL = 99.9
@@ -139,6 +140,7 @@ class Pricer:
             total.append_scenarios(add_up(wave, replay.store))
         sums = total.segments.totals()
         self._expected = [int(case.sum()) for case in sums.expected_loss]
+        replay.check(sums.losses.sum(axis=1), keys.groups(replay.run))
         self._tails = [Tail(case, replay.weights, level / 100) for case in sums.losses.sum(axis=1)]
 
     @classmethod

@@ -120,6 +120,15 @@ class Replay:
             raise records.incomplete(Damaged(f"{self.store.url(key)} is damaged: it is not of the run's scenarios."))
         return losses
 
+    def check(self, losses: npt.NDArray[np.int64], key: str) -> None:
+        """Raise IncompleteRun unless the losses, int64 (C, S) in cents, are those that the run has published.
+
+        key: of what they were made of.
+        """
+        if not np.array_equal(losses * self.plan.sample, self.losses):
+            published = self.store.url(keys.losses(self.run))
+            raise records.incomplete(Damaged(f"{self.store.url(key)} and {published} are of different losses."))
+
     def simulate(self, loans: Loans, labels: Sequence[Labels] | None = None) -> tuple[Simulated, ...]:
         """What the loans lose in each wave of the run's scenarios, (W,).
 

@@ -33,6 +33,7 @@ from montecarlo.run.plan import Plan, as_json
 from montecarlo.run.result import build, case_figures, interval, money
 from montecarlo.run.tally import Keys
 from montecarlo.simulation.trials import mix64
+from montecarlo.storage import keys
 from montecarlo.storage.store import NoSuchObject
 
 SHOWN = 3
@@ -87,11 +88,12 @@ def what_if(
     gone = _found(replay, _once(pa.concat_arrays(names))) if names else []
     _check_new(replay, coming, pa.concat_arrays([each.account_id for each in gone]) if gone else None)
     try:
-        before = sums.read(replay.store, plan.run)
+        before = sums.read(replay.store, plan.run, plan)
     except NoSuchObject as error:
         raise InvalidInput(
             f"{error} An earlier version of this project made the run {plan.run}: run it again."
         ) from None
+    replay.check(before.total.segments.losses.sum(axis=1), keys.sums(plan.run))
     after = deepcopy(before.total)
     came, went = (_simulated(replay, loans) for loans in (coming, gone))
     for part in came:

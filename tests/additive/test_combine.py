@@ -299,7 +299,7 @@ def test_what_was_changed_on_the_way_is_refused(host: MemoryHost, tmp_path: Path
             add(MemoryHost(), f"{sent} + {send(host, 'C', tmp_path / str(number), names[:2])}")
     sent = send(host, "B", tmp_path / "other", names)
     (sent / "sums.npz").write_bytes(host.s3.objects[keys.sums("C")])
-    with pytest.raises(InvalidInput, match=r"its sums\.npz is of another run than its plan\.json"):
+    with pytest.raises(InvalidInput, match=r"sums\.npz is damaged: it is of another run than plan\.json"):
         add(host, f"A + {sent}")
     (sent / "sums.npz").unlink()
     with pytest.raises(InvalidInput, match="has no sums"):

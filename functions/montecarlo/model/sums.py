@@ -18,7 +18,7 @@ Sum = Callable[[Ints, npt.NDArray[np.integer], int], Ints]
 """`total` or `squares`."""
 
 WORD_BITS = 32
-_WORD = (1 << WORD_BITS) - 1
+WORD = (1 << WORD_BITS) - 1
 _BLOCK = 1 << 20  # so many words below 2**32 add up exactly in a double
 
 
@@ -30,8 +30,8 @@ def total(values: Ints, part: npt.NDArray[np.integer], parts: int) -> Ints:
 
 def squares(values: Ints, part: npt.NDArray[np.integer], parts: int) -> Ints:
     """The sum of each part's squared values, int64 (parts, 4). values, part: as in `total`."""
-    high, low = (word.astype(np.uint64) for word in (values >> WORD_BITS, values & _WORD))
-    bits, mask = np.uint64(WORD_BITS), np.uint64(_WORD)
+    high, low = (word.astype(np.uint64) for word in (values >> WORD_BITS, values & WORD))
+    bits, mask = np.uint64(WORD_BITS), np.uint64(WORD)
     lowest = low * low
     middle = 2 * high * low + (lowest >> bits)  # below 2**64
     highest = high * high + (middle >> bits)
@@ -56,5 +56,5 @@ def _add_up(words: list[npt.NDArray[np.integer]], part: npt.NDArray[np.integer],
             sums[word] += np.bincount(part[here], values[here], parts).astype(np.int64)
     for word in range(len(words) - 1):
         sums[word + 1] += sums[word] >> WORD_BITS
-        sums[word] &= _WORD
+        sums[word] &= WORD
     return sums.T.copy()

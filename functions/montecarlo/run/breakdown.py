@@ -35,6 +35,26 @@ class Breakdown:
     twelve_month: Ints
     lifetime: Ints
 
+    def fits(self, cases: int, parts: int, scenarios: int) -> bool:
+        """Whether these can be such sums: whole numbers so shaped, none below zero, no loss above the exposure."""
+        counts, exposure, of_loans, by_case = (parts,), (parts, 2), (parts, 4), (cases, parts, 2)
+        shapes = {
+            "losses": (cases, parts, scenarios), "loans": counts, "without_lifetime": counts, "exposure": exposure,
+            "squares": of_loans, "expected_squares": of_loans, "expected_loss": by_case, "capital": by_case,
+            "twelve_month": by_case, "lifetime": by_case,
+        }  # fmt: skip
+        if any(each.dtype != np.int64 or each.shape != shapes[name] for name, each in vars(self).items()):
+            return False
+        words = (self.exposure, self.squares, self.expected_squares, self.expected_loss, self.capital)
+        exact = [sums.exact(each) for each in (*words, self.twelve_month, self.lifetime)]
+        plain = (self.losses, self.loans, self.without_lifetime)
+        if any(each.min(initial=0) < 0 for each in plain) or any(
+            min(map(int, each.flat), default=0) < 0 for each in exact
+        ):
+            return False
+        most = self.losses.max(axis=(0, 2), initial=0).tolist()
+        return all(loss <= owed for loss, owed in zip(most, sums.exact(self.exposure).tolist(), strict=True))
+
     @classmethod
     def of(
         cls, part: npt.NDArray[np.integer], parts: int, loans: LoanRisks, valuation: Valuation, losses: Ints

@@ -67,8 +67,12 @@ class Found:
         return Weighed.of_chunk(plan.digest, chunk, chunk_loans.counts, accounts, self.risks, self.amounts, self.losses)
 
     def tally(self) -> Tally:
-        """What each borrower contributes: amounts (n, 3 C)."""
-        return Tally.of(mix64(self.risks.key), self.amounts.reshape(-1, len(self.loans)).T)
+        """What each borrower contributes: amounts (n, 6 C), the words (see `sums`) of the three of each case.
+
+        A borrower may owe more than one loan can, so that the amounts themselves might not add up within int64.
+        """
+        words = np.stack([self.amounts & sums.WORD, self.amounts >> sums.WORD_BITS], axis=2)
+        return Tally.of(mix64(self.risks.key), words.reshape(-1, len(self.loans)).T)
 
     def table(self, plan: Plan) -> pa.Table:
         """A row for each loan, amounts in currency units."""
@@ -121,14 +125,14 @@ def names_borrowers(plan: Plan) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Owing:
-    """N borrowers that contribute most in one case, the largest first. exposure: cents. amounts: as `Largest` has them.
-    number: of all borrowers.
+    """N borrowers that contribute most in one case, the largest first. exposure: cents. amounts: as `Largest` has
+    them, Python's integers. number: of all borrowers.
     """
 
     names: tuple[str, ...]
     loans: tuple[int, ...]
     exposure: tuple[int, ...]
-    amounts: Ints
+    amounts: npt.NDArray[np.object_]
     number: int
 
 
@@ -144,14 +148,14 @@ def find_borrowers(first: Plan, tallies: Iterable[Tally], total: Weighed, store:
     for some in tallies:
         if len(some):
             number += len(some)
-            added += some.amount.astype(object).sum(axis=0).reshape(cases, 3)
+            added += sums.exact(_words(some, cases).astype(object).sum(axis=0))
             most = [_most(Tally.merge([before, _most(some, case)]), case) for case, before in enumerate(most)]
     if (added != sums.exact(total.totals)).any():
         raise IncompleteRun(
             "what borrowers contribute does not add up to what loans do: start the run again under its name."
         )
     named = borrowers.named(first, np.unique(np.concatenate([each.key for each in most])), store)
-    return [_owing(each, case, named, number) for case, each in enumerate(most)]
+    return [_owing(each, case, cases, named, number) for case, each in enumerate(most)]
 
 
 def tallies(plan: Plan, store: Store) -> Iterator[Tally]:
@@ -164,16 +168,22 @@ def _most(tally: Tally, case: int) -> Tally:
     """The TOP that contribute most to ES in a case; none that contribute nothing."""
     if not len(tally):
         return tally
-    amount = tally.amount[:, 3 * case + 1]
-    chosen = np.argsort(-amount, kind="stable")[:TOP]
-    chosen = np.sort(chosen[amount[chosen] > 0])
+    low, high = tally.amount[:, 6 * case + 2 : 6 * case + 4].T
+    high, low = high + (low >> sums.WORD_BITS), low & sums.WORD
+    chosen = np.lexsort((tally.key, -low, -high))[:TOP]
+    chosen = np.sort(chosen[(low[chosen] > 0) | (high[chosen] > 0)])
     return Tally(tally.key[chosen], tally.amount[chosen])
 
 
-def _owing(tally: Tally, case: int, named: dict[int, borrowers.Borrower], number: int) -> Owing:
+def _words(tally: Tally, cases: int) -> Ints:
+    """The amounts of each key, int64 (n, C, 3, 2)."""
+    return tally.amount.reshape(len(tally), cases, 3, 2)
+
+
+def _owing(tally: Tally, case: int, cases: int, named: dict[int, borrowers.Borrower], number: int) -> Owing:
     if not len(tally):
-        return Owing((), (), (), np.zeros((3, 0), np.int64), number)
-    amounts = tally.amount[:, 3 * case : 3 * case + 3].T
+        return Owing((), (), (), np.zeros((3, 0), dtype=object), number)
+    amounts = sums.exact(_words(tally, cases)[:, case]).T
     found = [named[key] for key in tally.key.tolist()]
     order = sorted(range(len(found)), key=lambda row: (-int(amounts[1, row]), found[row].name))
     return Owing(
@@ -240,9 +250,9 @@ class _Shared:
     remainder: tuple[int, int]
 
     @classmethod
-    def of(cls, whole: tuple[int, int], amounts: Ints, totals: Sequence[int], sample: int) -> "_Shared":
-        """whole: (ES, economic capital), cents. amounts: int64 (3, N) of the parts, the largest first. totals: of all
-        parts, exact.
+    def of(cls, whole: tuple[int, int], amounts: npt.NDArray[Any], totals: Sequence[int], sample: int) -> "_Shared":
+        """whole: (ES, economic capital), cents. amounts: whole numbers (3, N) of the parts, the largest first. totals:
+        of all parts, exact.
         """
         kinds = [
             ([int(es) for es in amounts[1]], totals[1]),

@@ -194,6 +194,21 @@ class Partial:
         self.kernel_seconds += other.kernel_seconds
         self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
 
+    def fits(self, cases: int, sectors: int, scenarios: int) -> bool:
+        """Whether these can be sums over so many cases, segments and scenarios: each number is what it must be."""
+        counts = asdict(self.counts).values()
+        parts = {"segments": sectors, "regions": len(REGIONS)} | {
+            f"dimension{number}": len(each.parts) for number, each in enumerate(self.dimensions)
+        }
+        words = (self.pd_sum, self.rounding)
+        return (
+            all(isinstance(count, int) and count >= 0 for count in counts)
+            and self.counts.balanced()
+            and all(each.dtype == np.int64 and each.shape == (cases, 2) for each in words)
+            and all(each.fits(cases, parts[name], scenarios) for name, each in self._breakdowns().items())
+            and all(int(each.loans.sum()) == self.counts.simulated for each in self._breakdowns().values())
+        )
+
     def _breakdowns(self) -> dict[str, Breakdown]:
         """All sums over parts, by their names in the file."""
         dimensions = {f"dimension{number}": dimension.sums for number, dimension in enumerate(self.dimensions)}

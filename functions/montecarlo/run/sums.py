@@ -15,7 +15,9 @@ import numpy.typing as npt
 from montecarlo import documents
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
+from montecarlo.run import plan as plans
 from montecarlo.run.partial import Partial
+from montecarlo.run.plan import Plan
 from montecarlo.storage import keys
 from montecarlo.storage.sealed import member, seal, unseal
 from montecarlo.storage.store import Store
@@ -41,6 +43,23 @@ class RunSums:
     def runs(self) -> Mapping[str, int]:
         """How often each run that was simulated is in it: itself once, if it is no sum."""
         return {self.plan: 1} if self.made_of is None else self.made_of
+
+    def check(self, plan: Plan) -> None:
+        """Raise Damaged unless these can be the sums of a run of which this is the first wave's plan.
+
+        Their seal has no key: whoever makes a file can seal what he likes. What it cannot be is refused here; whether
+        it is what the loans lose, only those who have the loans can tell (`additive.verify`).
+        """
+        if (self.plan, *self.scenarios[:1]) != (plan.digest, plan.scenarios_digest):
+            raise Damaged("it is of another run than plan.json")
+        shape = len(plan.cases), len(plan.parameters.segments), plan.scenarios * len(self.scenarios)
+        try:
+            fits = self.total.fits(*shape) and len(self.total.dimensions) == len(plan.columns.dimensions)
+            fits = fits and all(isinstance(times, int) for times in self.runs.values())
+        except (AttributeError, TypeError, ValueError, IndexError):
+            fits = False
+        if not fits:
+            raise Damaged("it holds what no run adds up to")
 
     def to_bytes(self) -> bytes:
         """A sealed and compressed NumPy .npz file.
@@ -76,13 +95,19 @@ class RunSums:
             raise Damaged("it holds something else than a run's sums") from None
 
 
-def read(store: Store, run: str) -> RunSums:
-    """The sums of a run that is done. Raises NoSuchObject where there are none, IncompleteRun if they are damaged."""
+def read(store: Store, run: str, plan: Plan | None = None) -> RunSums:
+    """The sums of a run that is done, which can be those of its plan.
+
+    plan: of its first wave; read from the store where it is not given. Raises NoSuchObject where there are none,
+    IncompleteRun if they are damaged or of another plan.
+    """
     key = keys.sums(run)
     try:
-        return RunSums.from_bytes(store.get(key))
+        found = RunSums.from_bytes(store.get(key))
+        found.check(plan or plans.read(store, run))
     except Damaged as error:
         raise IncompleteRun(f"{store.url(key)} is damaged: {error}.") from None
+    return found
 
 
 def waves(store: Store, run: str) -> tuple[str, ...]:
@@ -93,7 +118,10 @@ def waves(store: Store, run: str) -> tuple[str, ...]:
     key = keys.sums(run)
     try:
         meta = documents.parse(member(store.open(key), _META).tobytes())
-        return documents.decode(tuple[str, ...], meta.get("scenarios") if isinstance(meta, dict) else None)
+        found = documents.decode(tuple[str, ...], meta.get("scenarios") if isinstance(meta, dict) else None)
+        if not found:
+            raise Damaged("it is of no scenarios")
+        return found
     except Damaged as error:
         raise IncompleteRun(f"{store.url(key)} is damaged: {error}.") from None
 

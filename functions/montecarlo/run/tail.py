@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from montecarlo import arrays
 from montecarlo.documents import Damaged
-from montecarlo.errors import IncompleteRun, RunTaken
+from montecarlo.errors import IncompleteRun
 from montecarlo.model.contributions import weights
 from montecarlo.model.measures import LossSample
 from montecarlo.run import records, sums
@@ -75,7 +75,7 @@ def make_plan(first: Plan, tail: Tail) -> Plan:
 
     Ranges of keys are as many times narrower as their entries are wider, so that they take no more memory.
     """
-    narrower = -(-(1 + 3 * len(first.cases)) // AMOUNTS_PER_RANGE)
+    narrower = -(-(1 + 6 * len(first.cases)) // AMOUNTS_PER_RANGE)
     return replace(
         first,
         run=keys.wave(first.run, keys.TAIL),
@@ -101,8 +101,6 @@ def find(run: str, store: Store) -> tuple[Plan, Tail]:
         raise records.incomplete(error) from None
     plans = read_waves(store, run, len(found.scenarios))
     first = plans[0]
-    if found.plan != first.digest:
-        raise RunTaken(f"the sums of run {run} are of another plan: start it again under a name of its own.")
     drawn = [read_scenarios(store, plan).scenarios.weights for plan in plans]
     losses = found.total.segments.losses.sum(axis=1) * first.sample
     samples = samples_of(plans, losses, np.concatenate(drawn) / len(plans))

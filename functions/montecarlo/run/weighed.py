@@ -58,8 +58,15 @@ class Largest:
 _RISKS = [field.name for field in fields(LoanRisks)]
 
 
+_OF_CASES = ("lgd", "loss", "rounding")
+"""Fields of LoanRisks that may be the same in all cases: what chunks have of them is brought to one shape."""
+
+
 def _taken(risks: LoanRisks, rows: npt.NDArray[np.intp]) -> LoanRisks:
-    return LoanRisks(**{name: getattr(risks, name)[..., rows] for name in _RISKS})
+    """What is known of some of the loans."""
+    found = {name: getattr(risks, name)[..., rows] for name in _RISKS}
+    shape = (len(risks.alpha), rows.size)
+    return LoanRisks(**found | {name: np.broadcast_to(found[name], shape).copy() for name in _OF_CASES})
 
 
 @dataclass(eq=False)
