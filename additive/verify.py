@@ -423,7 +423,7 @@ class _Verifier:
         tables = [run, *([of_pass] if self.after else [])]
         loans = {keys.chunk_loans(table, chunk.group, chunk.number) for chunk in there for table in tables}
         rejects = {keys.chunk_rejects(run, chunk.group, chunk.number) for chunk in there}
-        found = {item.key for table in (run, of_pass) for item in self.store.list(keys.loans(table))}
+        found = {item.key for table in tables for item in self.store.list(keys.loans(table))}
         more = (found - loans) | {item.key for item in self.store.list(keys.rejects(run))} - rejects
         self.found.findings += [Finding(key, "it is missing.") for key in sorted(loans - found)]
         self.found.findings += [Finding(key, "it is of no chunk of the run.") for key in sorted(more)]

@@ -82,6 +82,14 @@ def rich() -> MemoryHost:
     return host
 
 
+def test_a_run_that_was_asked_for_contributions_once_and_then_not_is_intact(host: MemoryHost) -> None:
+    request = {"run": RUN, "portfolio": "portfolios/p/", "scenarios": 40, "chunk_loans": 30}
+    again = MemoryHost(MemoryS3(dict(host.s3.objects)))
+    assert "contributions" in simulate(again, **request, contributions=True)
+    assert "contributions" not in simulate(again, **request)
+    assert found(again).findings == []  # what the pass has left is not of the result
+
+
 def changed(host: MemoryHost, key: str, data: bytes | None) -> MemoryHost:
     """A copy of the bucket with another object under the key; none for None."""
     objects = dict(host.s3.objects)
