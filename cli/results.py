@@ -1,6 +1,7 @@
 """The folder that a run's results come to, and the way from the bucket."""
 
 import contextlib
+import json
 import re
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,13 +19,17 @@ from cli.deployment import Stack
 from cli.place import Place
 from montecarlo.report.view import ResultView
 from montecarlo.run.request import NAME
+from montecarlo.storage import keys
 
 FILES = (
     *("plan.json", "request.json", "estimate.json", "result.json", "failure.json", "failure.html"),
     *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet", "sums.npz"),
 )
-FOLDERS = ("loans", "rejects")
-"""What a run leaves for its user, by name below runs/<run>/. Its scenarios and its chunks' sums stay in the bucket."""
+CONTRIBUTIONS = "contributions"
+FOLDERS = ("loans", "rejects", CONTRIBUTIONS)
+"""What a run leaves for its user, by name below runs/<run>/, but for what each loan contributes, see `_key`. Its
+scenarios and its chunks' sums stay in the bucket.
+"""
 
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, FILES))})|(?:{'|'.join(FOLDERS)})/[0-9A-Za-z][0-9A-Za-z_-]*\.parquet", re.ASCII
@@ -44,8 +50,31 @@ def names(stack: Stack, run: str) -> list[str]:
     """What the run has left for its user. Keys of any other form are passed over, wherever they would lead."""
     prefix = f"runs/{run}/"
     pages = stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
-    keys = (item["Key"] for page in pages for item in page.get("Contents", []))
-    return [name for key in keys if _NAME.fullmatch(name := key.removeprefix(prefix))]
+    there = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
+    found = [name for name in there if _NAME.fullmatch(name) and not name.startswith(f"{CONTRIBUTIONS}/")]
+    tables = [f"{CONTRIBUTIONS}/{name.removeprefix(_OF_PASS)}" for name in there if name.startswith(_OF_PASS)]
+    if tables and "result.json" in found and CONTRIBUTIONS in _result(stack, run):  # and not of an earlier request
+        found += [name for name in tables if _NAME.fullmatch(name)]
+    return found
+
+
+_OF_PASS = keys.loans(keys.wave("", keys.TAIL)).removeprefix("runs//")
+
+
+def _key(run: str, name: str) -> str:
+    """Where a file of the folder lies in the bucket."""
+    kind, _, table = name.partition("/")
+    return f"runs/{run}/{_OF_PASS}{table}" if kind == CONTRIBUTIONS else f"runs/{run}/{name}"
+
+
+def _result(stack: Stack, run: str) -> Any:
+    """result.json; empty where it is damaged, which whoever shows it will say."""
+    body = stack.client("s3").get_object(Bucket=stack.bucket, Key=keys.result(run))["Body"]
+    try:
+        found = json.loads(body.read())
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def download(stack: Stack, run: str, out: Path, without: Sequence[str] = ()) -> list[str]:
@@ -63,7 +92,7 @@ def download(stack: Stack, run: str, out: Path, without: Sequence[str] = ()) -> 
                 (incoming / name).mkdir()
 
         def get(name: str) -> None:
-            body = s3.get_object(Bucket=stack.bucket, Key=f"runs/{run}/{name}")["Body"]
+            body = s3.get_object(Bucket=stack.bucket, Key=_key(run, name))["Body"]
             with (incoming / name).open("xb") as file:
                 shutil.copyfileobj(body, file, 1 << 20)
 

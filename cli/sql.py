@@ -16,6 +16,7 @@ TABLES = {
     "losses": "losses.parquet",
     "segments": "segments.parquet",
     "rejects": "rejects/*.parquet",
+    "contributions": "contributions/*.parquet",
 }
 
 

@@ -40,3 +40,10 @@ def test_a_corrected_file_is_all_that_is_simulated_and_parts_are_those_of_the_ru
     for case, found in told["cases"].items():
         assert found["es"] == result["cases"][case]["es"]["99"]
         assert sum(pq.read_table(file)[f"ES_{case}"].to_pylist()) == pytest.approx(found["es"], abs=0.01)
+    status, _, err = montecarlo("download", "parts-reused", "--out", tmp_path / "out")
+    assert status == 0, err
+    assert (
+        pq.read_table(tmp_path / "out" / "contributions")
+        .sort_by("AccountID")
+        .equals(pq.read_table(file).sort_by("AccountID"))
+    )

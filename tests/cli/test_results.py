@@ -28,6 +28,35 @@ def test_rejected_rows_are_told_by_reason_with_a_value_and_a_place(tmp_path: Pat
     assert list(results.rejected(tmp_path / "nothing")) == []
 
 
+def test_what_loans_contribute_comes_along_where_the_result_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, other = "waves/tail/loans/00000-000000.parquet", "waves/tail/loans/../../x.parquet"
+    objects = {f"runs/june/{name}": name.encode() for name in (table, other, "contributions/y.parquet", "plan.json")}
+
+    class S3:
+        def get_paginator(self, _: str) -> "S3":
+            return self
+
+        def paginate(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"Contents": [{"Key": key} for key in objects]}]
+
+        def get_object(self, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+            return {"Body": io.BytesIO(objects[Key])}
+
+    monkeypatch.setattr(Stack, "client", lambda *_: S3())
+    stack = Stack(boto3.Session(region_name="eu-central-1"), {"DataBucket": "data"})
+    assert results.names(stack, "june") == ["plan.json"]  # the pass is done, the run is not
+    for result in (b"{}", b"[]", b"\xff", b"null"):
+        objects["runs/june/result.json"] = result
+        assert results.names(stack, "june") == ["plan.json", "result.json"]
+    objects["runs/june/result.json"] = b'{"contributions": {}}'
+    results.download(stack, "june", tmp_path / "out")
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert found >= {"plan.json", "result.json", "contributions/00000-000000.parquet"}
+    assert (tmp_path / "out" / "contributions" / "00000-000000.parquet").read_text() == table
+
+
 def test_files_are_got_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them comes before as many are asked for at once as there may be."""
     names = [f"loans/00000-{number:06}.parquet" for number in range(2 * results._AT_ONCE)]
