@@ -23,7 +23,8 @@ FILES = (
     *("report.html", "losses.parquet", "segments.parquet", "duplicates.parquet", "sums.npz"),
 )
 FOLDERS = ("loans", "rejects")
-"""What a run leaves for its user, by name below runs/<run>/. Its scenarios and its chunks' sums stay in the bucket."""
+"""What a run leaves for its user, by name below runs/<run>/. Its scenarios, its chunks' sums and its tables for Athena
+stay in the bucket."""
 
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, FILES))})|(?:{'|'.join(FOLDERS)})/[0-9A-Za-z][0-9A-Za-z_-]*\.parquet", re.ASCII
