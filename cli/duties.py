@@ -97,6 +97,7 @@ STEPS = {
             "runs/*/duplicates.parquet",
             "runs/*/losses.parquet",
             "runs/*/segments.parquet",
+            "runs/*/tables/*",
             "runs/*/sums.npz",
             "runs/*/report.html",
             "runs/*/result.json",

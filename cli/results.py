@@ -28,7 +28,7 @@ FILES = (
 CONTRIBUTIONS = "contributions"
 FOLDERS = ("loans", "rejects", CONTRIBUTIONS)
 """What a run leaves for its user, by name below runs/<run>/, but for what each loan contributes, see `_key`. Its
-scenarios and its chunks' sums stay in the bucket.
+scenarios, its chunks' sums and its tables for Athena stay in the bucket.
 """
 
 _NAME = re.compile(

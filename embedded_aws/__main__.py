@@ -29,6 +29,7 @@ from embedded_aws import (
     persistence,
     policy_simulator,
     profile,
+    queries,
     scheduler,
     service_quotas,
     step_functions,
@@ -64,6 +65,7 @@ if __name__ == "__main__":
     cloudformation.patch()
     cloudwatch.patch()
     policy_simulator.patch()
+    queries.patch()
     scheduler.patch()
     service_quotas.patch(enforced)
     persistence.patch()

@@ -10,7 +10,7 @@ from typing import Any
 from ministack.services import ecs, s3, sns, stepfunctions
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, helpers, provisioners
 
-from embedded_aws import permissions, step_functions
+from embedded_aws import permissions, queries, step_functions
 
 _create_state_machine: Any = provisioners._sfn_state_machine_create
 _update_state_machine: Any = provisioners._sfn_state_machine_update
@@ -32,6 +32,7 @@ def patch() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
     provisioners._RESOURCE_HANDLERS |= {
+        "AWS::Logs::QueryDefinition": {"create": queries.create, "delete": queries.remove},
         "AWS::StepFunctions::Activity": {"create": create_activity, "delete": delete_activity},
         "AWS::ECS::CapacityProvider": {"create": create_capacity_provider, "delete": delete_capacity_provider},
         "AWS::ECS::ClusterCapacityProviderAssociations": {

@@ -194,7 +194,7 @@ def root(stack: str, parts: Sequence[Artifact], bucket: str, prefix: str = "", p
         )
 
     text = (project / STACKS[stack]).read_text(encoding="utf-8").replace("Transform: AWS::Serverless-2016-10-31\n", "")
-    text = NESTED_STACK.sub(nested_stack, text)
+    text = TAGS.sub(tag_list, NESTED_STACK.sub(nested_stack, text))
     if "AWS::Serverless" in text:
         raise ConsoleError(
             f"{STACKS[stack]} has more of SAM than nested stacks written as publishing.console expects them."
@@ -209,6 +209,16 @@ NESTED_STACK = re.compile(
     r"      Location: (?P<location>\S+)\n"
     r"      Parameters:\n"
 )
+
+
+TAGS = re.compile(r"^      Tags:(?: \{(?P<flow>.*)\}\n|\n(?P<block>(?:        \S.*\n)+))", re.MULTILINE)
+
+
+def tag_list(match: re.Match[str]) -> str:
+    """The tags of a nested stack as CloudFormation takes them, where SAM takes an object."""
+    entries = match["flow"].split(", ") if match["flow"] else match["block"].strip().splitlines()
+    tags = (entry.strip().split(": ", 1) for entry in entries)
+    return "      Tags: [" + ", ".join(f"{{Key: {key}, Value: {value}}}" for key, value in tags) + "]\n"
 
 
 def publisher_sections(project: Path) -> tuple[str, str]:

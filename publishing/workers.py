@@ -201,14 +201,16 @@ def dataproc(template: dict[str, Any], part: dict[str, Any], project: Path) -> d
             template["Resources"][name] = body
     template["Parameters"] |= part["Parameters"]
     template["Conditions"] |= part["Conditions"]
-    template["Outputs"] = {"StateMachineArn": template["Outputs"]["StateMachineArn"], **part["Outputs"]}
+    without(template["Outputs"], ("SimulateChunkName",))
+    template["Outputs"] |= part["Outputs"]
     order = ("AWSTemplateFormatVersion", "Transform", "Description", "Parameters", "Mappings")
     template["Mappings"] = part["Mappings"]
     return {**{name: template[name] for name in order}, **template}
 
 
 def monitoring(template: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The dashboard with the activity in place of the function SimulateChunk."""
+    """The dashboard and the alarm with the activity in place of the function SimulateChunk."""
+    template["Resources"] |= part["Resources"]
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
     before, _, after = body["Fn::Sub"].partition('    {"type": "metric", "x": 0, "y": 6')
     end = after.rindex("\n  ]\n}")

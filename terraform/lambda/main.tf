@@ -65,6 +65,7 @@ module "monitoring" {
   data_gen_state_machine_arn  = module.datagen.state_machine_arn
   data_proc_state_machine_arn = module.dataproc.state_machine_arn
   simulate_chunk_name         = module.dataproc.simulate_chunk_name
+  log_groups                  = module.dataproc.log_groups
   alarm_topic_arn             = var.alarm_topic_arn
 }
 

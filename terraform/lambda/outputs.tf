@@ -23,6 +23,11 @@ output "data_bucket_console" {
   value       = "${local.console}/s3/buckets/${module.storage.data_bucket}?region=${local.region}"
 }
 
+output "results_database" {
+  description = "Database of the results' tables, for queries in Athena"
+  value       = module.storage.results_database
+}
+
 output "data_gen_state_machine_arn" {
   description = "Writes a portfolio"
   value       = module.datagen.state_machine_arn

@@ -23,7 +23,8 @@ def test_it_ends_with_the_table_and_the_report(cloud: Cloud, montecarlo: Monteca
     assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 7
     left = {key.removeprefix("runs/whole/") for key in cloud.keys("runs/whole/")}
     brought = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
-    assert {name for name in left if not name.startswith("groups/")} - {"scenarios.npz"} == brought - {folder.LIST}
+    stays = ("groups/", "tables/", "scenarios.npz")
+    assert {name for name in left if not name.startswith(stays)} == brought - {folder.LIST}
     assert pq.read_table(tmp_path / "out" / "losses.parquet").num_rows == 200
     assert pq.read_table(tmp_path / "out" / "losses.parquet")["weight"].to_numpy().sum() == pytest.approx(1, abs=0.01)
 

@@ -319,6 +319,8 @@ def test_every_key_of_a_comparing_result_is_described(bucket: MemoryS3) -> None:
     [
         ("`losses.parquet`, a row", keys.losses(RUN)),
         ("`segments.parquet`, a row", keys.segments(RUN)),
+        ("`tables/losses/losses.parquet`, a row", keys.losses_table(RUN)),
+        ("`tables/segments/segments.parquet`, a row", keys.segments_table(RUN)),
         ("`duplicates.parquet`, a row", keys.duplicates(RUN)),
         ("`loans/<group>-<chunk>.parquet`, a row", keys.chunk_loans(RUN, 0, 0)),
         ("`rejects/<group>-<chunk>.parquet`, a row", keys.chunk_rejects(RUN, 0, 0)),

@@ -97,8 +97,8 @@ def test_nothing_is_made_that_is_not_asked_for() -> None:
     for path in ROOTS:
         root = template(path)
         assert root["Resources"]["Automation"]["Condition"] == "Automates"
-        asked = root["Conditions"]["Automates"]["Fn::Not"][0]["Fn::Equals"]
-        assert asked == [{"Fn::Sub": "${Schedule}${NotificationEmail}"}, ""]
+        asked = [each["Fn::Not"][0]["Fn::Equals"] for each in root["Conditions"]["Automates"]["Fn::Or"]]
+        assert asked == [[{"Ref": "Schedule"}, ""], [{"Ref": "NotificationEmail"}, ""]]
         assert [root["Parameters"][name]["Default"] for name in ("Schedule", "NotificationEmail")] == ["", ""]
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from publishing.console import STACKS, self_contained
+from publishing.templates import read
 from tests.infrastructure.templates import ROOT, ROOTS, STATE_MACHINES, TEMPLATES, resources, template, values
 
 PHYSICAL_NAMES = {
@@ -31,7 +33,10 @@ def test_two_stacks_can_live_side_by_side(path: str) -> None:
     for logical, body in template(path)["Resources"].items():
         given = [body["Properties"][name] for name in PHYSICAL_NAMES & set(body.get("Properties", {}))]
         named = [value for value in given if not (isinstance(value, dict) and "Ref" in value)]
-        assert all({"Ref": "AWS::StackId"} in values(value) for value in named), logical
+        assert all(
+            {"Ref": "AWS::StackId"} in values(value) or "${AWS::StackName}" in value.get("Fn::Sub", "")
+            for value in named
+        ), logical
         name = body.get("Properties", {}).get("LogGroupName")
         assert name is None or "${AWS::StackName}" in name["Fn::Sub"], logical
 
@@ -58,6 +63,20 @@ def test_the_root_hands_each_nested_template_all_its_parameters_with_the_same_de
         for name, value in given.items():
             if "Default" in nested[name] and set(value) == {"Ref"}:
                 assert nested[name]["Default"] == root["Parameters"][value["Ref"]]["Default"], f"{logical}.{name}"
+
+
+@pytest.mark.parametrize("path", ROOTS)
+def test_everything_bears_the_tags_by_which_costs_are_told_apart(path: str) -> None:
+    """CloudFormation hands them on to what is in a nested stack; Terraform's provider has the same."""
+    tags = {"Application": "montecarlo", "Stack": {"Ref": "AWS::StackName"}}
+    assert all(body["Properties"]["Tags"] == tags for body in template(path)["Resources"].values())
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    stack = next(name for name, file in STACKS.items() if file == path)
+    for logical, body in read(self_contained(stack))["Resources"].items():
+        taggable = body["Type"] not in ("Custom::Artifact", "AWS::S3::BucketPolicy")
+        assert body["Properties"].get("Tags") == (listed if taggable else None), logical
+    by_terraform = (ROOT / "terraform" / stack / "versions.tf").read_text(encoding="utf-8")
+    assert 'merge({ Application = "montecarlo", Stack = var.stack_name }, var.tags)' in by_terraform
 
 
 @pytest.mark.parametrize("path", ROOTS)

@@ -48,7 +48,8 @@ class Face:
             for arn, state in states.items()
         }
         dashboard = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
-        names = {self.stack.bucket: "<data>", dashboard: "<dashboard>"}
+        names = {self.stack.bucket: "<data>", dashboard: "<dashboard>", **self.log_groups()}
+        names[self.stack.outputs["ResultsDatabase"]] = "<database>"
         names |= {machine["name"]: f"<{name}>" for name, machine in machines.items()}
         names |= {function["FunctionName"]: f"<{name}>" for name, function in functions.items()}
         made = {
@@ -63,7 +64,12 @@ class Face:
                 }
                 for name, machine in machines.items()
             },
-            "alarms": self.alarms({machine["stateMachineArn"] for machine in machines.values()}),
+            "alarms": self.alarms(
+                {machine["stateMachineArn"] for machine in machines.values()}
+                | {activity, functions.get("SimulateChunk", {}).get("FunctionName")}
+            ),
+            "queries": self.queries(),
+            "tables": self.tables(),
             "dashboard": json.loads(
                 self.stack.client("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"]
             ),
@@ -129,13 +135,48 @@ class Face:
             "Policy": statements(json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])),
         }
 
-    def alarms(self, machines: set[str]) -> Json:
-        """The alarms on these state machines, by what they say."""
+    def tables(self) -> Json:
+        """The tables over the results, by name."""
+        known = ("Description", "TableType", "PartitionKeys", "Parameters", "StorageDescriptor")
+        found = self.stack.client("glue").get_tables(DatabaseName=self.stack.outputs["ResultsDatabase"])["TableList"]
+        return {table["Name"]: said({name: table.get(name) for name in known}) for table in found}
+
+    def queries(self) -> Json:
+        """The saved queries of the stack, by the last part of their names."""
+        found = self.stack.client("logs").describe_query_definitions()["queryDefinitions"]
+        return {
+            each["name"].rpartition("/")[2]: {name: each[name] for name in ("queryString", "logGroupNames")}
+            for each in found
+            if any(group in self.log_groups() for group in each["logGroupNames"])
+        }
+
+    def log_groups(self) -> dict[str, str]:
+        """The log groups that queries are of, by what they stand for: those that the dashboard asks, too."""
+        dashboard = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
+        body = self.stack.client("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"]
+        runs, chunks = (
+            re.findall("SOURCE '([^']+)'", widget["properties"]["query"])
+            for widget in json.loads(body)["widgets"]
+            if widget["type"] == "log"
+        )
+        return dict(zip([*runs, *chunks], ("<log of runs>", "<log of chunks>", "<log of PlanGroup>"), strict=True))
+
+    def alarms(self, machines: set[Any]) -> Json:
+        """The alarms on these state machines, the function of chunks or their activity, by what they say."""
         return {
             alarm["AlarmDescription"]: {name: alarm[name] for name in OF_AN_ALARM}
             for alarm in self.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
             if alarm["Dimensions"][0]["Value"] in machines
         }
+
+
+def said(tree: Any) -> Any:
+    """The tree without what is empty, which Terraform's provider sends and CloudFormation leaves out."""
+    if isinstance(tree, list):
+        return [said(value) for value in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {name: said(value) for name, value in tree.items() if value not in (None, "", [], {})}
 
 
 def tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -110,7 +110,7 @@ class Fleet:
         (found,) = self.stack.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
             "AutoScalingGroups"
         ]
-        own = ("aws:", "lambda:")  # which CloudFormation and SAM set
+        own = ("aws:", "lambda:", "Application", "Stack")  # which CloudFormation and SAM set, the last two on AWS only
         tags = {tag["Key"]: tag["Value"] for tag in found["Tags"] if not tag["Key"].startswith(own)}
         mix = found["MixedInstancesPolicy"]
         if not mix["InstancesDistribution"].get("SpotMaxPrice"):  # none is the price on demand, as AWS has it

@@ -17,6 +17,9 @@ logger = Logger()
 
 environment = Environment()
 
+_TOLD = ("chunks", "loans", "cost_usd")
+"""Numbers of what a step returns, or of a run's headline, that are logged: counts and dollars, no losses."""
+
 Handler = Callable[[Event, Any], dict[str, Any]]
 
 _LOGGED = ("run", "group", "chunk", "name", "part", "execution")
@@ -49,7 +52,9 @@ def handler_of(step: Step) -> Handler:
             logger.exception("failed", extra={**known, "error": type(error).__name__})
             raise
         seconds = round(time.perf_counter() - started, 3)
-        logger.info("done", extra={**known, "seconds": seconds, "peak_memory_mb": round(peak_memory_mb())})
+        returned = {**result, **result.get("headline", {})}
+        told = {name: returned[name] for name in _TOLD if name in returned}
+        logger.info("done", extra={**known, **told, "seconds": seconds, "peak_memory_mb": round(peak_memory_mb())})
         logger.debug("returned", extra={**known, "returned": result})
         return result
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from montecarlo.report.charts.losses import Distribution
 from montecarlo.report.failure import render_failure
 from montecarlo.report.page import render
+from montecarlo.run import tables
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
 from montecarlo.run.result import losses_table, segments_table
@@ -26,7 +27,10 @@ def publish(
     losses = total.segments.losses.sum(axis=1) * plan.sample
     distributions = {case.name: Distribution(losses[c], weights) for c, case in enumerate(plan.cases)}
     store.put(keys.losses(plan.run), to_parquet(losses_table(plan, losses, weights)))
-    store.put(keys.segments(plan.run), to_parquet(segments_table(result)))
+    segments = segments_table(result)
+    store.put(keys.segments(plan.run), to_parquet(segments))
+    store.put(keys.losses_table(plan.run), to_parquet(tables.losses(plan, losses, weights)))
+    store.put(keys.segments_table(plan.run), to_parquet(tables.segments(segments, result)))
     store.put(keys.report(plan.run), render(result, distributions).encode(), HTML)
     # Last, as its presence says that the run is complete.
     store.put(keys.result(plan.run), to_json(result, indent=1), JSON)

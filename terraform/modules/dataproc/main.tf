@@ -68,7 +68,7 @@ locals {
       policies    = ["ReadRuns"]
       reads       = ["loans/*"] # AccountIDs that occur more than once, to compare them
       writes = [
-        "duplicates.parquet", "losses.parquet", "segments.parquet", "sums.npz", "report.html", "result.json",
+        "duplicates.parquet", "losses.parquet", "segments.parquet", "tables/*", "sums.npz", "report.html", "result.json",
       ]
     }
     RecordFailure = {

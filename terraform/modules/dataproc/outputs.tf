@@ -35,3 +35,12 @@ output "handlers" {
     var.workers == null ? {} : { ProvideWorkers = module.workers[0].provide_workers.handler },
   )
 }
+
+output "log_groups" {
+  description = "Names of the log groups of what simulates chunks, of PlanGroup and of Aggregate."
+  value = {
+    chunk      = var.workers == null ? module.function["SimulateChunk"].log_group : module.workers[0].log_group
+    plan_group = module.function["PlanGroup"].log_group
+    aggregate  = module.function["Aggregate"].log_group
+  }
+}

@@ -1,3 +1,5 @@
+data "aws_default_tags" "current" {}
+
 data "aws_region" "current" {}
 
 data "aws_caller_identity" "current" {}
@@ -166,7 +168,8 @@ resource "aws_autoscaling_group" "this" {
   }
 
   dynamic "tag" {
-    for_each = { AmazonECSManaged = "", Name = var.stack_name } # the first one ECS sets otherwise
+    # The provider gives its own tags to everything but this group. AmazonECSManaged ECS sets otherwise.
+    for_each = merge(data.aws_default_tags.current.tags, { AmazonECSManaged = "", Name = var.stack_name })
 
     content {
       key                 = tag.key

@@ -22,3 +22,8 @@ output "role" {
   description = "Name of the function's role."
   value       = aws_iam_role.this.name
 }
+
+output "log_group" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}

@@ -25,6 +25,11 @@ variable "activity_arn" {
   default     = null
 }
 
+variable "log_groups" {
+  description = "Names of the log groups of what simulates chunks, of PlanGroup and of Aggregate."
+  type        = object({ chunk = string, plan_group = string, aggregate = string })
+}
+
 variable "alarm_topic_arn" {
   description = "SNS topic to tell. Empty for none."
   type        = string

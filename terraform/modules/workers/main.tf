@@ -167,6 +167,8 @@ resource "aws_ecs_service" "workers" {
   task_definition = aws_ecs_task_definition.worker.arn
   desired_count   = 0
 
+  propagate_tags = "SERVICE" # to the workers, which are what costs
+
   # A new version of the code waits for no old worker, and needs no capacity beside them.
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100

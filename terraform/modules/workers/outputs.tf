@@ -17,3 +17,8 @@ output "policies" {
     SeeExecutions   = aws_iam_role_policy.see_executions.policy
   }
 }
+
+output "log_group" {
+  description = "Name of the workers' log group."
+  value       = aws_cloudwatch_log_group.workers.name
+}
