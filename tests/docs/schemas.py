@@ -166,6 +166,7 @@ def model() -> Schema:
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
             "benchmark_rate": _pattern(PART),
+            "default_timing": {"enum": list(parameters.TIMINGS), "default": parameters.TIMINGS[0]},
             "sector_correlations": {
                 "type": "object",
                 "propertyNames": _pattern(PART),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
+from montecarlo.model.parameters import Parameters
 from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
@@ -34,11 +35,12 @@ class Valuation:
     has_lifetime: npt.NDArray[np.bool_]
 
 
-def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
+def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Parameters | None = None) -> Valuation:
     """Expected loss, capital and provisions of each loan in each case.
 
     Expected loss and provisions take the LGD that is expected given default. Capital takes the loan's LGD as it is
-    given, for Basel's formula asks for one of a downturn and not for this model's.
+    given, for Basel's formula asks for one of a downturn and not for this model's. parameters: those by which to
+    provide; where there are none, as by default.
     """
     sector = risks.sector.astype(np.int64)
     maturity = capital.effective_maturity(loans.term, loans.age)
@@ -57,8 +59,16 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
     defaulted = np.flatnonzero((loans.stage == 3) & ~risks.certain)
+    prepayment, year_end = np.zeros(len(loans)), False
+    if parameters:
+        prepayment = np.array([each.prepayment for each in parameters.segments.values()])[loans.segment]
+        year_end = parameters.default_timing == "year-end"
+    own_way = ~np.isnan(loans.effective_rate) | (prepayment > 0) | year_end
+    own_way[rows] = True
+    rows = np.flatnonzero(own_way)
     if rows.size:
-        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], schedule, age)
+        assumed = loans.effective_rate[rows], prepayment[rows], year_end
+        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], loans.schedule(rows), loans.age[rows], *assumed)
         provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
     if defaulted.size:  # provided for in full, whatever their PD says
         loss = np.stack([in_case(risks.loss, case)[defaulted] << FRACTION_BITS for case in range(len(pd))])

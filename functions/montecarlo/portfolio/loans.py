@@ -95,6 +95,8 @@ class Loans:
     """(n,) currency; NaN: no credit line."""
     collateral: Floats
     """(n,) currency; NaN: none."""
+    effective_rate: Floats
+    """(n,) % a year, effective; NaN: that of the rate."""
     stage: NDArray[np.int8]
     """(n,) of IFRS 9: 1, 2 or 3."""
     dimensions: tuple[pa.Array, ...]
@@ -299,6 +301,7 @@ def _parse(
         balloon=numbers["Balloon"],
         limit=numbers["Limit"],
         collateral=numbers["CollateralValue"],
+        effective_rate=numbers["EffectiveRate"],
         stage=np.where(stage > 0, stage, stages_of(numbers)).astype(np.int8),
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
