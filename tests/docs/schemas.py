@@ -201,6 +201,7 @@ def cases() -> Schema:
                 "additionalProperties": _number("probit_shift"),
                 "description": "by segment, added to the probit of each loan's PD",
             },
+            "probability": {**_number("probability"), "description": "of the case, by which provisions are weighed"},
             "collateral_shift": {
                 "type": "object",
                 "additionalProperties": _number("collateral_shift"),

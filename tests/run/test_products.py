@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from montecarlo.errors import InvalidInput
 from montecarlo.portfolio import synthetic
 from montecarlo.storage.parquet import to_parquet
 from tests.memory_run import MemoryHost, figures, simulate
@@ -141,3 +142,42 @@ def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
     plain = run(table.drop(["Stage"]), dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
     assert plain["allowance"] == plain["twelve_month"] > 0
     assert "allowance" not in run(table)[0]["cases"]["base"]["ecl"]
+
+
+def test_cases_are_weighed_with_their_probabilities() -> None:
+    cases = {"worse": {"fed_rate": 8.0, "probability": 0.3}, "better": {"fed_rate": 2.0, "probability": 0.1}}
+    result, loans = run(book(60), cases=cases, dimensions=["Stage"])
+    assert [case["probability"] for case in result["cases"].values()] == [0.6, 0.3, 0.1]
+    for name in ("twelve_month", "lifetime", "allowance"):
+        base, worse, better = (case["ecl"][name] for case in result["cases"].values())
+        assert result["weighted_ecl"][name] == pytest.approx(0.6 * base + 0.3 * worse + 0.1 * better, abs=0.01)
+    plain, same = run(book(60), cases={name: {"fed_rate": case["fed_rate"]} for name, case in cases.items()},
+                      dimensions=["Stage"])  # fmt: skip
+    assert same == loans
+    assert "weighted_ecl" not in plain
+    assert plain["cases"]["worse"]["ecl"] == result["cases"]["worse"]["ecl"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "message"),
+    [
+        ({"a": {"probability": 0.5}, "b": {}}, "give each case a probability, or none"),
+        ({"a": {"probability": 0.7}, "b": {"probability": 0.4}}, "are 1.1 in all, but must not be more than 1"),
+        ({"a": {"probability": 2}}, "cases.a.probability is 2, but must be a number from 0 to 1"),
+        ({"a": {"collateral_shift": {"mortgage": -2}}}, "cases.a.collateral_shift.mortgage is -2"),
+        ({"a": {"collateral_shift": {"boats": -1}}}, "cases.a.collateral_shift must be an object of numbers"),
+    ],
+)
+def test_cases_that_cannot_be_are_named(cases: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        run(book(5), cases=cases)
+
+
+def test_provisions_with_assumptions_are_the_same_however_they_are_cut() -> None:
+    assumed = {"default_timing": "year-end", "segments": {"mortgage": {"prepayment": 0.2}}}
+    table = book(120).append_column("EffectiveRate", pa.array([None, 9.5] * 60))
+    whole = run(table, parameters=assumed)
+    assert run(table, parameters=assumed, chunk_loans=23) == whole
+    plain = run(book(120))[0]["cases"]["base"]
+    assert whole[0]["cases"]["base"]["ecl"] != plain["ecl"]
+    assert whole[0]["cases"]["base"]["es"] == plain["es"]
