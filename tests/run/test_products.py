@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from montecarlo.errors import InvalidInput
+from montecarlo.model.parameters import TIMINGS
 from montecarlo.portfolio import synthetic
 from montecarlo.storage.parquet import to_parquet
 from tests.memory_run import MemoryHost, figures, simulate
@@ -92,7 +93,7 @@ def test_an_lgd_of_its_own_beside_collateral_is_told() -> None:
     table = book(40).append_column("LGD", pa.array([0.3] * 40))
     result, loans = run(table, **HOUSES)
     assert loans["LossAtDefault_houses"] == loans["LossAtDefault_base"]
-    assert any("bring an LGD and a CollateralValue" in warning for warning in result["input"]["warnings"])
+    assert any("bring an LGD and a CollateralValue: 26" in warning for warning in result["input"]["warnings"])
 
 
 def test_the_profile_counts_them(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
@@ -131,7 +132,7 @@ def test_what_is_provided_for_goes_by_stage() -> None:
         assert result["cases"][case]["ecl"]["allowance"] == pytest.approx(whole, abs=0.02)
     assert run(table, dimensions=["Stage"], chunk_loans=7) == (result, found)
     assert result["input"]["stage_2"] == 4
-    assert any("1 loans in stage 3 have a PD below 1" in warning for warning in result["input"]["warnings"])
+    assert any("in stage 3 with a PD below 1: 1." in warning for warning in result["input"]["warnings"])
 
 
 def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
@@ -181,3 +182,36 @@ def test_provisions_with_assumptions_are_the_same_however_they_are_cut() -> None
     plain = run(book(120))[0]["cases"]["base"]
     assert whole[0]["cases"]["base"]["ecl"] != plain["ecl"]
     assert whole[0]["cases"]["base"]["es"] == plain["es"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("volatility", [0.0, 0.4])
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_the_ends_of_what_is_allowed_are_simulated(volatility: float, timing: str) -> None:
+    """Rates and terms at their ends, collateral of nothing, balloons of all, dates out of time: nothing overflows."""
+    columns = ("AccountID", "PD", "EAD", "LoanAmount", "LoanTerm", "Rate", "ZipCode", "OriginationDate", "Balance",
+               "Amortisation", "PaymentFrequency", "InterestOnlyUntil", "Balloon", "Limit", "CollateralValue", "Stage",
+               "DaysPastDue", "EffectiveRate", "Segment", "RateType", "LGD")  # fmt: skip
+    lines = (
+        "a,0.1,500,,,,,,,bullet,annual,9999-12-31,,,0,2,,,,,",
+        "b,0.1,500,,,,,,,linear,quarterly,,,9,1e12,,45,200,mortgage,floating,",
+        "c,0.1,,1e12,1200,100,1,1900-01-01,,annuity,annual,,5,,,,,,mortgage,floating,",
+        "d,0.1,,1000,1,0,1,2026-01-01,,linear,annual,2026-01-01,1000,,0,,90,0,commercial,floating,1",
+        "e,0.1,,1000,1200,100,1,2026-01-01,,,annual,2126-01-01,,,0,3,,,commercial,floating,",
+        "f,0.1,,1000,13,0.0001,1,2025-01-01,,linear,semi-annual,2025-06-01,1,,50,,,0.001,auto,floating,",
+        "g,1,,1000,60,5,1,2020-01-01,500,,,,,100,,,,,auto,,",
+        "h,0,0,1000,60,5,1,2020-01-01,0,,,,,0,10,,,,auto,,",
+    )
+    host = MemoryHost()
+    host.s3.objects["portfolios/own/loans.csv"] = "\n".join((",".join(columns), *lines, "")).encode()
+    extremes = {"prepayment": 0.9, "lgd_volatility": volatility, "lgd_correlation": volatility / 2}
+    result = simulate(
+        host, run="r", portfolio="portfolios/own/", as_of="2026-01-01", scenarios=100,
+        dimensions=["Stage", "LTV band", "Amortisation"],
+        parameters={"default_timing": timing, "segments": dict.fromkeys(("mortgage", "auto", "commercial"), extremes)},
+        cases={"x": {"collateral_shift": {"mortgage": -1, "auto": 1, "commercial": -0.5}, "probability": 1},
+               "y": {"fed_rate": -5, "probability": 0}},
+    )  # fmt: skip
+    assert result["loans"]["simulated"] == len(lines)
+    assert result["weighted_ecl"]["twelve_month"] == result["cases"]["x"]["ecl"]["twelve_month"]
+    assert 0 < result["cases"]["x"]["el"] <= result["exposure"]
