@@ -154,6 +154,8 @@ def model() -> Schema:
             name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
         }
         kinds |= {"sector": leaf({"anyOf": [_pattern(PART), {"type": "null"}]}, None)}
+        multiples = _list(number("pd_by_year")["anyOf"][0], maxItems=parameters.MAX_YEARS)
+        kinds |= {"pd_by_year": leaf(multiples, None)}
         kinds |= {"basel_correlation": leaf({"type": "boolean"}, None)}
         return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from montecarlo.errors import InvalidInput
-from montecarlo.model.parameters import TIMINGS
+from montecarlo.model.parameters import TIMINGS, load
 from montecarlo.portfolio import synthetic
 from montecarlo.storage.parquet import to_parquet
 from tests.memory_run import MemoryHost, figures, simulate
@@ -175,7 +175,8 @@ def test_cases_that_cannot_be_are_named(cases: dict[str, Any], message: str) -> 
 
 
 def test_provisions_with_assumptions_are_the_same_however_they_are_cut() -> None:
-    assumed = {"default_timing": "year-end", "segments": {"mortgage": {"prepayment": 0.2}}}
+    own = {"mortgage": {"prepayment": 0.2}, "auto": {"pd_by_year": [1.2, 1.4]}}
+    assumed = {"default_timing": "year-end", "segments": own}
     table = book(120).append_column("EffectiveRate", pa.array([None, 9.5] * 60))
     whole = run(table, parameters=assumed)
     assert run(table, parameters=assumed, chunk_loans=23) == whole
@@ -215,3 +216,13 @@ def test_the_ends_of_what_is_allowed_are_simulated(volatility: float, timing: st
     assert result["loans"]["simulated"] == len(lines)
     assert result["weighted_ecl"]["twelve_month"] == result["cases"]["x"]["ecl"]["twelve_month"]
     assert 0 < result["cases"]["x"]["el"] <= result["exposure"]
+
+
+@pytest.mark.parametrize(
+    ("multiples", "message"),
+    [(2, "segments.auto.pd_by_year must be a list"), ([1, -1], r"pd_by_year\[1\] must be a number from 0 to 100"),
+     ([1.0] * 41, "a list of at most 40 numbers"), (["x"], r"pd_by_year\[0\] must be a number")],
+)  # fmt: skip
+def test_pds_by_year_that_are_none_are_named(multiples: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        load({"segments": {"auto": {"pd_by_year": multiples}}})

@@ -74,6 +74,10 @@ class Segment:
     """Of selling it, as a share of what it brings."""
     prepayment: float = 0.0
     """The share of what is owed that is repaid early in a year: of lifetime losses only."""
+    pd_by_year: tuple[float, ...] = ()
+    """PDs of the years after the first, of a loan that is alive then, as multiples of the first's; the last one stays.
+    None: the same PD every year.
+    """
     unsecured_lgd: float = 1.0
     """The share that is lost of what collateral does not cover."""
 
@@ -123,7 +127,7 @@ class Parameters:
 
 _OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4, "haircut": 0.2, "recovery_cost": 0.1,
              "unsecured_lgd": 1.0,
-             "prepayment": 0.0}  # fmt: skip
+             "prepayment": 0.0, "pd_by_year": ()}  # fmt: skip
 """What a segment need not have, and what it has then."""
 
 _NOTHING: Mapping[str, Any] = {
@@ -159,9 +163,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "pd_floor": (capital.LOWEST_PD, 0.5),
     **dict.fromkeys(_SHARES, (0.0, 1.0)),
     "prepayment": (0, 0.9),
+    "pd_by_year": (0, 100),
     "sector_correlations": (-1, 1),
 }
 
+
+MAX_YEARS = 40
+"""That a term structure of PDs may tell apart."""
 
 MAX_SEGMENTS = 64
 """Each has its own factor, and its own rows in every table of the report."""
@@ -305,7 +313,14 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
         sector=sector,
         basel_correlation=by_basel,
         **{name: _number(document, name, base or _OPTIONS, path) for name in _SHARES},
+        pd_by_year=_multiples(_leaf(document, "pd_by_year", base or _OPTIONS, path), f"{path}pd_by_year"),
     )
+
+
+def _multiples(given: object, where: str) -> tuple[float, ...]:
+    if not isinstance(given, list | tuple) or len(given) > MAX_YEARS:
+        raise InvalidInput(f"parameters: {where} must be a list of at most {MAX_YEARS} numbers, not {shown(given)}.")
+    return tuple(_in_range("pd_by_year", each, f"{where}[{place}]") for place, each in enumerate(given))
 
 
 def _object(value: object, path: str, known: Collection[str] | None) -> Mapping[str, Any]:

@@ -95,11 +95,13 @@ def scheduled_credit_losses(
     effective_rate: Floats,
     prepayment: Floats,
     year_end: bool = False,
+    multiples: Floats | None = None,
 ) -> ExpectedCreditLosses:
     """As `expected_credit_losses`, of N loans by their schedules and with assumptions of their own.
 
     age: int64 (N,), months since origination. effective_rate: (N,), % a year, by which losses are discounted; NaN: the
     rate, compounded with each payment. prepayment: (N,), the share of what is owed that is repaid early in a year.
+    multiples: (Y, N), the PD of each year, of a loan that is alive then, by the first year's; the last one stays.
     year_end: a loan defaults at the end of a year, on what was owed at its beginning, as textbooks have it; otherwise
     at its middle, on what is owed then.
     """
@@ -120,8 +122,10 @@ def scheduled_credit_losses(
         lost = owed * _half_months(kept, balance) / _half_months(month, at) * (length / 12)
         if not year:
             first = np.where(left > 0, lost, first)
-        total = total + alive * lost
-        alive = alive * (1 - pd)
+        multiple = np.ones_like(month) if multiples is None else multiples[min(year, len(multiples) - 1)]
+        of_year = np.minimum(pd * multiple, 1.0)
+        total = total + alive * lost * np.where(of_year < 1, multiple, 1 / np.where(pd > 0, pd, 1.0))
+        alive = alive * (1 - of_year)
     total = np.where(left > 0, total, first)
 
     def of_expected(share: Floats) -> Floats:
