@@ -68,7 +68,9 @@ def test_another_case_changes_nothing_of_the_first(whole: tuple[dict[str, Any], 
     assert run(book(), cases=cases)[0]["cases"]["stressed"] == whole[0]["cases"]["stressed"]
 
 
-HOUSES = {"cases": {"houses": {"collateral_shift": {"mortgage": -0.25, "auto": -0.1}}, "rates": {"fed_rate": 8.0}}}
+HOUSES: dict[str, Any] = {
+    "cases": {"houses": {"collateral_shift": {"mortgage": -0.25, "auto": -0.1}}, "rates": {"fed_rate": 8.0}}
+}
 
 
 def test_shifted_collateral_is_the_same_however_it_is_cut(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
