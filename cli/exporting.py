@@ -59,6 +59,7 @@ def _measures(case_name: str, case: Mapping[str, Any]) -> Iterator[tuple[Any, ..
         "convergence",
         "probit_shift",
         "collateral_shift",
+        "probability",
     )
     errors, intervals = dict(_leaves(case.get("standard_error", {}))), dict(_pairs(case.get("interval_95", {})))
     for name, value in _leaves({key: value for key, value in case.items() if key not in apart}):

@@ -59,6 +59,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
                         "sicherheitenwert", "immobilienwert", "beleihungswert"),
     "Stage": ("stage", "ifrs9stage", "ifrsstage", "eclstage", "stufe", "risikovorsorgestufe"),
     "DaysPastDue": ("dayspastdue", "dpd", "daysinarrears", "ueberfaelligkeitstage", "verzugstage"),
+    "EffectiveRate": ("effectiverate", "effectiveinterestrate", "eir", "effektivzins"),
     "OriginationPD": ("originationpd", "pdatorigination", "initialpd", "anfangspd"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""

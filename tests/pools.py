@@ -32,7 +32,7 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
         "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
         "amortisation": 0, "period": 1, "interest_only": 0, "balloon": nan, "limit": nan,
-        "collateral": nan, "stage": 1,
+        "collateral": nan, "stage": 1, "effective_rate": nan,
     }  # fmt: skip
     types = {
         "key": np.uint64,

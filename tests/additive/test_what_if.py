@@ -20,9 +20,11 @@ from additive.what_if import WhatIf, what_if
 from montecarlo.errors import IncompleteRun, InvalidInput, MonteCarloError
 from montecarlo.portfolio import synthetic
 from montecarlo.storage import keys
+from montecarlo.storage.parquet import to_parquet
 from tests.additive.conftest import LOANS, put
 from tests.memory_run import MemoryHost, simulate
 from tests.memory_s3 import MemoryS3
+from tests.run.test_products import HOUSES, book
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -263,3 +265,22 @@ def test_what_a_deal_changes_is_its_price(host: MemoryHost, tmp_path: Path) -> N
             assert quote.marginal.el / 100 == pytest.approx(change["el"], abs=0.011), "both ends are rounded to cents"
             for name in ("var", "es", "economic_capital"):
                 assert getattr(quote.marginal, name) / 100 == pytest.approx(change[name]["99.9"], abs=0.011)
+
+
+def test_loans_with_products_come_and_go_to_the_bit(tmp_path: Path) -> None:
+    """Lines, bullets, and collateral that a case shifts, by stage and loan-to-value: as a run over them would say."""
+    host, table, request = MemoryHost(), book(60), {"as_of": "2026-01-01", "dimensions": ["Stage", "LTV band"]}
+    cases = {name: {**case, "probability": 0.25} for name, case in HOUSES["cases"].items()}
+    host.s3.objects["portfolios/june/loans.parquet"] = to_parquet(table.slice(0, 50))
+    host.s3.objects["portfolios/july/loans.parquet"] = to_parquet(table.slice(3))
+    simulate(host, run="june", portfolio="portfolios/june/", scenarios=200, cases=cases, **request)
+    july = simulate(host, run="july", portfolio="portfolios/july/", scenarios_from="june", **request)
+    coming, going = tmp_path / "coming.parquet", tmp_path / "going.parquet"
+    coming.write_bytes(to_parquet(table.slice(50)))
+    going.write_bytes(to_parquet(table.slice(0, 3).select(["AccountID"])))
+    found = what_if(Replay.open(host.store, "june"), [coming], [going])
+    assert found.after["weighted_ecl"] == july["weighted_ecl"]
+    for name, case in july["cases"].items():
+        for figure in ("es", "ecl", "capital", "dimensions"):
+            assert found.after["cases"][name][figure] == case[figure], (name, figure)
+        assert set(found.difference[name]["ecl"]) == {"twelve_month", "lifetime", "allowance"}

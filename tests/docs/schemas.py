@@ -154,6 +154,8 @@ def model() -> Schema:
             name: leaf({"enum": list(capital.CLASSES)}, source.get(name)) for name in names if name == "exposure_class"
         }
         kinds |= {"sector": leaf({"anyOf": [_pattern(PART), {"type": "null"}]}, None)}
+        multiples = _list(number("pd_by_year")["anyOf"][0], maxItems=parameters.MAX_YEARS)
+        kinds |= {"pd_by_year": leaf(multiples, None)}
         kinds |= {"basel_correlation": leaf({"type": "boolean"}, None)}
         return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
 
@@ -166,6 +168,7 @@ def model() -> Schema:
             "name": TEXT,
             **{name: number(name, sources[name]) for name in top},
             "benchmark_rate": _pattern(PART),
+            "default_timing": {"enum": list(parameters.TIMINGS), "default": parameters.TIMINGS[0]},
             "sector_correlations": {
                 "type": "object",
                 "propertyNames": _pattern(PART),
@@ -200,6 +203,7 @@ def cases() -> Schema:
                 "additionalProperties": _number("probit_shift"),
                 "description": "by segment, added to the probit of each loan's PD",
             },
+            "probability": {**_number("probability"), "description": "of the case, by which provisions are weighed"},
             "collateral_shift": {
                 "type": "object",
                 "additionalProperties": _number("collateral_shift"),

@@ -227,7 +227,7 @@ def bucket() -> MemoryS3:
             "institution": "Bank",
             "portfolio_name": "Loans",
             "capital_available": 1e6,
-            "cases": {"stressed": {"fed_rate": 8.0, "collateral_shift": {"mortgage": -0.25}}},
+            "cases": {"stressed": {"fed_rate": 8.0, "probability": 0.3, "collateral_shift": {"mortgage": -0.25}}},
         },
     )
     return host.s3

@@ -42,6 +42,7 @@ GOOD = {
     "Stage": "",
     "DaysPastDue": "",
     "OriginationPD": "",
+    "EffectiveRate": "",
 }
 
 

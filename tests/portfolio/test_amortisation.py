@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from montecarlo.portfolio.amortisation import Schedule, annuity, growth, owed_share
+from montecarlo.portfolio.amortisation import Schedule, annuity, growth, owed_share, root
 
 
 def one(value: float, kind: type = float) -> np.ndarray:
@@ -101,3 +101,8 @@ def test_a_higher_rate_asks_no_less(
 ) -> None:
     loan = schedule(monthly=monthly, linear=linear, interest_only=free, balloon=balloon)
     assert loan.instalment(one(age, int), rise)[0] >= loan.instalment(one(age, int))[0] * (1 - 1e-12)
+
+
+@given(st.floats(0.1, 3), st.sampled_from([1, 3, 6, 12]))
+def test_roots_are_roots(value: float, degree: int) -> None:
+    assert root(one(value), one(degree, int))[0] == pytest.approx(value ** (1 / degree), rel=1e-12)

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from montecarlo.errors import InvalidInput
+from montecarlo.model.parameters import TIMINGS, load
 from montecarlo.portfolio import synthetic
 from montecarlo.storage.parquet import to_parquet
 from tests.memory_run import MemoryHost, figures, simulate
@@ -66,7 +68,9 @@ def test_another_case_changes_nothing_of_the_first(whole: tuple[dict[str, Any], 
     assert run(book(), cases=cases)[0]["cases"]["stressed"] == whole[0]["cases"]["stressed"]
 
 
-HOUSES = {"cases": {"houses": {"collateral_shift": {"mortgage": -0.25, "auto": -0.1}}, "rates": {"fed_rate": 8.0}}}
+HOUSES: dict[str, Any] = {
+    "cases": {"houses": {"collateral_shift": {"mortgage": -0.25, "auto": -0.1}}, "rates": {"fed_rate": 8.0}}
+}
 
 
 def test_shifted_collateral_is_the_same_however_it_is_cut(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
@@ -91,7 +95,7 @@ def test_an_lgd_of_its_own_beside_collateral_is_told() -> None:
     table = book(40).append_column("LGD", pa.array([0.3] * 40))
     result, loans = run(table, **HOUSES)
     assert loans["LossAtDefault_houses"] == loans["LossAtDefault_base"]
-    assert any("bring an LGD and a CollateralValue" in warning for warning in result["input"]["warnings"])
+    assert any("bring an LGD and a CollateralValue: 26" in warning for warning in result["input"]["warnings"])
 
 
 def test_the_profile_counts_them(whole: tuple[dict[str, Any], dict[str, list[Any]]]) -> None:
@@ -130,7 +134,7 @@ def test_what_is_provided_for_goes_by_stage() -> None:
         assert result["cases"][case]["ecl"]["allowance"] == pytest.approx(whole, abs=0.02)
     assert run(table, dimensions=["Stage"], chunk_loans=7) == (result, found)
     assert result["input"]["stage_2"] == 4
-    assert any("1 loans in stage 3 have a PD below 1" in warning for warning in result["input"]["warnings"])
+    assert any("in stage 3 with a PD below 1: 1." in warning for warning in result["input"]["warnings"])
 
 
 def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
@@ -141,3 +145,86 @@ def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
     plain = run(table.drop(["Stage"]), dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
     assert plain["allowance"] == plain["twelve_month"] > 0
     assert "allowance" not in run(table)[0]["cases"]["base"]["ecl"]
+
+
+def test_cases_are_weighed_with_their_probabilities() -> None:
+    cases = {"worse": {"fed_rate": 8.0, "probability": 0.3}, "better": {"fed_rate": 2.0, "probability": 0.1}}
+    result, loans = run(book(60), cases=cases, dimensions=["Stage"])
+    assert [case["probability"] for case in result["cases"].values()] == [0.6, 0.3, 0.1]
+    for name in ("twelve_month", "lifetime", "allowance"):
+        base, worse, better = (case["ecl"][name] for case in result["cases"].values())
+        assert result["weighted_ecl"][name] == pytest.approx(0.6 * base + 0.3 * worse + 0.1 * better, abs=0.01)
+    plain, same = run(book(60), cases={name: {"fed_rate": case["fed_rate"]} for name, case in cases.items()},
+                      dimensions=["Stage"])  # fmt: skip
+    assert same == loans
+    assert "weighted_ecl" not in plain
+    assert plain["cases"]["worse"]["ecl"] == result["cases"]["worse"]["ecl"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "message"),
+    [
+        ({"a": {"probability": 0.5}, "b": {}}, "give each case a probability, or none"),
+        ({"a": {"probability": 0.7}, "b": {"probability": 0.4}}, "are 1.1 in all, but must not be more than 1"),
+        ({"a": {"probability": 2}}, "cases.a.probability is 2, but must be a number from 0 to 1"),
+        ({"a": {"collateral_shift": {"mortgage": -2}}}, "cases.a.collateral_shift.mortgage is -2"),
+        ({"a": {"collateral_shift": {"boats": -1}}}, "cases.a.collateral_shift must be an object of numbers"),
+    ],
+)
+def test_cases_that_cannot_be_are_named(cases: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        run(book(5), cases=cases)
+
+
+def test_provisions_with_assumptions_are_the_same_however_they_are_cut() -> None:
+    own = {"mortgage": {"prepayment": 0.2}, "auto": {"pd_by_year": [1.2, 1.4]}}
+    assumed = {"default_timing": "year-end", "segments": own}
+    table = book(120).append_column("EffectiveRate", pa.array([None, 9.5] * 60))
+    whole = run(table, parameters=assumed)
+    assert run(table, parameters=assumed, chunk_loans=23) == whole
+    plain = run(book(120))[0]["cases"]["base"]
+    assert whole[0]["cases"]["base"]["ecl"] != plain["ecl"]
+    assert whole[0]["cases"]["base"]["es"] == plain["es"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("volatility", [0.0, 0.4])
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_the_ends_of_what_is_allowed_are_simulated(volatility: float, timing: str) -> None:
+    """Rates and terms at their ends, collateral of nothing, balloons of all, dates out of time: nothing overflows."""
+    columns = ("AccountID", "PD", "EAD", "LoanAmount", "LoanTerm", "Rate", "ZipCode", "OriginationDate", "Balance",
+               "Amortisation", "PaymentFrequency", "InterestOnlyUntil", "Balloon", "Limit", "CollateralValue", "Stage",
+               "DaysPastDue", "EffectiveRate", "Segment", "RateType", "LGD")  # fmt: skip
+    lines = (
+        "a,0.1,500,,,,,,,bullet,annual,9999-12-31,,,0,2,,,,,",
+        "b,0.1,500,,,,,,,linear,quarterly,,,9,1e12,,45,200,mortgage,floating,",
+        "c,0.1,,1e12,1200,100,1,1900-01-01,,annuity,annual,,5,,,,,,mortgage,floating,",
+        "d,0.1,,1000,1,0,1,2026-01-01,,linear,annual,2026-01-01,1000,,0,,90,0,commercial,floating,1",
+        "e,0.1,,1000,1200,100,1,2026-01-01,,,annual,2126-01-01,,,0,3,,,commercial,floating,",
+        "f,0.1,,1000,13,0.0001,1,2025-01-01,,linear,semi-annual,2025-06-01,1,,50,,,0.001,auto,floating,",
+        "g,1,,1000,60,5,1,2020-01-01,500,,,,,100,,,,,auto,,",
+        "h,0,0,1000,60,5,1,2020-01-01,0,,,,,0,10,,,,auto,,",
+    )
+    host = MemoryHost()
+    host.s3.objects["portfolios/own/loans.csv"] = "\n".join((",".join(columns), *lines, "")).encode()
+    extremes = {"prepayment": 0.9, "lgd_volatility": volatility, "lgd_correlation": volatility / 2}
+    result = simulate(
+        host, run="r", portfolio="portfolios/own/", as_of="2026-01-01", scenarios=100,
+        dimensions=["Stage", "LTV band", "Amortisation"],
+        parameters={"default_timing": timing, "segments": dict.fromkeys(("mortgage", "auto", "commercial"), extremes)},
+        cases={"x": {"collateral_shift": {"mortgage": -1, "auto": 1, "commercial": -0.5}, "probability": 1},
+               "y": {"fed_rate": -5, "probability": 0}},
+    )  # fmt: skip
+    assert result["loans"]["simulated"] == len(lines)
+    assert result["weighted_ecl"]["twelve_month"] == result["cases"]["x"]["ecl"]["twelve_month"]
+    assert 0 < result["cases"]["x"]["el"] <= result["exposure"]
+
+
+@pytest.mark.parametrize(
+    ("multiples", "message"),
+    [(2, "segments.auto.pd_by_year must be a list"), ([1, -1], r"pd_by_year\[1\] must be a number from 0 to 100"),
+     ([1.0] * 41, "a list of at most 40 numbers"), (["x"], r"pd_by_year\[0\] must be a number")],
+)  # fmt: skip
+def test_pds_by_year_that_are_none_are_named(multiples: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        load({"segments": {"auto": {"pd_by_year": multiples}}})

@@ -129,6 +129,80 @@ def collateral() -> list[Figure]:
     ]
 
 
+def provisions() -> list[Figure]:
+    """As textbooks have it: a loan defaults at the end of a year, on what was owed at its beginning, and what is
+    lost is discounted at the loan's rate. 90,000 repaid in three equal yearly parts at 5 %, PD 2 %, LGD 40 %: 0.02
+    * 0.4 * 90,000 / 1.05 = 685.71; then 0.98 * 0.02 * 0.4 * 60,000 / 1.05^2 = 426.67 and 0.98^2 * 0.02 * 0.4 *
+    30,000 / 1.05^3 = 199.11. 100,000 by three level yearly payments of 40,211.48 at 10 %, PD 3 %, LGD 50 %, owes
+    69,788.52 and 36,555.89 after them: 1,363.64, 839.19 and 387.63. Then a bullet over two years of 120,000, PD 10
+    %, LGD 50 %, at an effective rate of 8 % of which a tenth a year is repaid early, with default in the middle of
+    each year: 6,000 * (0.9 / 1.08)^0.5, and 0.9 * 6,000 * (0.9 / 1.08)^1.5 more. A quarterly bullet at 12 % is
+    discounted by 3 % a quarter: 6,000 / 1.03^2, and 0.9 * 6,000 / 1.03^6. A bullet over four years without interest
+    whose PDs by year are 2, 3, 4 and 4 %: 60,000 * (0.02 + 0.98 * 0.03 + 0.98 * 0.97 * 0.04 * (1 + 0.96)) =
+    7,435.62.
+    """
+    segments: dict[str, Any] = {
+        "personal": {"lgd": 0.4},
+        "auto": {"lgd": 0.5},
+        "mortgage": {"lgd": 0.5, "prepayment": 0.1},
+    }
+    yearly = {"PaymentFrequency": "annual", "LoanTerm": 36}
+    segments["commercial"] = {"lgd": 0.5, "pd_by_year": [1.5, 2.0]}
+    rows: list[dict[str, Any]] = [
+        {**yearly, "Amortisation": "linear", "LoanAmount": 90_000.0, "Rate": 5.0, "PD": 0.02, "Segment": "personal"},
+        {**yearly, "LoanAmount": 100_000.0, "Rate": 10.0, "PD": 0.03, "Segment": "auto"},
+        {"Amortisation": "bullet", "EffectiveRate": 8.0, "Segment": "mortgage"},
+        {"Amortisation": "bullet", "PaymentFrequency": "quarterly", "Segment": "auto"},
+        {**yearly, "Amortisation": "bullet", "LoanTerm": 48, "Rate": 0.0, "PD": 0.02, "Segment": "commercial"},
+    ]
+    found = loans(*rows)
+    ecl = {}
+    for timing in ("year-end", "mid-year"):
+        parameters = load({"segments": segments, "default_timing": timing})
+        tables = model_tables(parameters, [BASE])
+        risks = credit.loan_risks(found, parameters, [BASE], tables)
+        valued = value(found, risks, tables, parameters)
+        ecl[timing] = np.array([valued.twelve_month[0], valued.lifetime[0]]) / (100 << credit.FRACTION_BITS)
+    (twelve_month, lifetime), middle = ecl["year-end"], ecl["mid-year"]
+    early = 0.9 / 1.08
+    return [
+        near("linear, yearly: twelve months", twelve_month[0], 685.71, 0.005),
+        near("linear, yearly: lifetime", lifetime[0], 685.71 + 426.67 + 199.11, 0.015),
+        near("annuity, yearly: twelve months", twelve_month[1], 1_363.64, 0.005),
+        near("annuity, yearly: lifetime", lifetime[1], 1_363.64 + 839.19 + 387.63, 0.015),
+        near("bullet, effective rate, prepayments: twelve months", middle[0, 2], 6_000 * early**0.5, 0.01),
+        near(
+            "bullet, effective rate, prepayments: lifetime", middle[1, 2], 6_000 * (early**0.5 + 0.9 * early**1.5), 0.01
+        ),
+        near("PDs of 2, 3, 4 and 4 %: lifetime", lifetime[4], 7_435.62, 0.005),
+        near("quarterly bullet: lifetime", middle[1, 3], 6_000 * (1.03**-2 + 0.9 * 1.03**-6), 0.01),
+    ]
+
+
+def migration() -> list[Figure]:
+    """Two grades and default, by a yearly matrix: A stays A at 90 %, becomes B at 8 %, defaults at 2 %; B becomes A
+    at 10 %, stays at 80 %, defaults at 10 %. A bullet over five years without interest of a loan that is A today,
+    of which half is lost: the chain's own expected loss, state by state, against PDs by year that are the chain's.
+    """
+    to_a, to_b, default = (0.90, 0.10), (0.08, 0.80), (0.02, 0.10)
+    alive, lost, conditional = (1.0, 0.0), 0.0, []
+    for _ in range(5):
+        ends = alive[0] * default[0] + alive[1] * default[1]
+        lost += ends * 60_000
+        conditional.append(ends / sum(alive))
+        alive = (
+            alive[0] * to_a[0] + alive[1] * to_a[1],
+            alive[0] * to_b[0] + alive[1] * to_b[1],
+        )
+    multiples = [pd / conditional[0] for pd in conditional[1:]]
+    parameters = load({"default_timing": "year-end", "segments": {"auto": {"lgd": 0.5, "pd_by_year": multiples}}})
+    found = loans({"Amortisation": "bullet", "LoanTerm": 60, "Rate": 0.0, "PD": 0.02, "Segment": "auto"})
+    tables = model_tables(parameters, [BASE])
+    risks = credit.loan_risks(found, parameters, [BASE], tables)
+    lifetime = value(found, risks, tables, parameters).lifetime[0, 0] / (100 << credit.FRACTION_BITS)
+    return [near("migration matrix: lifetime of five years", lifetime, lost, 0.005)]
+
+
 @dataclass(frozen=True)
 class _Terms:
     kind: str

@@ -11,14 +11,17 @@ class Case:
 
     fed_rate: % a year. probit_shift: by segment, further probits added to Phi^-1(PD) of each of its loans.
     collateral_shift: by segment, by which share the collateral of its loans is worth more, or less where negative.
+    probability: the case's weight in provisions; None where cases are not weighed.
     """
 
     name: str
     fed_rate: float
     probit_shift: Mapping[str, float]
     collateral_shift: Mapping[str, float] = field(default_factory=dict)
+    probability: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The case as plans and results have it: without a shift of collateral where there is none."""
+        """The case as plans and results have it: without what it does not have."""
         told = {"name": self.name, "fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
-        return told | ({"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {})
+        told |= {"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {}
+        return told | ({} if self.probability is None else {"probability": self.probability})

@@ -17,6 +17,7 @@ from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.model import capital, factors
 
 SCHEMA = 1
+TIMINGS = ("mid-year", "year-end")
 MAX_ASSET_CORRELATION = 0.95
 """Above it the fixed-point scale of `normal` could overflow; no published correlation comes near."""
 
@@ -71,6 +72,12 @@ class Segment:
     """By which share collateral brings less than it is worth today."""
     recovery_cost: float = 0.1
     """Of selling it, as a share of what it brings."""
+    prepayment: float = 0.0
+    """The share of what is owed that is repaid early in a year: of lifetime losses only."""
+    pd_by_year: tuple[float, ...] = ()
+    """PDs of the years after the first, of a loan that is alive then, as multiples of the first's; the last one stays.
+    None: the same PD every year.
+    """
     unsecured_lgd: float = 1.0
     """The share that is lost of what collateral does not cover."""
 
@@ -81,6 +88,7 @@ class Parameters:
 
     sector_correlations: those of two sectors' factors, each pair once; of other pairs it is `global_factor_share`.
     benchmark_rate: what the report calls the rate that cases differ in, and that `base_fed_rate` is today.
+    default_timing: one of TIMINGS, where in a year provisions take defaults to happen.
     """
 
     name: str
@@ -90,11 +98,12 @@ class Parameters:
     segments: dict[str, Segment]
     sector_correlations: dict[str, dict[str, float]] = field(default_factory=dict)
     benchmark_rate: str = BENCHMARK_RATE
+    default_timing: str = "mid-year"
 
     def to_json(self) -> dict[str, Any]:
         """The same shape as the file, values only, and without what is optional and was not given."""
         values = {"schema": SCHEMA, **asdict(self)}
-        for name, nothing in {"sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE}.items():
+        for name, nothing in _NOTHING.items():
             if values[name] == nothing:
                 del values[name]
         for segment in values["segments"].values():
@@ -117,10 +126,16 @@ class Parameters:
 
 
 _OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4, "haircut": 0.2, "recovery_cost": 0.1,
-             "unsecured_lgd": 1.0}  # fmt: skip
+             "unsecured_lgd": 1.0,
+             "prepayment": 0.0, "pd_by_year": ()}  # fmt: skip
 """What a segment need not have, and what it has then."""
 
-_SHARES = ("ccf", "haircut", "recovery_cost", "unsecured_lgd")
+_NOTHING: Mapping[str, Any] = {
+    "sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE, "default_timing": TIMINGS[0]
+}  # fmt: skip
+"""What is left out of parameters where it is this."""
+
+_SHARES = ("ccf", "haircut", "recovery_cost", "unsecured_lgd", "prepayment")
 """Those that are numbers."""
 
 # Allowed range of each number, ends included: (low, high).
@@ -147,9 +162,14 @@ _RANGES: dict[str, tuple[float, float]] = {
     "annual_sales": (0, 1e6),
     "pd_floor": (capital.LOWEST_PD, 0.5),
     **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    "prepayment": (0, 0.9),
+    "pd_by_year": (0, 100),
     "sector_correlations": (-1, 1),
 }
 
+
+MAX_YEARS = 40
+"""That a term structure of PDs may tell apart."""
 
 MAX_SEGMENTS = 64
 """Each has its own factor, and its own rows in every table of the report."""
@@ -206,6 +226,7 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
         segments=_segments(document.get("segments", {}), base.segments if base else {}),
         sector_correlations=_correlations(document.get("sector_correlations", {})),
         benchmark_rate=_rate_name(document.get("benchmark_rate", base.benchmark_rate if base else BENCHMARK_RATE)),
+        default_timing=_timing(document.get("default_timing", base.default_timing if base else TIMINGS[0])),
     )
     if len(parameters.sectors) > MAX_SEGMENTS:
         raise InvalidInput(f"parameters: there are {len(parameters.sectors)} sectors, more than {MAX_SEGMENTS}.")
@@ -215,6 +236,12 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
             raise InvalidInput(f"parameters: the sector {name} is there twice: capitals make no difference.")
     factors.mixing(parameters.sectors, parameters.global_factor_share, parameters.sector_correlations)
     return parameters
+
+
+def _timing(given: object) -> str:
+    if given not in TIMINGS:
+        raise InvalidInput(f"parameters: default_timing must be one of {', '.join(TIMINGS)}, not {shown(given)}.")
+    return str(given)
 
 
 def _rate_name(given: object) -> str:
@@ -286,7 +313,14 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
         sector=sector,
         basel_correlation=by_basel,
         **{name: _number(document, name, base or _OPTIONS, path) for name in _SHARES},
+        pd_by_year=_multiples(_leaf(document, "pd_by_year", base or _OPTIONS, path), f"{path}pd_by_year"),
     )
+
+
+def _multiples(given: object, where: str) -> tuple[float, ...]:
+    if not isinstance(given, list | tuple) or len(given) > MAX_YEARS:
+        raise InvalidInput(f"parameters: {where} must be a list of at most {MAX_YEARS} numbers, not {shown(given)}.")
+    return tuple(_in_range("pd_by_year", each, f"{where}[{place}]") for place, each in enumerate(given))
 
 
 def _object(value: object, path: str, known: Collection[str] | None) -> Mapping[str, Any]:

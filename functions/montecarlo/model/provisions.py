@@ -13,7 +13,8 @@ or none is known, and then `valuation` tells no lifetime. A loan in default (PD 
 
 A loan that repays otherwise has B(m) by its schedule, after the payments that are due by then.
 
-PD and LGD are the same in every year; there are no prepayments, and Rate stands for the effective interest rate.
+PD and LGD are the same in every year. There are no prepayments, and Rate stands for the effective interest rate, unless
+a segment or a loan says otherwise: then `scheduled_credit_losses` provides for it.
 
 Only +, -, *, /, square roots and comparisons, each its own NumPy operation: the same bits on every CPU. The caller
 rounds to cents. Imports nothing that touches AWS.
@@ -26,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.portfolio.amortisation import Schedule, growth
+from montecarlo.portfolio.amortisation import Schedule, growth, root
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -86,29 +87,53 @@ def expected_credit_losses(pd: Floats, expected: Floats | Ints, rate: Floats, mo
     return ExpectedCreditLosses(of_expected(first), of_expected(total))
 
 
-def scheduled_credit_losses(pd: Floats, expected: Floats | Ints, schedule: Schedule, age: Ints) -> ExpectedCreditLosses:
-    """As `expected_credit_losses`, of N loans that repay otherwise than by level monthly payments alone.
+def scheduled_credit_losses(
+    pd: Floats,
+    expected: Floats | Ints,
+    schedule: Schedule,
+    age: Ints,
+    effective_rate: Floats,
+    prepayment: Floats,
+    year_end: bool = False,
+    multiples: Floats | None = None,
+) -> ExpectedCreditLosses:
+    """As `expected_credit_losses`, of N loans by their schedules and with assumptions of their own.
 
-    age: int64 (N,), months since origination.
+    age: int64 (N,), months since origination. effective_rate: (N,), % a year, by which losses are discounted; NaN: the
+    rate, compounded with each payment. prepayment: (N,), the share of what is owed that is repaid early in a year.
+    multiples: (Y, N), the PD of each year, of a loan that is alive then, by the first year's; the last one stays.
+    year_end: a loan defaults at the end of a year, on what was owed at its beginning, as textbooks have it; otherwise
+    at its middle, on what is owed then.
     """
     left = np.maximum(schedule.term - age, 0)
-    month = 1 + schedule.monthly
+    by_payment = root(1 + schedule.monthly * schedule.period, schedule.period)
+    effective = root(1 + np.nan_to_num(effective_rate) / 100, np.full_like(left, 12))
+    month = np.where(np.isnan(effective_rate), by_payment, effective)
+    kept = root(1 - prepayment, np.full_like(left, 12))
     owed_now = schedule.owed(age)
     alive, total = np.ones_like(pd), np.zeros_like(pd)
-    first = np.where(left > 0, 0.0, 1 / growth(schedule.monthly, np.full_like(left, 6)))
+    halves = 24 if year_end else 12  # when default is where no payments are to come
+    first = np.where(left > 0, 0.0, 1 / _half_months(month, np.full_like(left, halves)))
     for year in range(-(-int(left.max(initial=0)) // 12)):
         length = np.clip(left - 12 * year, 0, 12)
-        middle = 12 * year + length // 2  # whole months; in half a month more no payment is due
-        owed = schedule.owed(age + middle) / np.where(owed_now > 0, owed_now, 1.0)
-        discount = 1 / (growth(schedule.monthly, middle) * np.where(length & 1, np.sqrt(month), 1.0))
-        lost = owed * discount * (length / 12)
+        at = 24 * year + (2 * length if year_end else length)  # in half months; in half a month no payment is due
+        balance = 24 * year + (np.zeros_like(length) if year_end else length)
+        owed = schedule.owed(age + balance // 2) / np.where(owed_now > 0, owed_now, 1.0)
+        lost = owed * _half_months(kept, balance) / _half_months(month, at) * (length / 12)
         if not year:
             first = np.where(left > 0, lost, first)
-        total = total + alive * lost
-        alive = alive * (1 - pd)
+        multiple = np.ones_like(month) if multiples is None else multiples[min(year, len(multiples) - 1)]
+        of_year = np.minimum(pd * multiple, 1.0)
+        total = total + alive * lost * np.where(of_year < 1, multiple, 1 / np.where(pd > 0, pd, 1.0))
+        alive = alive * (1 - of_year)
     total = np.where(left > 0, total, first)
 
     def of_expected(share: Floats) -> Floats:
         return np.asarray(expected * np.where(pd < 1, share, 1.0))
 
     return ExpectedCreditLosses(of_expected(first), of_expected(total))
+
+
+def _half_months(month: Floats, halves: Ints) -> Floats:
+    """month**(halves / 2), (N,)."""
+    return growth(month - 1, halves // 2) * np.where(halves & 1, np.sqrt(month), 1.0)

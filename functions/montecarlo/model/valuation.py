@@ -3,6 +3,7 @@
 Imports nothing that touches AWS.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
+from montecarlo.model.parameters import Parameters
 from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
@@ -34,11 +36,12 @@ class Valuation:
     has_lifetime: npt.NDArray[np.bool_]
 
 
-def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
+def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Parameters | None = None) -> Valuation:
     """Expected loss, capital and provisions of each loan in each case.
 
     Expected loss and provisions take the LGD that is expected given default. Capital takes the loan's LGD as it is
-    given, for Basel's formula asks for one of a downturn and not for this model's.
+    given, for Basel's formula asks for one of a downturn and not for this model's. parameters: those by which to
+    provide; where there are none, as by default.
     """
     sector = risks.sector.astype(np.int64)
     maturity = capital.effective_maturity(loans.term, loans.age)
@@ -57,8 +60,18 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
     defaulted = np.flatnonzero((loans.stage == 3) & ~risks.certain)
+    prepayment, year_end = np.zeros(len(loans)), False
+    multiples = np.ones((1, len(loans)))
+    if parameters:
+        multiples = pd_multiples([each.pd_by_year for each in parameters.segments.values()])[:, loans.segment]
+        prepayment = np.array([each.prepayment for each in parameters.segments.values()])[loans.segment]
+        year_end = parameters.default_timing == "year-end"
+    own_way = ~np.isnan(loans.effective_rate) | (prepayment > 0) | year_end | (multiples != 1).any(axis=0)
+    own_way[rows] = True
+    rows = np.flatnonzero(own_way)
     if rows.size:
-        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], schedule, age)
+        assumed = loans.effective_rate[rows], prepayment[rows], year_end, multiples[:, rows]
+        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], loans.schedule(rows), loans.age[rows], *assumed)
         provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
     if defaulted.size:  # provided for in full, whatever their PD says
         loss = np.stack([in_case(risks.loss, case)[defaulted] << FRACTION_BITS for case in range(len(pd))])
@@ -70,6 +83,13 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables) -> Valuation:
         lifetime=np.rint(provisions.lifetime).astype(np.int64),
         has_lifetime=(loans.term > 0) | risks.certain | (loans.stage == 3),
     )
+
+
+def pd_multiples(by_segment: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+    """The multiples of each year and segment, (Y, K), the first year's 1; Y is the longest of all term structures."""
+    years = 1 + max(map(len, by_segment))
+    padded = [[1.0, *each, *[(1.0, *each)[-1]] * (years - 1 - len(each))] for each in by_segment]
+    return np.array(padded).T
 
 
 def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:

@@ -14,6 +14,10 @@ _LOW_RATE = 2e-3
 """A month. Below it growth - 1 has lost too many digits: rounding 1 + rate alone changes it by 1e-16 / rate of it."""
 
 
+_ROOT_STEPS = 24
+"""Far more than a root of any value here needs."""
+
+
 def growth(monthly: Floats, months: Ints) -> Floats:
     """(1 + monthly)**months by repeated squaring, shape (N,). months: int64 (N,), not negative."""
     result = np.ones_like(monthly)
@@ -36,6 +40,20 @@ def interest(monthly: Floats, months: Ints) -> Floats:
         result = np.where(left & 1, result + power + result * power, result)
         power = power * (2 + power)
         left = left >> 1
+    return result
+
+
+def root(value: Floats, degree: Ints) -> Floats:
+    """value**(1 / degree), shape (N,), by Newton's method, which has the same bits everywhere. value: (N,), from 0.1 to
+    3. degree: (N,), 1 to 12; the root of degree 1 is the value itself.
+    """
+    result = value.copy()
+    rows = np.flatnonzero((degree != 1) & (value != 1))
+    under, by = value[rows], degree[rows]
+    found = 1 + (under - 1) / by
+    for _ in range(_ROOT_STEPS if rows.size else 0):
+        found = found - (found - under / growth(found - 1, by - 1)) / by
+    result[rows] = found
     return result
 
 

@@ -90,6 +90,9 @@ COLUMNS: tuple[Column, ...] = (
            "of IFRS 9; by DaysPastDue, OriginationPD and PD when not given"),
     Column("DaysPastDue", "number", "days", "never", "since the oldest payment that was missed",
            high=36500, whole=True),
+    Column("EffectiveRate", "number", "% a year", "never",
+           "the effective interest rate, by which expected credit losses are discounted; that of Rate when not given",
+           high=200),
     Column("OriginationPD", "number", "probability", "never",
            "of default in a year, as it was when the loan was made; needs a PD", high=1, positive=True),
 )  # fmt: skip

@@ -95,6 +95,8 @@ class Loans:
     """(n,) currency; NaN: no credit line."""
     collateral: Floats
     """(n,) currency; NaN: none."""
+    effective_rate: Floats
+    """(n,) % a year, effective; NaN: that of the rate."""
     stage: NDArray[np.int8]
     """(n,) of IFRS 9: 1, 2 or 3."""
     dimensions: tuple[pa.Array, ...]
@@ -299,6 +301,7 @@ def _parse(
         balloon=numbers["Balloon"],
         limit=numbers["Limit"],
         collateral=numbers["CollateralValue"],
+        effective_rate=numbers["EffectiveRate"],
         stage=np.where(stage > 0, stage, stages_of(numbers)).astype(np.int8),
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
@@ -397,6 +400,8 @@ def _check_accounts(tables: Sequence[pa.Table], checks: _Checks) -> pa.Array:
 
 def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dialect, checks: _Checks) -> Floats:
     """Parse and check a number; NaN where there is none."""
+    if array.null_count == len(array):  # most portfolios lack most columns
+        return np.full(len(array), np.nan)
     value = numbers(array, dialect, origin.unit)
     checks.reject(np.asarray(pc.is_valid(array)) & ~np.isfinite(value), column.name, "is not a finite number")
     if origin.scale != 1:
@@ -414,6 +419,8 @@ def _check_number(column: Column, array: pa.Array, origin: Origin, dialect: Dial
 
 def _check_date(column: Column, array: pa.Array, origin: Origin, checks: _Checks) -> Dates:
     """Parse and check a date; NaT where there is none."""
+    if array.null_count == len(array):
+        return np.full(len(array), np.datetime64("NaT", "D"))
     found = dates(array, origin.format, origin.language)
     if not pa.types.is_temporal(array.type):
         expected = f"in the format {origin.format}" if origin.format else "(YYYY-MM-DD or MM/DD/YYYY)"
@@ -448,6 +455,8 @@ def _regions(text: pa.Array) -> Ints:
 def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str | None, checks: _Checks) -> Ints:
     """The index into the known names; where nothing is given, the default's, or -1 if nothing need be."""
     index = {name.lower(): position for position, name in enumerate(known)}
+    if array.null_count == len(array) and (default is None or default in known):
+        return np.full(len(array), -1 if default is None else known.index(default))
     missing = pc.is_null(array)
     choice = per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default or "", -1))
     unknown = choice < 0

@@ -26,7 +26,7 @@ BY_LEVEL = ("var", "es", "economic_capital")
 ECL = ("twelve_month", "lifetime", "allowance")
 APART = (
     "standard_error", "interval_95", "convergence", "effective_sample_size", "segments", "regions", "not_applicable",
-    "dimensions", "probit_shift", "collateral_shift", "el_check", "analytic_el", "change",
+    "dimensions", "probit_shift", "collateral_shift", "probability", "el_check", "analytic_el", "change",
 )  # fmt: skip
 """Keys of a case that are no figures of their own, or another name of one."""
 
@@ -360,6 +360,7 @@ class ResultView:
     portfolio: PortfolioView
     rows: RowCounts
     input: InputView
+    weighted_ecl: Mapping[str, float]
     rejected_by_reason: Mapping[str, float | None]
     duplicates: DuplicatesView
     sampling: Sampling
@@ -419,6 +420,9 @@ class ResultView:
                 )
             ),
             input=input_of(root.child("input")),
+            weighted_ecl={
+                name: value for name, value in root.child("weighted_ecl").numbers().items() if value is not None
+            },
             rejected_by_reason=root.child("rejected_by_reason").numbers(),
             duplicates=duplicates_of(root.child("duplicates")),
             sampling=Sampling(

@@ -92,13 +92,13 @@ def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:
         )
     if own := profile.get("own_lgd", 0):
         yield (
-            f"{own:,} loans bring an LGD and a CollateralValue: the LGD counts, and no collateral_shift of a case "
-            "moves it. Leave the LGD out where it should follow the collateral."
+            f"loans that bring an LGD and a CollateralValue: {own:,}. The LGD counts, and no collateral_shift of a "
+            "case moves it. Leave the LGD out where it should follow the collateral."
         )
     if alive := profile.get("stage_3", 0):
         yield (
-            f"{alive:,} loans in stage 3 have a PD below 1: they are provided for in full, and simulated as loans that "
-            "may default. Bring a PD of 1 for what is in default."
+            f"loans in stage 3 with a PD below 1: {alive:,}. They are provided for in full, and simulated as loans "
+            "that may default. Bring a PD of 1 for what is in default."
         )
     if set(profile["segments"]) == {"personal"}:
         yield "all loans are in the segment personal: map Segment if there are others, as PD and LGD depend on it."

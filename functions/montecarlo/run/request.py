@@ -1,8 +1,9 @@
 """What a user may ask of a run, checked before anything is spent. Imports nothing that touches AWS."""
 
+import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "fed_rate": (-5, 30, False),
     "probit_shift": (-5, 5, False),
     "collateral_shift": (-1, 1, False),
+    "probability": (0, 1, False),
     "levels": (50, 99.999, False),
     "contribution_level": (50, 99.999, False),
     "chunk_loans": (1, 10_000_000, True),
@@ -65,8 +67,8 @@ class RunRequest:
     """One simulation.
 
     `portfolio` is a prefix, a file or a manifest in S3. `cases` names the cases beside the base, each with a
-    `fed_rate` in % a year and, by segment, `probit_shift` and `collateral_shift`; without it there is one, "stressed",
-    at `fed_rate`.
+    `fed_rate` in % a year, a `probability` and, by segment, `probit_shift` and `collateral_shift`; without it there is
+    one, "stressed", at `fed_rate`.
     `tail_sampling` draws half of the scenarios where the portfolio loses much (see `scenarios.Design`).
     With a `target_error`, waves of `scenarios` are added until the relative standard error of `target_measure` is no
     larger in any case, or `max_scenarios` are reached.
@@ -247,7 +249,16 @@ def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> 
         return base, Case("stressed", request.fed_rate, {})
     if not isinstance(request.cases, Mapping) or not 1 <= len(request.cases) <= MAX_CASES:
         raise InvalidInput(f"cases must be an object of 1 to {MAX_CASES} named cases, not {request.cases!r}.")
-    return base, *(_case(name, given, base, segments) for name, given in request.cases.items())
+    cases = [_case(name, given, base, segments) for name, given in request.cases.items()]
+    probabilities = [case.probability for case in cases if case.probability is not None]
+    if not probabilities:
+        return base, *cases
+    if len(probabilities) < len(cases):
+        raise InvalidInput("cases: give each case a probability, or none; the base case has what is left of 1.")
+    left = 1 - math.fsum(probabilities)
+    if left < -1e-9:
+        raise InvalidInput(f"cases: the probabilities are {1 - left:g} in all, but must not be more than 1.")
+    return replace(base, probability=round(max(left, 0.0), 12)), *cases
 
 
 def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
@@ -255,8 +266,13 @@ def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
     check_name("the name of a case", name)
     if name == base.name:
         raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
-    if not isinstance(given, Mapping) or not set(given) <= {"fed_rate", "probit_shift", "collateral_shift"}:
-        raise InvalidInput(f"{where} may have fed_rate, probit_shift and collateral_shift, not {given!r}.")
+    if not isinstance(given, Mapping) or not set(given) <= {
+        "fed_rate",
+        "probit_shift",
+        "collateral_shift",
+        "probability",
+    }:
+        raise InvalidInput(f"{where} may have fed_rate, probit_shift, collateral_shift and probability, not {given!r}.")
 
     def by_segment(kind: str) -> dict[str, float]:
         shifts = given.get(kind, {})
@@ -265,7 +281,9 @@ def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
         return {segment: _number(kind, shift, f"{where}.{kind}.{segment}") for segment, shift in shifts.items()}
 
     fed_rate = _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate")
-    return Case(name, fed_rate, by_segment("probit_shift"), by_segment("collateral_shift"))
+    weight = given.get("probability")
+    probability = None if weight is None else float(_number("probability", weight, f"{where}.probability"))
+    return Case(name, fed_rate, by_segment("probit_shift"), by_segment("collateral_shift"), probability)
 
 
 def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> DatagenRequest:

@@ -95,6 +95,7 @@ def build(
             **_if_any("dimensions", {name: parts_figures(plan, *of, c, sample) for name, of in further.items()}),
         }
         first = first or (sample, measures)
+    weighted = weighted_ecl(plan, cases)
     return {
         "schema": SCHEMA,
         "run": plan.run,
@@ -138,6 +139,7 @@ def build(
         "contribution_level": plan.contribution_level,
         "exposure": money(int(segments.exposure.sum())),
         "cases": cases,
+        **_if_any("weighted_ecl", weighted),
         "timings": {
             "kernel_seconds": round(total.kernel_seconds, 3),
             "worker_seconds": round(total.seconds, 3),
@@ -377,6 +379,17 @@ def lifetime_ecl(totals: Totals, case: int, parts: slice) -> float | None:
     if totals.without_lifetime[parts].sum() == totals.loans[parts].sum():
         return None
     return expected_money(totals.lifetime[case, parts].sum())
+
+
+def weighted_ecl(plan: Plan, cases: Mapping[str, Any]) -> dict[str, float | None]:
+    """The expected credit losses of the cases by their probabilities; nothing where cases have none."""
+    weights = [case.probability for case in plan.cases]
+    found: dict[str, float | None] = {}
+    for name in cases[plan.cases[0].name]["ecl"] if None not in weights else ():
+        values = [cases[case.name]["ecl"][name] for case in plan.cases]
+        whole = None if None in values else math.fsum(w * v for w, v in zip(weights, values, strict=True))
+        found[name] = None if whole is None else round(whole, 2)
+    return found
 
 
 def allowance(by_stage: Totals, stages: Sequence[str], case: int) -> float | None:

@@ -125,7 +125,7 @@ def simulate_loans(
     dimensions where they are not given. Raises InvalidPortfolio where the loans owe more than can be added up.
     """
     risks = loan_risks(loans, plan.parameters, plan.cases, drawn.tables)
-    valuation = value(loans, risks, drawn.tables)
+    valuation = value(loans, risks, drawn.tables, plan.parameters)
     labels = dimensions.labels(loans.dimensions) if labels is None else labels
     started = time.perf_counter()
     simulation = kernel.simulate(

@@ -47,6 +47,14 @@ def provisions_section(result: ResultView) -> Html:
     )
     if ALLOWANCE in told:
         note += " Allowance: the 12 months of loans in stage 1, and the remaining life of those in stages 2 and 3."
+    weighed = {
+        name: result.weighted_ecl[each.path[-1]]
+        for name, each in zip(heads, told, strict=True)
+        if each.path[-1] in result.weighted_ecl
+    }
+    if weighed:
+        spelled = ", ".join(f"{name.lower()} {result.currency.money(amount)}" for name, amount in weighed.items())
+        note += f" Weighed with the probabilities of the cases: {spelled}."
     by_segment = parts_table(
         result, "segments", [PART_TWELVE_MONTH, PART_LIFETIME], "Small figures: share of the exposure."
     )
