@@ -37,10 +37,10 @@ from cli import (
     verify,
     what_if,
 )
-from cli.options import spread
+from cli.options import named, spread
 from cli.screen import be_quiet, program, warn, work_at
 from montecarlo import __version__
-from montecarlo.errors import MonteCarloError
+from montecarlo.errors import InvalidInput, MonteCarloError
 
 DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 """Exit statuses: done; the run failed; the command cannot be carried out; Ctrl-C; nobody reads the output any more."""
@@ -101,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # what the screen cannot draw is shown as ?
     be_quiet(False)
     work_at("")
+    given = spread(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = spread(sys.argv[1:] if arguments is None else arguments)
         status = parser().main(given, program(), standalone_mode=False)
         sys.stdout.flush()
         if status == INTERRUPTED:  # how Typer tells of Ctrl-C
@@ -112,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(FAILED, f"\n{failed.in_words()}")
     except typer.TyperException as error:
         return _ended(WRONG, f"montecarlo: {_usage(error)}")
+    except InvalidInput as error:
+        return _ended(WRONG, f"montecarlo: {named(str(error), _options(given))}")
     except (CommandError, MonteCarloError) as error:
         return _ended(WRONG, f"montecarlo: {error}")
     except (KeyboardInterrupt, typer.Abort):
@@ -150,6 +152,13 @@ def _unread() -> int:
     """Nobody reads the output any more; Python flushes it once more at its end, and that shall not fail either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return UNREAD
+
+
+def _options(given: Sequence[str]) -> dict[str, str]:
+    """The options of the command that was given, by their parameters."""
+    command = parser().commands.get(next((text for text in given if not text.startswith("-")), ""))
+    parameters = command.params if command else []
+    return {each.name: each.opts[0] for each in parameters if each.name and each.opts[0].startswith("--")}
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -5,6 +5,7 @@ What a number may be is checked with the request that it goes into; here only te
 
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -49,6 +50,24 @@ def writable(file: Path | None) -> Path | None:
         if not os.access(file if file.exists() else file.parent, os.W_OK):
             raise typer.BadParameter(f"{file} cannot be written: name a file elsewhere.")
     return file
+
+
+FIELDS = {"name": "run", "concurrency": "max_concurrency"}
+"""Fields of a request that are called otherwise than the options that they are given by."""
+
+
+def named(message: str, options: dict[str, str]) -> str:
+    """A message that begins with a field of a request, with the options that were typed; any other as it is.
+
+    options: by their parameters. Within the message only names with an underscore are no words of its own.
+    """
+    typed = {FIELDS.get(parameter, parameter): option for parameter, option in options.items()}
+    first, space, rest = message.partition(" ")
+    field, colon = first.removesuffix(":"), ":" * first.endswith(":")
+    if field not in typed:
+        return message
+    rest = re.sub(r"(?<![\w.])[a-z]+(_[a-z]+)+(?!\w|\.\w|\[)", lambda found: typed.get(found[0], found[0]), rest)
+    return f"{typed[field]}{colon}{space}{rest}"
 
 
 def spread(arguments: Sequence[str]) -> list[str]:

@@ -39,13 +39,14 @@ def of_run(
         source = f"about {loans} loans of {portfolio}, in {counted(estimated.work.objects, 'object')}"
     else:
         source = f"{loans} loans in {counted(len(portfolio), 'file')}, uploaded first"
+    usd = f"${estimated.usd:,.2f}" if estimated.usd >= 0.01 else "less than $0.01"
     lines = {
         "would simulate": source + (f", one in {request.sample:,}" if request.sample > 1 else ""),
         "under": f"{request.scenarios:,} scenarios in each of {len(cases)} cases: "
         + ", ".join(f"{case.name} {rate_text(case.fed_rate)} %" for case in cases),
         "in": f"{counted(estimated.chunks, 'chunk')} in {counted(len(estimated.groups), 'group')}",
         "on": str(place),
-        "taking": f"about {estimated.duration:,.0f} s and ${estimated.usd:,.2f} on AWS"
+        "taking": f"about {estimated.duration:,.0f} s and {usd} on AWS"
         + (", for each wave of scenarios" if request.target_error else ""),
         "results to": str(shown(out)),
     }

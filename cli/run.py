@@ -17,6 +17,7 @@ from cli.options import (
     Parameters,
     Sample,
     Scenarios,
+    named,
     real,
     whole,
 )
@@ -178,6 +179,7 @@ def run(
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
     from cli import files, plan, plausibility, request, results, simulation
+    from montecarlo.errors import InvalidInput
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
     from publishing import STACKS
@@ -228,7 +230,10 @@ def run(
         generated["book"] = book
     if portfolio_seed is not None:
         generated["seed"] = portfolio_seed
-    datagen_request(generated, {})
+    try:
+        datagen_request(generated, {})
+    except InvalidInput as error:
+        raise InvalidInput(named(str(error), {"seed": "--portfolio-seed"})) from None
     found = files.portfolio(portfolio, ColumnMapping.parse(understood.mapping).files) if portfolio is not None else None
     if isinstance(found, dict):
         for doubt in plausibility.first_look(found, understood):

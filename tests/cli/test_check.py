@@ -180,5 +180,6 @@ def test_a_run_looks_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     out, err = capsys.readouterr()
     assert 'map Rate with "scale": 100' in err
     assert "3,000 loans in 1 file, uploaded first" in out
+    assert "s and less than $0.01 on AWS" in out
     assert "Nothing was started." in out
     assert not (tmp_path / "out").exists()

@@ -136,8 +136,8 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
     ("arguments", "message"),
     [
         (["estimate", "--loans", "nan"], "'nan' is no whole number"),
-        (["estimate", "--loans", "0"], "loans is 0, but must be"),
-        (["estimate", "--loans", "1e9", "--chunk-loans", "0"], "chunk_loans is 0, but must be"),
+        (["estimate", "--loans", "0"], "--loans is 0, but must be"),
+        (["estimate", "--loans", "1e9", "--chunk-loans", "0"], "--chunk-loans is 0, but must be"),
         (["estimate", "--loans", "1e9", "--memory", "1"], "--memory is 1, but must be"),
         (["estimate", "--loans", "5", "--json", "."], ". is a folder: name a file"),
         (["estimate", "--loans", "1e30"], "'1e30' is too large"),
@@ -155,11 +155,20 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
         (["run", "--portfolio", ""], "the portfolio's name is empty"),
         (["check", ""], "the portfolio's name is empty"),
         (["estimate", "--portfolio", ""], "the portfolio's name is empty"),
-        (["run", "--name", "a/../b"], "run must be 1 to 80 letters"),
+        (["run", "--name", "a/../b"], "--name must be 1 to 80 letters"),
         (["run", "--out", "file"], "file is a file"),
         (["run", "--mapping", "none.json"], "none.json cannot be read as JSON"),
         (["run", "--mapping", "latin1.json"], "latin1.json cannot be read as JSON"),
-        (["run", "--as-of", "31.12.2025"], "as_of must be a date"),
+        (["run", "--as-of", "31.12.2025"], "--as-of must be a date"),
+        (["check", "x.csv", "--as-of", "31.12.2025"], "--as-of must be a date"),
+        (["run", "--target-error", "5"], "--target-error is 5"),
+        (["run", "--concurrency", "0"], "--concurrency is 0"),
+        (["run", "--seed", "-1"], "montecarlo: --seed is -1"),
+        (["run", "--portfolio-seed", "-1"], "montecarlo: --portfolio-seed is -1"),
+        (["run", "--book", "x"], "--book must be retail or commercial"),
+        (["run", "--scenarios-from", "june", "--target-error", "0.1"], "and no more: leave --target-error out"),
+        (["run", "--cases", "wide.json"], "montecarlo: cases.wide.fed_rate is 99"),
+        (["run", "--cases", "odd.json"], "montecarlo: cases.odd may have fed_rate, probit_shift and"),
         (["run", "--fed-rate", "8", "8.0"], "has a rate twice"),
         (["resume", "../x"], "no run can be called '../x'"),
         (["cancel", "x\x1b[2J"], "no run can be called"),
@@ -170,6 +179,8 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], message: str) -> None:
     Path("file").write_text("x")
+    Path("wide.json").write_text('{"wide": {"fed_rate": 99}}')
+    Path("odd.json").write_text('{"odd": {"rate": 9}}')
     Path("latin1.json").write_bytes('{"columns": "ä"}'.encode("latin-1"))
     status, printed = ended(*arguments)
     assert status == main.WRONG
