@@ -83,7 +83,11 @@ AMORTISATIONS = {
     "revolving": "bullet", "endf\u00e4llig": "bullet", "endfaellig": "bullet",
 }  # fmt: skip
 
-STAGES = {f"{word}{stage}": stage for stage in ("1", "2", "3") for word in ("", "stage ", "stage", "s", "stufe ")}
+STAGES = {
+    f"{word}{stage}{end}": stage
+    for stage in ("1", "2", "3")
+    for word, end in (("", ""), ("", ".0"), ("stage ", ""), ("stage", ""), ("s", ""), ("stufe ", ""))
+}
 
 PAYMENT_FREQUENCIES = {
     "monthly": "monthly", "month": "monthly", "m": "monthly", "12": "monthly", "monatlich": "monthly",

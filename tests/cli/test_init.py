@@ -186,6 +186,13 @@ def test_how_loans_repay_is_found_in_other_words(init: Init) -> None:
     assert (columns["Limit"], columns["Balloon"]) == ("Kreditlinie", "Balloon payment")
 
 
+def test_stages_that_became_decimals_beside_empty_cells_keep_their_meaning(init: Init) -> None:
+    stages = ["2.0", "", "3.0", "1.0"]
+    _, mapping, err = init(pa.table({"id": list("abcd"), "PD": [0.01] * 4, "EAD": [9.0] * 4, "Stage": stages}))
+    assert mapping["columns"]["Stage"] == {"from": "Stage", "values": {"1.0": "1", "2.0": "2", "3.0": "3"}}
+    assert "does not know" not in err
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_next_commands_can_be_typed_one_after_the_other(
     kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -213,6 +213,7 @@ class TestStages:
             ({}, 1), ({"DaysPastDue": "30"}, 2), ({"DaysPastDue": "29"}, 1), ({"DaysPastDue": "90"}, 3),
             ({"PD": "1"}, 3), ({"PD": "0.06", "OriginationPD": "0.02"}, 2),
             ({"PD": "0.05", "OriginationPD": "0.02"}, 1),
+            ({"PD": "0.15", "OriginationPD": "0.05"}, 2), ({"PD": "0.0003", "OriginationPD": "0.0001"}, 2),
             ({"Stage": "1", "DaysPastDue": "95"}, 1), ({"Stage": "3"}, 3),
         ],
     )  # fmt: skip

@@ -179,6 +179,34 @@ def provisions() -> list[Figure]:
     ]
 
 
+def stages() -> list[Figure]:
+    """Bullets of 120,000 at 12 % over two years, PD 10 % and LGD 50 %. Stage 1: a PD twice that at origination; 29 days
+    past due; 95 days where the loan says 1. Stage 2: 30 days; 15 % where it was 5 %, exactly three times. Stage 3: 90
+    days; what says so itself, with a PD of 0. In stage 1 twelve months are provided for, 6,000 / 1.01^6 = 5,652.27; in
+    stage 2 the life, with 0.9 * 6,000 / 1.01^18 = 4,514.49 more, and at 15 % 9,000 / 1.01^6 + 0.85 * 9,000 / 1.01^18 =
+    14,873.94; in stage 3 all that is lost, 60,000.
+    """
+    told: dict[str, tuple[int, float, dict[str, Any]]] = {
+        "PD of 10 %, at origination 5 %": (1, 5_652.27, {"OriginationPD": 0.05}),
+        "29 days past due": (1, 5_652.27, {"DaysPastDue": 29.0}),
+        "its own stage 1, 95 days past due": (1, 5_652.27, {"Stage": "1", "DaysPastDue": 95.0}),
+        "30 days past due": (2, 10_166.76, {"DaysPastDue": 30.0}),
+        "PD of 15 %, at origination 5 %": (2, 14_873.94, {"PD": 0.15, "OriginationPD": 0.05}),
+        "90 days past due": (3, 60_000, {"DaysPastDue": 90.0}),
+        "its own stage 3, PD of 0": (3, 60_000, {"Stage": "3", "PD": 0.0}),
+    }
+    found = loans(*({"Amortisation": "bullet", **row} for _, _, row in told.values()))
+    _, valued = worth(found)
+    provided = np.where(found.stage == 1, valued.twelve_month[0], valued.lifetime[0]) / (100 << credit.FRACTION_BITS)
+    figures = []
+    for number, (name, (stage, allowance, _)) in enumerate(told.items()):
+        figures += [
+            near(f"{name}: stage", float(found.stage[number]), stage, 0),
+            near(f"{name}: provided for", provided[number], allowance, 0.01),
+        ]
+    return figures
+
+
 def migration() -> list[Figure]:
     """Two grades and default, by a yearly matrix: A stays A at 90 %, becomes B at 8 %, defaults at 2 %; B becomes A
     at 10 %, stays at 80 %, defaults at 10 %. A bullet over five years without interest of a loan that is A today,

@@ -355,7 +355,8 @@ def stages_of(numbers: Mapping[str, Floats]) -> Ints:
     """The stage of each loan by its numbers alone, (n,)."""
     days, pd = numbers["DaysPastDue"], numbers["PD"]
     default = (days >= IN_DEFAULT) | (pd == 1)
-    risen = (days >= PAST_DUE) | (pd >= PD_MULTIPLE * numbers["OriginationPD"])
+    three_times = PD_MULTIPLE * numbers["OriginationPD"] * (1 - 1e-12)  # 0.15 is three times 0.05, but less as doubles
+    risen = (days >= PAST_DUE) | (pd >= three_times)
     return np.where(default, 3, np.where(risen, 2, 1))
 
 
