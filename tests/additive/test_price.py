@@ -117,11 +117,12 @@ def test_price_with_waves_of_scenarios_aimed_at_the_tail() -> None:
 def test_price_against_a_sum_of_runs_is_that_against_one_run_of_all_its_loans() -> None:
     host = MemoryHost()
     request = {**PLAIN, "tail_sampling": True, "scenarios": 200}
-    run(host, "june", rows(0, 60), **request)
-    run(host, "branch", rows(60, 30), scenarios_from="june")
-    run(host, "whole", rows(0, 90), scenarios_from="june")
+    owed = [{**row, "ObligorID": f"B{number % 7}"} for number, row in enumerate(rows(0, 90))]
+    run(host, "june", owed[:60], **request)
+    run(host, "branch", owed[60:], scenarios_from="june")
+    run(host, "whole", owed, scenarios_from="june")
     combine(parse(["june + branch"]), "all", host.store, lambda _: host.store)
-    loans = [{**loan, "PD": 0.3, "EAD": 1e6} for loan in rows(1_000, 3)]
+    loans = [{**loan, "PD": 0.3, "EAD": 1e6, "ObligorID": "B3"} for loan in rows(1_000, 3)]
 
     priced = Pricer.open(host.store, "all").price(loans)
 
