@@ -97,7 +97,8 @@ def _checked(plan: Plan, raw: RawRows, columns: ColumnMapping, name: str, most: 
         raise InvalidPortfolio(f"{name} holds no loan.")
     if most is not None and len(loans) > most:
         raise InvalidInput(f"{name} holds {len(loans):,} loans, but at most {most:,} are taken: run it as a portfolio.")
-    if not plan.by_borrower and loans.obligor_id.null_count < len(loans):
+    is_sum = not plan.groups  # of runs: its plan does not say whether they name borrowers
+    if not is_sum and not plan.by_borrower and loans.obligor_id.null_count < len(loans):
         raise InvalidPortfolio(
             f"{name} has ObligorID, which the portfolio of the run {plan.run} does not have: leave the column out."
         )

@@ -72,6 +72,8 @@ class Side:
     def loans(self) -> list[Path]:
         """The tables of its loans."""
         found = sorted((self.folder / "loans").glob("*.parquet"))
+        if not found and "combined" in self.result:
+            raise InvalidInput(f"run {self.plan.run} is the sum {self.plan.portfolio} of other runs: no loan is in it.")
         if not found:
             raise InvalidResult(f"{self.folder} has no loans/: download the run again.")
         return found

@@ -37,8 +37,6 @@ from montecarlo.model.valuation import expected_losses
 from montecarlo.portfolio.loans import Loans
 from montecarlo.simulation import kernel
 from montecarlo.simulation.trials import Ints, Rows
-from montecarlo.steps.aggregate import add_up
-from montecarlo.storage import keys
 from montecarlo.storage.store import Store
 
 LEVEL = 99.9
@@ -125,7 +123,8 @@ class Pricer:
     def __init__(self, replay: Replay, level: float = LEVEL) -> None:
         """The pricer of a run. level: in percent, of VaR and ES.
 
-        Raises InvalidInput where the run simulated a sample of its loans, IncompleteRun where its sums are damaged.
+        Raises InvalidInput where the run simulated a sample of its loans or has left no sums, IncompleteRun where they
+        are damaged.
         """
         if not 50 <= level < 100:
             raise InvalidInput(f"level is {level:g}, but must lie from 50 to below 100, in percent.")
@@ -135,12 +134,8 @@ class Pricer:
                 f"run {replay.run} simulated one loan in {self.plan.sample:,}: a single loan is priced against a run "
                 "of all."
             )
-        total = add_up(replay.plans[0], replay.store)
-        for wave in replay.plans[1:]:
-            total.append_scenarios(add_up(wave, replay.store))
-        sums = total.segments.totals()
+        sums = replay.sums().total.segments.totals()
         self._expected = [int(case.sum()) for case in sums.expected_loss]
-        replay.check(sums.losses.sum(axis=1), keys.groups(replay.run))
         self._tails = [Tail(case, replay.weights, level / 100) for case in sums.losses.sum(axis=1)]
 
     @classmethod

@@ -22,7 +22,7 @@ from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput
 from montecarlo.portfolio.loans import Loans
 from montecarlo.portfolio.mapping import ColumnMapping
-from montecarlo.run import groups, records
+from montecarlo.run import groups, records, sums
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import Labels
 from montecarlo.run.plan import Plan, find, read, read_scenarios, read_waves
@@ -96,6 +96,11 @@ class Replay:
         """The first wave's plan, from which the others differ by their scenarios only."""
         return self.plans[0]
 
+    @property
+    def is_sum(self) -> bool:
+        """Whether it was added up from other runs, so that no loan and no AccountID of its is known."""
+        return "combined" in self.result
+
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
         """Of the scenarios of all waves, (S,)."""
@@ -119,6 +124,19 @@ class Replay:
         if not same:
             raise records.incomplete(Damaged(f"{self.store.url(key)} is damaged: it is not of the run's scenarios."))
         return losses
+
+    def sums(self) -> sums.RunSums:
+        """What all its loans add up to. Raises InvalidInput where an earlier version of this project left none,
+        IncompleteRun where they are damaged or not of the losses that the run has published.
+        """
+        try:
+            found = sums.read(self.store, self.run, self.plan)
+        except NoSuchObject as error:
+            raise InvalidInput(
+                f"{error} An earlier version of this project made the run {self.run}: run it again."
+            ) from None
+        self.check(found.total.segments.losses.sum(axis=1), keys.sums(self.run))
+        return found
 
     def check(self, losses: npt.NDArray[np.int64], key: str) -> None:
         """Raise IncompleteRun unless the losses, int64 (C, S) in cents, are those that the run has published.
@@ -144,7 +162,7 @@ class Replay:
         """All chunks that the run's portfolio was cut into. Raises IncompleteRun where what says so is not whole,
         InvalidInput of a sum of runs, which has none of its own.
         """
-        if "combined" in self.result:
+        if self.is_sum:
             raise InvalidInput(f"run {self.run} is the sum {self.plan.portfolio} of other runs: no loan is in it.")
         try:
             lines = [

@@ -61,11 +61,13 @@ def find(
 
     chosen: as a request's `filter`. by: as one of its `dimensions`. level: of the contributions, in percent; the run's
     own where it is not given. Raises InvalidInput where these cannot be understood or no loan is left,
-    InvalidPortfolio where the portfolio is not what it was, or lacks a column.
+    InvalidPortfolio where the portfolio is not what it was, or lacks a column, IncompleteRun where the run's losses
+    are damaged.
     """
     plan = replay.plan
     if level is not None:
         plan = replace(plan, contribution_level=check_level("contribution_level", level))
+    replay.sums()  # which are of the same losses as those that the slice is held against
     dimensions = () if by is None else checked_dimensions([by])
     further = [] if chosen is None else [filters.parse(chosen)]
     counts, total = _add_up(replay, plan.columns_with(dimensions, further), by is not None)

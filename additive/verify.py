@@ -294,10 +294,10 @@ class _Verifier:
                     f"{keys.scenarios(wave.run)}: drawn anew here, the scenarios differ in their last digits, as those "
                     "of another processor do."
                 )
-        estimate = keys.estimate(self.plan.run)
-        data = self.store.get(estimate)
-        if seal_document(unseal_document(data)) != data:
-            raise Damaged(f"{self.store.url(estimate)} is not in the bytes that were written.")
+        with _noting(self.found, keys.estimate(self.plan.run)):
+            data = self.store.get(keys.estimate(self.plan.run))
+            if seal_document(unseal_document(data)) != data:
+                raise Damaged("it is not in the bytes that were written.")
         self.found.checked.append(f"{_counted(len(self.replay.plans), 'plan')} by digest, and the scenarios drawn anew")
 
     def _tail(self) -> None:
@@ -418,15 +418,18 @@ class _Verifier:
         self.found.checked.append(f"{names}: made again from the groups' sums")
 
     def _nothing_else(self, there: Sequence[Chunk]) -> None:
-        """Whether all tables of loans are there, and no other: a query would read them."""
+        """Whether all tables are there, and no other: a query would read them."""
         run, of_pass = self.plan.run, keys.wave(self.plan.run, keys.TAIL)
         tables = [run, *([of_pass] if self.after else [])]
         loans = {keys.chunk_loans(table, chunk.group, chunk.number) for chunk in there for table in tables}
         rejects = {keys.chunk_rejects(run, chunk.group, chunk.number) for chunk in there}
         found = {item.key for table in tables for item in self.store.list(keys.loans(table))}
         more = (found - loans) | {item.key for item in self.store.list(keys.rejects(run))} - rejects
+        ours = {keys.losses_table(run), keys.segments_table(run)}
+        others = {item.key for item in self.store.list(f"runs/{run}/tables/")} - ours
         self.found.findings += [Finding(key, "it is missing.") for key in sorted(loans - found)]
         self.found.findings += [Finding(key, "it is of no chunk of the run.") for key in sorted(more)]
+        self.found.findings += [Finding(key, "no run leaves it.") for key in sorted(others)]
 
     def _same(self, made: Mapping[str, bytes], found: Verification | None = None) -> None:
         """Compare what was made again with what is there."""

@@ -24,7 +24,7 @@ from montecarlo.model.differences import Pair
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.loans import Loans, hash_ids, validate
 from montecarlo.portfolio.mapping import ColumnMapping, Origin
-from montecarlo.run import duplicates, sums
+from montecarlo.run import duplicates
 from montecarlo.run.breakdown import Breakdown
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import tracked
@@ -33,8 +33,6 @@ from montecarlo.run.plan import Plan, as_json
 from montecarlo.run.result import build, case_figures, interval, money
 from montecarlo.run.tally import Keys
 from montecarlo.simulation.trials import mix64
-from montecarlo.storage import keys
-from montecarlo.storage.store import NoSuchObject
 
 SHOWN = 3
 """AccountIDs or rows at fault that an error names."""
@@ -87,13 +85,7 @@ def what_if(
     names = [account_ids(plan, path, columns) for path in remove]
     gone = _found(replay, _once(pa.concat_arrays(names))) if names else []
     _check_new(replay, coming, pa.concat_arrays([each.account_id for each in gone]) if gone else None)
-    try:
-        before = sums.read(replay.store, plan.run, plan)
-    except NoSuchObject as error:
-        raise InvalidInput(
-            f"{error} An earlier version of this project made the run {plan.run}: run it again."
-        ) from None
-    replay.check(before.total.segments.losses.sum(axis=1), keys.sums(plan.run))
+    before = replay.sums()
     after = deepcopy(before.total)
     came, went = (_simulated(replay, loans) for loans in (coming, gone))
     for part in came:
@@ -177,8 +169,8 @@ def _check_new(replay: Replay, coming: Sequence[Loans], gone: pa.Array | None) -
         return
     accounts = _once(pa.concat_arrays([each.account_id for each in coming]))
     staying = accounts if gone is None else accounts.filter(pc.invert(pc.is_in(accounts, gone)))
-    if "combined" in replay.result or not len(staying):
-        return  # a sum of runs knows no AccountID
+    if replay.is_sum or not len(staying):
+        return  # a sum of runs knows no AccountID: the command says so
     there = [account for each in _matching(replay, staying) for account in each.account_id.to_pylist()]
     if there:
         raise InvalidInput(

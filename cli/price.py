@@ -59,7 +59,7 @@ def price(
 
     from additive import candidates
     from additive.price import Pricer, Terms
-    from cli.replay import checked_case, opened
+    from cli.replay import checked_case, opened, warn_of_unknown
 
     for option, value in (("--hurdle", hurdle), ("--funding", funding), ("--costs", costs)):
         if not 0 <= value <= 100:
@@ -94,6 +94,7 @@ def price(
     )
     if len(chosen) > SHOWN:
         say(f"{counted(len(chosen) - SHOWN, 'more loan')} " + (f"in {shown(json)}." if json else "with --json FILE."))
+    warn_of_unknown(replay)
     if twice := candidates.known(pricer.plan, read, replay.store):
         warn(
             f"Look again: the portfolio holds a loan of the AccountID of {counted(len(twice), 'loan')} here, such as "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cli import CommandError
 from cli.history import checked_name
 from cli.place import Place
+from cli.screen import warn
 
 if TYPE_CHECKING:
     from additive.replay import Replay
@@ -17,6 +18,15 @@ def checked_case(plan: "Plan", name: str | None) -> str:
     if name not in (None, *cases):
         raise CommandError(f"the run {plan.run} has no case {name}: it has {', '.join(cases)}.")
     return name or cases[0]
+
+
+def warn_of_unknown(replay: "Replay") -> None:
+    """Say that no AccountID was looked for in a sum of runs."""
+    if replay.is_sum:
+        warn(
+            f"Look again: {replay.run} is the sum {replay.plan.portfolio} of other runs, so no AccountID was looked "
+            "for in it. A loan that is in one of them would count twice, and default together with itself."
+        )
 
 
 def opened(place: Place, run: str) -> "Replay":

@@ -43,6 +43,7 @@ def what_if(
     from additive.what_if import what_if as find
     from cli import files, folder
     from cli.history import checked_name
+    from cli.replay import warn_of_unknown
     from montecarlo.storage.store import Store, to_json
 
     if not add and not remove:
@@ -66,6 +67,8 @@ def what_if(
             (incoming / name).write_bytes(data)
 
     folder.replace(target, FILES, write)
+    if add:
+        warn_of_unknown(replay)
     if json:
         show(written["what-if.json"].decode(), end="")
         return

@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from additive import attribution, comparison_page
+from additive.combine import combine
 from additive.compare import Comparison, Side, compare, write
+from additive.operands import parse
 from additive.replay import Replay
 from additive.waterfall import STEPS, Waterfall, in_cents
 from montecarlo.errors import InvalidInput, InvalidResult, MonteCarloError
@@ -313,6 +315,14 @@ def test_what_cannot_be_compared_is_named(june: MemoryHost, tmp_path: Path) -> N
     (empty / "plan.json").write_text("{}")
     with pytest.raises(InvalidResult, match="cannot be used"):
         Side.read(empty)
+
+
+def test_a_sum_of_runs_has_no_loans_to_compare(june: MemoryHost, tmp_path: Path) -> None:
+    run(june, "more", book(20, 200), scenarios_from="june")
+    combine(parse(["june + more"]), "all", june.store, lambda _: june.store)
+    for first, second in (("june", "all"), ("all", "june")):
+        with pytest.raises(InvalidInput, match=r"run all is the sum june \+ more of other runs: no loan is in it"):
+            beside(june, tmp_path / first, first, second)
 
 
 def test_a_run_is_as_it_is(june: MemoryHost, tmp_path: Path) -> None:

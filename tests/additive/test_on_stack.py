@@ -51,6 +51,9 @@ def test_combine_and_what_if(
     grown = json.loads(Path("grown/what-if.json").read_text())
     assert grown["after"]["cases"] == summed["cases"]
     assert Path("grown/report.html").is_file()
+    for command in (("what-if", "add-all", "--add", "new.csv"), ("price", "add-all", "new.csv")):
+        status, _, err = montecarlo(*command)
+        assert (status, "no AccountID was looked for in it" in err) == (0, True), err
     status, out, err = montecarlo("what-if", "add-may", "--remove", "sold.csv", "--json")
     assert status == 0, err
     assert json.loads(out)["removed"]["loans"] == 5

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from additive import candidates
+from additive.combine import combine
+from additive.operands import parse
 from additive.price import BLOCK, Pricer, Quote, Terms
 from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
 from montecarlo.model.credit import FRACTION_BITS
@@ -112,6 +114,22 @@ def test_price_with_waves_of_scenarios_aimed_at_the_tail() -> None:
         assert quote.marginal.scenarios == np.count_nonzero(losses)
 
 
+def test_price_against_a_sum_of_runs_is_that_against_one_run_of_all_its_loans() -> None:
+    host = MemoryHost()
+    request = {**PLAIN, "tail_sampling": True, "scenarios": 200}
+    owed = [{**row, "ObligorID": f"B{number % 7}"} for number, row in enumerate(rows(0, 90))]
+    run(host, "june", owed[:60], **request)
+    run(host, "branch", owed[60:], scenarios_from="june")
+    run(host, "whole", owed, scenarios_from="june")
+    combine(parse(["june + branch"]), "all", host.store, lambda _: host.store)
+    loans = [{**loan, "PD": 0.3, "EAD": 1e6, "ObligorID": "B3"} for loan in rows(1_000, 3)]
+
+    priced = Pricer.open(host.store, "all").price(loans)
+
+    assert priced == Pricer.open(host.store, "whole").price(loans)
+    assert any(quote.marginal.es for quote in priced)
+
+
 def test_many_loans_are_each_priced_alone(host: MemoryHost) -> None:
     pricer = Pricer.open(host.store, "june")
     loans = rows(5_000, BLOCK + 20)
@@ -184,9 +202,12 @@ def test_runs_that_nothing_can_be_priced_against(host: MemoryHost) -> None:
         Pricer.open(host.store, "sampled")
     damaged = MemoryHost()
     damaged.s3.objects |= host.s3.objects
-    partial = keys.group_partial("june", 0)
-    damaged.s3.objects[partial] = damaged.s3.objects[partial][:-100]
+    sums = keys.sums("june")
+    damaged.s3.objects[sums] = damaged.s3.objects[sums][:-100]
     with pytest.raises(IncompleteRun):
+        Pricer.open(damaged.store, "june")
+    del damaged.s3.objects[sums]
+    with pytest.raises(InvalidInput, match="earlier version"):
         Pricer.open(damaged.store, "june")
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from additive import slices
 from additive.replay import Replay
-from montecarlo.errors import InvalidInput, InvalidPortfolio
+from montecarlo.errors import IncompleteRun, InvalidInput, InvalidPortfolio
 from montecarlo.storage import keys
+from montecarlo.storage.parquet import to_parquet
 from tests.memory_run import MemoryHost, simulate
 
 PLACE = "portfolios/mine/"
@@ -172,3 +173,16 @@ def test_a_portfolio_that_was_changed_has_no_slices() -> None:
     host.s3.objects[f"{PLACE}part-1.parquet"] = host.s3.objects[f"{PLACE}part-0.parquet"]
     with pytest.raises(InvalidPortfolio, match=r"part-1.parquet was written again|has \d"):
         slices.find(Replay.open(host.store, "whole"), by="branch")
+
+
+def test_losses_that_are_not_those_of_the_run_are_found() -> None:
+    host = host_with(portfolio(9))
+    simulate(host, run="whole", **REQUEST)
+    key = keys.losses("whole")
+    table = pq.read_table(io.BytesIO(host.s3.objects[key]))
+    place = table.column_names.index("base_cents")
+    cents = table["base_cents"].to_numpy().copy()
+    cents[cents.argmax()] += 1
+    host.s3.objects[key] = to_parquet(table.set_column(place, table.schema.field(place), pa.array(cents)))
+    with pytest.raises(IncompleteRun, match="are of different losses"):
+        slices.find(Replay.open(host.store, "whole"))

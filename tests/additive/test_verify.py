@@ -160,10 +160,24 @@ def test_what_is_missing_is_found(host: MemoryHost, part: str) -> None:
     assert any(finding.what for finding in found(changed(host, key, None)).findings)
 
 
-@pytest.mark.parametrize("key", [f"runs/{RUN}/loans/00000-000009.parquet", f"runs/{RUN}/rejects/00007-000000.parquet"])
-def test_rows_that_no_chunk_left_are_found(host: MemoryHost, key: str) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"runs/{RUN}/loans/00000-000009.parquet",
+        f"runs/{RUN}/rejects/00007-000000.parquet",
+        f"runs/{RUN}/tables/losses/more.parquet",
+        f"runs/{RUN}/tables/segments/run=may/segments.parquet",
+    ],
+)
+def test_rows_that_the_run_did_not_leave_are_found(host: MemoryHost, key: str) -> None:
     more = host.s3.objects[keys.chunk_loans(RUN, 0, 0)]
     assert [finding.place for finding in found(changed(host, key, more)).findings] == [key]
+
+
+def test_a_damaged_estimate_is_named(host: MemoryHost) -> None:
+    key = keys.estimate(RUN)
+    for data in (flipped(host.s3.objects[key], 801), host.s3.objects[key] + b" ", None):
+        assert [finding.place for finding in found(changed(host, key, data)).findings][:1] == [key]
 
 
 def test_an_object_that_came_later_is_found(host: MemoryHost) -> None:

@@ -231,6 +231,16 @@ def test_borrowers_share_their_luck_and_are_not_told(host: MemoryHost, tmp_path:
     assert found.after["cases"] == host.json(keys.result("AFTER"))["cases"]
 
 
+def test_a_borrower_of_a_sum_of_runs_takes_more_loans(host: MemoryHost, tmp_path: Path) -> None:
+    mapping = {"columns": {"ObligorID": "ZipCode"}}
+    run(host, "G", ORDER[:60], mapping=mapping)
+    for name, loans in (("H", ORDER[60:100]), ("WHOLE", ORDER[:110])):
+        run(host, name, loans, mapping=mapping, scenarios_from="G", scenarios=None)
+    combine(parse(["G + H"]), "OWED", host.store, lambda _: host.store)
+    found = ask(host, [deals(tmp_path, ORDER[100:110])], name="OWED")
+    assert found.after["cases"] == host.json(keys.result("WHOLE"))["cases"]
+
+
 def test_the_page_is_one_file_that_says_what_comes_and_goes(host: MemoryHost, tmp_path: Path) -> None:
     found = ask(host, [deals(tmp_path, ORDER[150:160])], [sold(tmp_path, ORDER[:5])])
     page = what_if_page.render(found)
