@@ -168,7 +168,7 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
         (["run", "--book", "x"], "--book must be retail or commercial"),
         (["run", "--scenarios-from", "june", "--target-error", "0.1"], "and no more: leave --target-error out"),
         (["run", "--cases", "wide.json"], "montecarlo: cases.wide.fed_rate is 99"),
-        (["run", "--cases", "odd.json"], "montecarlo: cases.odd may have fed_rate, probit_shift, collateral_shift and probability"),
+        (["run", "--cases", "odd.json"], "montecarlo: cases.odd may have fed_rate, probit_shift, collateral_shift and"),
         (["run", "--fed-rate", "8", "8.0"], "has a rate twice"),
         (["run", "--fed-rate", *map(str, range(17))], "--fed-rate has 17 rates, but a run has at most 16 cases"),
         (["resume", "../x"], "no run can be called '../x'"),
