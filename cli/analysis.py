@@ -61,10 +61,13 @@ def export(
     with found(results, Place(stack, profile, region)) as folder:
         ResultView.read((folder / "result.json").read_bytes())  # raises InvalidResult where it is damaged
         result = exporting.parsed(folder)
+        page = reports.page_with_charts(folder) if charts else ""
+        if not charts:
+            exporting.check_details(folder)
         try:
             if charts:
                 target.mkdir(parents=True)
-                written, without = reports.write_charts((folder / "report.html").read_text(encoding="utf-8"), target)
+                written, without = reports.write_charts(page, target)
                 names = ", ".join(path.name for path in written)
                 show(f"{counted(len(written), 'file')} in {shown(target.resolve())}: {names}")
                 if without:

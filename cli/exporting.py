@@ -26,7 +26,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def parsed(folder: Path) -> dict[str, Any]:
     """The folder's result.json."""
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
     return result
 
 
@@ -141,6 +141,17 @@ def detail_files(folder: Path) -> dict[str, list[Path]]:
     found = {name: [folder / f"{name}.parquet"] for name in ("losses",)}
     found |= {name: sorted((folder / name).glob("*.parquet")) for name in ("loans", "rejects")}
     return {name: there for name, files in found.items() if (there := [file for file in files if file.is_file()])}
+
+
+def check_details(folder: Path) -> None:
+    """Raise CommandError, which names the file, where one of the Parquet files is damaged."""
+    for path in (path for files in detail_files(folder).values() for path in files):
+        try:
+            pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as error:
+            raise CommandError(
+                f"{path} cannot be read: {str(error).splitlines()[0]} Take it from the run again, or repeat the run."
+            ) from None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -95,6 +95,16 @@ def page_of(there: "Stack", run: str) -> bytes:
     return render_failure(parsed(failure, "failure.json")).encode()
 
 
+def page_with_charts(folder: Path) -> str:
+    """The report in a folder of results, whose charts are wanted. Raises CommandError."""
+    try:
+        return (folder / "report.html").read_bytes().decode(errors="replace")
+    except OSError as error:
+        raise CommandError(
+            f"{folder / 'report.html'} cannot be read: {error.strerror}. The charts are taken from it."
+        ) from None
+
+
 def write_charts(page: str, target: Path) -> tuple[list[Path], str]:
     """Write a report's charts into a folder, as SVG and PNG; returns the files, and why there is no PNG if so.
 

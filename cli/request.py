@@ -10,7 +10,7 @@ from cli.files import json_file
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import load
 from montecarlo.run.pinned import find_source
-from montecarlo.run.request import RunRequest, run_request, stress_cases
+from montecarlo.run.request import MAX_CASES, RunRequest, run_request, stress_cases
 from montecarlo.storage.store import Store
 
 
@@ -23,6 +23,8 @@ def cases(rates: Sequence[float], file: Path | None) -> dict[str, Any]:
     texts = [rate_text(rate) for rate in rates]
     if len(set(rates)) < len(rates):
         raise CommandError(f"--fed-rate has a rate twice: {' '.join(texts)}; each is a case of its own.")
+    if len(rates) > MAX_CASES:
+        raise CommandError(f"--fed-rate has {len(rates)} rates, but a run has at most {MAX_CASES} cases beside base.")
     if len(rates) == 1:
         return {"fed_rate": rates[0]}
     return (

@@ -302,7 +302,12 @@ def apply_output_path(state: Any, data: Any, context: Any = None) -> Any:
 
 
 def start_execution(request: Any) -> Any:
-    """StartExecution refuses an input over the limit."""
+    """StartExecution refuses an input over the limit, and one that is no JSON."""
+    try:
+        json.loads(request.get("input", "{}"))
+    except ValueError as error:
+        said = f"Invalid State Machine Execution Input: '{error}'"
+        return engine.error_response_json("InvalidExecutionInput", said, 400)
     if len(request.get("input", "").encode()) > PAYLOAD_LIMIT:
         return engine.error_response_json("InvalidExecutionInput", "Input exceeds the limit of 262144 bytes", 400)
     return _start_execution(request)

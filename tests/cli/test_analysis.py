@@ -137,3 +137,22 @@ def test_what_cannot_be_done_is_told(
     (places["DAMAGED"] / "result.json").write_text("{")
     assert main([str(places.get(text, text)) for text in arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["y.xlsx", "y"])
+@pytest.mark.parametrize("name", ["losses.parquet", "loans/00000-000000.parquet"])
+def test_a_damaged_file_is_named_and_nothing_is_left_half_written(
+    out: Path, name: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(out, folder)
+    (folder / name).write_bytes(b"PAR1 and no more of it")
+    assert main(["export", str(folder), str(tmp_path / target)]) == 2
+    assert f"{folder / name} cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / target).exists()
+
+
+def test_a_result_that_an_editor_has_saved_in_utf_16_is_read(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out, tmp_path / "saved")
+    (tmp_path / "saved" / "result.json").write_text((out / "result.json").read_text(), encoding="utf-16")
+    assert main(["export", str(tmp_path / "saved"), str(tmp_path / "y")]) == 0

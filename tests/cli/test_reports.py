@@ -106,6 +106,17 @@ def test_what_is_no_report_has_no_charts(out: Path, tmp_path: Path, capsys: pyte
         assert "report.html is" in capsys.readouterr().err
 
 
+def test_without_a_report_there_are_no_charts_and_no_folder(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    (folder / "result.json").write_bytes((out / "result.json").read_bytes())
+    assert main(["export", str(folder), str(tmp_path / "charts"), "--charts"]) == 2
+    assert f"{folder / 'report.html'} cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "charts").exists()
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("30m", 1_800), ("12h", 43_200), ("7d", 604_800), (" 1h ", 3_600)])
 def test_times_of_links(text: str, seconds: int) -> None:
     assert reports.seconds_of(text) == seconds

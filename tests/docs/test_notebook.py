@@ -1,6 +1,8 @@
 """The notebook over results runs whole, its charts are the report's, and its answers are the run's figures."""
 
 import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,3 +56,10 @@ def test_a_folder_without_a_result_is_told(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "argv", [str(NOTEBOOK), str(tmp_path)])
     with pytest.raises(Exception, match=r"result\.json is not there"):
         runpy.run_path(str(NOTEBOOK))["app"].run()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="no git, or no clone")
+def test_what_the_notebook_keeps_of_results_is_not_for_the_repository() -> None:
+    kept = "examples/notebook/__marimo__/session/results.py.json"
+    assert not subprocess.check_output(["git", "ls-files", kept], cwd=ROOT)
+    assert subprocess.run(["git", "check-ignore", "-q", kept], cwd=ROOT, check=False).returncode == 0

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.embedded_aws.application import Application, Aws, wait_for_end
 
@@ -113,3 +114,11 @@ def test_a_state_machine_times_out(aws: Aws, application: Application, catch: li
     arn = states.start_execution(stateMachineArn=machine, input='{"value": 1, "broken": true}')["executionArn"]
     end = wait_for_end(aws, arn)
     assert (end["status"], end["error"]) == ("TIMED_OUT", "States.Timeout")
+
+
+def test_an_input_that_is_no_json_starts_nothing(application: Application, aws: Aws) -> None:
+    states = aws.client("stepfunctions")
+    machine = application.outputs["MachineArn"]
+    with pytest.raises(ClientError, match="InvalidExecutionInput"):
+        states.start_execution(stateMachineArn=machine, name="no-json", input='{"run": "nightly-{date}"')
+    assert "no-json" not in [each["name"] for each in states.list_executions(stateMachineArn=machine)["executions"]]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 
 from montecarlo.errors import InvalidInput
+from montecarlo.model.cases import Case
 from montecarlo.run import plan as plans
-from montecarlo.run.request import run_request
+from montecarlo.run.request import run_request, stress_cases
 from montecarlo.storage import keys
 from tests.hostile.test_parameters import ANYTHING
 from tests.memory_run import MemoryHost, generate, simulate
@@ -96,3 +97,22 @@ def test_anything_else_is_refused_by_name_too(name: Any, other: Any) -> None:
         assert request.institution is None or request.institution.strip()
         return
     assert message.startswith(("institution", "compare_with"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("mapping", ["x" * 80] * 3_000, "mapping must be an object, not "),
+        ("parameters", "x" * 300_000, "parameters must be an object, not "),
+        ("target_measure", "x" * 300_000, "target_measure must be one of "),
+        ("as_of", "x" * 300_000, "as_of must be a date such as 2026-01-31, not "),
+        ("cases", {f"c{n}": {} for n in range(17)}, "cases must be an object of 1 to 16 named cases, not of 17."),
+        ("cases", ["x" * 80] * 3_000, "cases must be an object of 1 to 16 named cases, not "),
+        ("cases", {"odd": {"x" * 300_000: 1}}, "cases.odd may have fed_rate, "),
+    ],
+)
+def test_a_refusal_is_short_whatever_was_given(field: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        stress_cases(run_request({"run": "june", field: value}, {}), Case("base", 3.63, {}), ("auto",))
+    assert str(refused.value).startswith(message)
+    assert len(str(refused.value)) < 500, "Step Functions has room for so much, and so has a terminal"

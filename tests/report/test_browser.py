@@ -41,14 +41,30 @@ def many() -> str:
     return render(result, dict.fromkeys(result["cases"], losses))
 
 
+def long_names() -> str:
+    """Every name as long as it may be, and one word."""
+    result = many_cases()
+    cases = list(result["cases"].values())[:7]
+    result["cases"] = {f"{'W' * 79}{place}": case for place, case in enumerate(cases)}
+    result |= {"run": "R" * 80, "institution": "I" * 120, "portfolio_name": "P" * 120, "capital_available": 1e8}
+    return render(result, dict.fromkeys(result["cases"], gamma_losses()["base"]))
+
+
+def long_cause() -> str:
+    key = "portfolios/" + "a_rather_long_folder/" * 20
+    return render_failure({"run": "R" * 80, "error": "InvalidPortfolio", "cause": f"s3://bucket/{key} is not there."})
+
+
 @pytest.mark.parametrize(
     ("page", "options"),
     [
         (lambda: render(full_result(), gamma_losses()), ("--window-size=1280,900",)),
         (many, ("--window-size=500,900", DARK)),
+        (long_names, ("--window-size=500,900",)),
+        (long_cause, ("--window-size=500,900",)),
         (lambda: render_failure({"run": "june", "error": "InvalidPortfolio", "cause": "Too many rejects."}), (DARK,)),
     ],
-    ids=["two cases", "many cases, narrow and dark", "failed, dark"],
+    ids=["two cases", "many cases, narrow and dark", "long names", "long cause", "failed, dark"],
 )
 def test_nothing_to_complain_of(page: Any, options: tuple[str, ...]) -> None:
     found, complaints = found_by(page(), AXE.read_text(encoding="utf-8") + CHECK, *options)

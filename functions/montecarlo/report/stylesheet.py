@@ -46,7 +46,7 @@ STYLE = (
 body {
   margin: 0; background: var(--page); color: var(--text);
   font: 400 16px/1.5 "Segoe UI", "Helvetica Neue", Helvetica, "Liberation Sans", Arial, sans-serif;
-  font-variant-numeric: tabular-nums lining-nums;
+  font-variant-numeric: tabular-nums lining-nums; overflow-wrap: break-word; /* a name may be one long word */
 }
 main { max-width: 66rem; margin: 0 auto; padding: 3rem 2rem 4rem; }
 h1, h2, .headline { font-family: "Iowan Old Style", Charter, Georgia, Cambria, "Liberation Serif", serif; }

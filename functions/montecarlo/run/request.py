@@ -158,7 +158,7 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     _check_text("portfolio", values["portfolio"])
     for name in ("mapping", "parameters"):
         if values[name] is not None and not isinstance(values[name], Mapping):
-            raise InvalidInput(f"{name} must be an object, not {values[name]!r}.")
+            raise InvalidInput(f"{name} must be an object, not {shown(values[name])}.")
     if values["as_of"] is not None:
         _check_date("as_of", values["as_of"])
     _check_source(values)
@@ -172,7 +172,8 @@ def run_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> RunReq
     own = [f"{name}_{level:g}" for name in ("var", "es") for level in values["levels"] or ()]
     if values["target_measure"] not in (*TARGET_MEASURES, *own):
         raise InvalidInput(
-            f"target_measure must be one of {', '.join((*TARGET_MEASURES, *own))}, not {values['target_measure']!r}."
+            f"target_measure must be one of {', '.join((*TARGET_MEASURES, *own))}, not "
+            f"{shown(values['target_measure'])}."
         )
     for name in ("tail_sampling", "exact_duplicates", "contributions"):
         _check_flag(name, values[name])
@@ -248,7 +249,8 @@ def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> 
     if request.cases is None:
         return base, Case("stressed", request.fed_rate, {})
     if not isinstance(request.cases, Mapping) or not 1 <= len(request.cases) <= MAX_CASES:
-        raise InvalidInput(f"cases must be an object of 1 to {MAX_CASES} named cases, not {request.cases!r}.")
+        given = f"of {len(request.cases)}" if isinstance(request.cases, Mapping) else shown(request.cases)
+        raise InvalidInput(f"cases must be an object of 1 to {MAX_CASES} named cases, not {given}.")
     cases = [_case(name, given, base, segments) for name, given in request.cases.items()]
     probabilities = [case.probability for case in cases if case.probability is not None]
     if not probabilities:
@@ -272,7 +274,9 @@ def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
         "collateral_shift",
         "probability",
     }:
-        raise InvalidInput(f"{where} may have fed_rate, probit_shift, collateral_shift and probability, not {given!r}.")
+        raise InvalidInput(
+            f"{where} may have fed_rate, probit_shift, collateral_shift and probability, not {shown(given)}."
+        )
 
     def by_segment(kind: str) -> dict[str, float]:
         shifts = given.get(kind, {})
@@ -294,9 +298,9 @@ def datagen_request(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Da
     values = _complete(given, defaults, DatagenRequest)
     check_name("name", values["name"])
     if values["format"] not in ("parquet", "csv"):
-        raise InvalidInput(f"format must be parquet or csv, not {values['format']!r}.")
+        raise InvalidInput(f"format must be parquet or csv, not {shown(values['format'])}.")
     if values["book"] not in BOOKS:
-        raise InvalidInput(f"book must be {' or '.join(BOOKS)}, not {values['book']!r}.")
+        raise InvalidInput(f"book must be {' or '.join(BOOKS)}, not {shown(values['book'])}.")
     _check_date("as_of", values["as_of"])
     _check_flag("replace", values["replace"])
     return DatagenRequest(**values)
@@ -306,7 +310,7 @@ def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], kind: type)
     names = [field.name for field in fields(kind)]
     built_in = {field.name: None if field.default is MISSING else field.default for field in fields(kind)}
     if not isinstance(given, Mapping):
-        raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {given!r}.")
+        raise InvalidInput(f"the input must be a JSON object with any of {', '.join(names)}, not {shown(given)}.")
     for name in given:
         if name not in names and name not in NOTES:
             unknown = checked_text(name, "the name of a field")
@@ -375,11 +379,11 @@ def _check_flag(field: str, value: Any) -> None:
 
 def _check_text(field: str, value: Any) -> None:
     if not checked_text(value, field):
-        raise InvalidInput(f"{field} must be a text, not {value!r}.")
+        raise InvalidInput(f"{field} must be a text, not {shown(value)}.")
 
 
 def _check_date(field: str, value: Any) -> None:
     try:
         date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise InvalidInput(f"{field} must be a date such as 2026-01-31, not {value!r}.") from None
+        raise InvalidInput(f"{field} must be a date such as 2026-01-31, not {shown(value)}.") from None

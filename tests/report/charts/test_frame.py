@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from montecarlo.report.charts.frame import LETTER, Frame, amount_axis, place, ticks
+from montecarlo.report.charts.frame import LETTER, Frame, amount_axis, fitted, place, ticks, width_of
 from montecarlo.report.words import Currency
 from tests.report.reading import parsed
 
@@ -43,3 +43,18 @@ def test_the_label_at_the_end_of_the_axis_stays_inside(high: float) -> None:
 
 def x_of(text: ET.Element) -> float:
     return float(text.get("x", ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Stressed (8.00 %)", "Stressed (8.00 %)"),
+        ("Rates up, prices down (8 %)", "Rates up, prices down (8 %)"),
+        ("SEVERE HOUSING CRISIS OF 2027", "SEVERE HOUSING CRISIS…"),
+        ("W" * 80, "W" * 15 + "…"),
+        ("利" * 80, "利" * 11 + "…"),
+    ],
+)
+def test_a_label_takes_no_more_than_its_room(text: str, label: str) -> None:
+    assert fitted(text, 210.0) == label
+    assert width_of(label) <= 210

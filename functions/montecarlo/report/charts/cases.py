@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from montecarlo.report.charts.frame import Frame, amount_axis, line, svg, text_at, ticks
+from montecarlo.report.charts.frame import Frame, amount_axis, fitted, line, svg, text_at, ticks
 from montecarlo.report.figures import (
     COMPARED,
     EXPECTED_LOSS,
@@ -14,15 +14,12 @@ from montecarlo.report.figures import (
 )
 from montecarlo.report.markup import Html, tag
 from montecarlo.report.view import ResultView
-from montecarlo.report.words import shortened
 
 ROW = 40.0
 """Height of a case's row."""
 
 NAMES = 200.0
-"""Width of the cases' names, of at most NAME_LENGTH characters."""
-
-NAME_LENGTH = 26
+"""Width of the cases' names, with the gap after them."""
 
 
 def cases_chart(result: ResultView) -> Html | None:
@@ -47,7 +44,7 @@ def cases_chart(result: ResultView) -> Html | None:
         y, style = frame.top + ROW * row + 24, case_style(case)
         end = frame.x(at_risk)
         children += [
-            text_at(NAMES - 12, y + 4, shortened(case_label(case), NAME_LENGTH), "end", f"label {style}"),
+            text_at(NAMES - 12, y + 4, fitted(case_label(case), NAMES - 12), "end", f"label {style}"),
             line(frame.x(expected), y, frame.x(beyond), y, f"whisker {style}"),
             tag("rect", x=frame.x(expected), y=y - 5, width=max(end - frame.x(expected), 0.0), height=10.0,
                 class_=f"bar {style}"),

@@ -1,6 +1,7 @@
 """What every chart is drawn with: the plot's frame, its axes, ticks and labels. Imports markup and words only."""
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from montecarlo.report.words import Currency
 
 LETTER = 7.2
 """Width that a letter takes at most, on the average of a label."""
+
+NARROW, BROAD = frozenset(" !'(),-./:;I[]fijlrt|"), frozenset("%@MWmw…")
+"""Letters of a label that take 5 units at most, and those that take up to 13."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,27 @@ def svg(name: str, title: str, description: str, height: float, *children: Html)
 def text_at(x: float, y: float, text: str, anchor: str = "start", class_: str | None = None) -> Html:
     """A text that begins, ends or has its middle at a point: anchor is "start", "end" or "middle"."""
     return tag("text", text, x=x, y=y, text_anchor=anchor, class_=class_)
+
+
+def width_of(text: str) -> float:
+    """Room that a label takes at most, letter by letter, in the fonts that the page asks for."""
+    return sum(_width(letter) for letter in text)
+
+
+def _width(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in ("W", "F"):
+        return 17.0
+    if letter in NARROW or letter in BROAD:
+        return 5.0 if letter in NARROW else 13.0
+    return 10.2 if letter.isupper() or not letter.isascii() else 8.0
+
+
+def fitted(text: str, room: float) -> str:
+    """As much of a label as there is room for, with "…" at the end where some was cut off."""
+    if width_of(text) <= room:
+        return text
+    ends = (end for end in range(len(text), 0, -1) if width_of(text[:end]) + width_of("…") <= room)
+    return text[: next(ends, 0)].rstrip() + "…"
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:

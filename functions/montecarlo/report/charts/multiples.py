@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from montecarlo.report.charts.frame import Frame, line, round_step, svg, text_at, ticks
+from montecarlo.report.charts.frame import Frame, fitted, line, round_step, svg, text_at, ticks
 from montecarlo.report.charts.losses import Curve, Histogram, case_summary, histogram_path
 from montecarlo.report.figures import EXPECTED_LOSS, case_label, case_style, tail_measure
 from montecarlo.report.markup import Html, joined, tag
-from montecarlo.report.words import Currency, shortened
+from montecarlo.report.words import Currency
 
 ACROSS, WIDTH, HEIGHT, GAP = 3, 290.0, 120.0, 25.0
 """Charts in a row, and the size of each plot."""
@@ -17,7 +17,6 @@ HEAD, FOOT = 40.0, 34.0
 """Room above a plot for the case and its VaR, and below it for the axis."""
 
 BANDS = 45
-TITLE_LENGTH = 38
 
 
 def multiples_chart(curves: Sequence[Curve], currency: Currency) -> Html:
@@ -51,7 +50,7 @@ def _panel(frame: Frame, curve: Curve, own: Histogram, first: Histogram, tallest
     tail, style = tail_measure([curve.case]), case_style(curve.case)
     at_risk, expected = tail.value(curve.case), EXPECTED_LOSS.value(curve.case)
     children = [
-        text_at(frame.left, frame.top - 22, shortened(case_label(curve.case), TITLE_LENGTH), "start", "panel"),
+        text_at(frame.left, frame.top - 22, fitted(case_label(curve.case), WIDTH), "start", "panel"),
         text_at(frame.left, frame.top - 5, f"{tail.short} {currency.money(at_risk)}", "start", f"label {style}"),
         tag("path", d=histogram_path(frame, own, tallest) + "Z", class_=f"area {style}"),
     ]
