@@ -22,6 +22,9 @@ from cli import CommandError
 LIST = ".montecarlo-results.json"
 """In the folder: the names of the files there that are ours."""
 
+RESULT = "result.json"
+"""What a run's results have, and no other command's do."""
+
 LONGEST_NAME = 200
 """Bytes of the folder's own name; the names beside it are longer, and file systems allow 255."""
 
@@ -36,8 +39,9 @@ def checked(path: Path, names: Collection[str]) -> Path:
         names: what results are called in the folder, at its top.
 
     Raises:
-        CommandError: it is no folder, holds files but no results of ours, holds another file under a name that the
-            results need, is the current folder or around it, is a mount point, or cannot be written to.
+        CommandError: it is no folder, holds files but no results of ours, or a run's where others are to come, holds
+            another file under a name that the results need, is the current folder or around it, is a mount point, or
+            cannot be written to.
     """
     try:
         folder = path.resolve()
@@ -64,6 +68,8 @@ def checked(path: Path, names: Collection[str]) -> Path:
                     f"{path} holds files that are no earlier run's results; choose another folder with --out."
                 )
             ours = {name.split("/")[0] for name in listed(folder)}
+            if RESULT in ours and RESULT not in names:
+                raise CommandError(f"{path} holds a run's results, which this is none of: choose another with --out.")
             for name in names:
                 if os.path.lexists(folder / name) and name not in ours:
                     raise CommandError(

@@ -341,3 +341,11 @@ def test_results_of_a_stack_that_stays_are_there_to_be_downloaded(out: Path, mon
     with pytest.raises(CommandError, match=rf"is none of our files.*on the stack.*download {RUN} --out"):
         simulation.finish(bucket.stack(), Mock(), RUN, ending)
     assert beside(out) == []
+
+
+def test_a_comparison_does_not_take_the_place_of_a_run(out: Path) -> None:
+    before = content(out)
+    with pytest.raises(CommandError, match="holds a run's results, which this is none of"):
+        folder.checked(out, ["what-if.json", "report.html"])
+    assert content(out) == before
+    assert folder.checked(out, list(NEW)) == out.resolve()
