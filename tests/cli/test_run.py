@@ -51,7 +51,7 @@ def test_the_commercial_book(montecarlo: Montecarlo, tmp_path: Path) -> None:
             ["--fed-rate", "6", "7", "--levels", "99.95", "99.97", "--target-measure", "var_99.9700"],
             "var_99.95, var_99.97",
         ),
-        (["--contribution-level", "10"], "contribution_level is 10.0, but must be"),
+        (["--contribution-level", "10"], "--contribution-level is 10.0, but must be"),
         (["--levels", "high"], "'high' is no number"),
     ],
 )

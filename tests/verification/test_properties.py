@@ -84,8 +84,9 @@ LOAN = {
 }
 
 SCORECARDS = st.fixed_dictionaries({field.name: number(field.name) for field in fields(Scorecard)})
-# Capital's own parameters do not bear on losses; random LGDs have a test of their own, for their tables take time.
-OTHERS = ("annual_sales", "pd_floor", "lgd_volatility", "lgd_correlation")
+# Capital's and the provisions' own parameters do not bear on losses; random LGDs have a test of their own, for their
+# tables take time.
+OTHERS = ("annual_sales", "pd_floor", "lgd_volatility", "lgd_correlation", "pd_by_year", "prepayment")
 NUMBERS_OF_SEGMENT = {f.name: number(f.name) for f in fields(Segment) if f.name in _RANGES and f.name not in OTHERS}
 SETTINGS = st.fixed_dictionaries(
     {
