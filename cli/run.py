@@ -178,7 +178,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="print result.json instead of the table")] = False,
 ) -> None:
     """Simulate a portfolio and write the results to a folder."""
-    from cli import files, plan, plausibility, request, results, simulation
+    from cli import files, history, plan, plausibility, request, results, simulation
     from montecarlo.errors import InvalidInput
     from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.run.request import datagen_request
@@ -243,14 +243,18 @@ def run(
     place = Place(stack, profile, region, compute)
     ending = simulation.Ending(*results.checked(out), as_json=json, stays=place.outlives_the_command)
     be_quiet(quiet)
-    if scenarios_from:
-        if not place.outlives_the_command:
+    for option, earlier in (("--scenarios-from", scenarios_from), ("--reuse", reuse)):
+        if earlier and not place.outlives_the_command:
             raise CommandError(
-                "--scenarios-from names a run that is done, and an embedded AWS of this command's own has none: start "
+                f"{option} names a run that is done, and an embedded AWS of this command's own has none: start "
                 f"one that stays with `{typed('up')}`, or name a stack with --stack."
             )
-        if dry_run or not scenarios_from.startswith("s3://"):  # what the stack may read, the user need not
-            understood, stress = request.pinned(given, place.find())
+    if reuse:
+        history.find(place.find(), reuse)  # before anything is uploaded
+    if scenarios_from and (
+        dry_run or not scenarios_from.startswith("s3://")
+    ):  # what the stack may read, a user need not
+        understood, stress = request.pinned(given, place.find())
     if dry_run:
         if name and place.outlives_the_command:
             simulation.check_free(place.find(), name)

@@ -378,3 +378,15 @@ def test_a_plan_that_lies_about_its_sums_is_refused(host: MemoryHost, tmp_path: 
     with pytest.raises(InvalidInput, match="of another run than"):
         add(host, f"A + {sent}")
     assert json.loads(host.s3.objects[keys.plan("B")])["seed"] == plan.read(host.store, "B").seed
+
+
+def test_what_a_filter_chose_is_taken_out_of_the_whole(host: MemoryHost) -> None:
+    chosen, others = ([["Segment", how, "auto"]] for how in ("==", "!="))
+    pinned(host, "AUTO", ORDER, filter=chosen)
+    pinned(host, "OTHERS", ORDER, filter=others)
+    add(host, "ALL - AUTO", "REST")
+    rest, run = (host.json(keys.result(name)) for name in ("REST", "OTHERS"))
+    assert rest["cases"]["base"]["var"] == run["cases"]["base"]["var"]
+    assert rest["cases"]["base"]["segments"] == run["cases"]["base"]["segments"]
+    assert rest["loans"]["read"] == rest["loans"]["simulated"] == run["loans"]["simulated"] > 0
+    assert host.s3.objects[keys.losses("REST")] == host.s3.objects[keys.losses("OTHERS")]

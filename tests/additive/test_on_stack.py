@@ -68,6 +68,7 @@ def test_combine_and_what_if(
         (("compare", "add-may", "add-all"), "add-all"),
         (("verify", "add-all"), "add-all"),
         (("resume", "add-all"), "add-all"),
+        (("run", "--portfolio", "new.csv", "--reuse", "nope"), "there is no run nope"),
         (("run", "--portfolio", "new.csv", "--name", "add-all"), "there is a run add-all already"),
     ):
         status, _, err = montecarlo(*wrong)

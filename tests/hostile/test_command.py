@@ -166,6 +166,10 @@ def test_any_event_ends_cleanly(content: bytes) -> None:
         (["run", "--seed", "-1"], "montecarlo: --seed is -1"),
         (["run", "--portfolio-seed", "-1"], "montecarlo: --portfolio-seed is -1"),
         (["run", "--book", "x"], "--book must be retail or commercial"),
+        (
+            ["run", "--reuse", "june"],
+            "--reuse names a run that is done, and an embedded AWS of this command's own has none",
+        ),
         (["run", "--scenarios-from", "june", "--target-error", "0.1"], "and no more: leave --target-error out"),
         (["run", "--cases", "wide.json"], "montecarlo: cases.wide.fed_rate is 99"),
         (["run", "--cases", "odd.json"], "montecarlo: cases.odd may have fed_rate, probit_shift, collateral_shift and"),

@@ -103,6 +103,6 @@ def scrolling(child: Html, label: str, more: bool = False) -> Html:
     return tag("div", child, class_="wide more" if more else "wide", role="group", aria_label=label, tabindex="0")
 
 
-def details(title: str, *children: str) -> Html:
-    """What is folded away until it is asked for."""
-    return tag("details", tag("summary", title), *children)
+def details(title: str, *children: str, on_paper: bool = True) -> Html:
+    """What is folded away until it is asked for. on_paper: whether it is printed, unfolded."""
+    return tag("details", tag("summary", title), *children, class_=None if on_paper else "on-screen")

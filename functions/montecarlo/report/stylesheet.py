@@ -176,7 +176,7 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
     content: ""; display: block; position: static; padding: 0; height: 45mm; margin-bottom: -45mm; break-inside: avoid;
   }
   tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
-  .slice:not([hidden]), .save { display: none; }
+  .slice:not([hidden]), .save, .on-screen { display: none; }
   .appendix { break-before: page; }
   td, td small { white-space: normal; }
   .wide { overflow: visible; background: none; }

@@ -5,7 +5,7 @@ Never calls AWS: it makes and reads bytes.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -164,7 +164,10 @@ class Partial:
         Neither what the loans are like (`profile`) nor how long they took can be told of those that are left. Raises
         ValueError that says what `other` has more of, where it cannot be a part of these.
         """
-        for name, count in asdict(other.counts).items():
+        counts = other.counts
+        if counts.filtered > self.counts.filtered:  # a part that a filter chose: what it left out stays
+            counts = replace(counts, read=counts.read - counts.filtered, filtered=0)
+        for name, count in asdict(counts).items():
             left = getattr(self.counts, name) - count
             if left < 0:
                 raise ValueError(f"more rows {name}")

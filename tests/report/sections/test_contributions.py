@@ -24,6 +24,14 @@ def test_the_largest_are_named_and_all_others_make_it_whole(result: dict[str, An
     assert "In the case stressed" in text
 
 
+def test_what_is_folded_away_is_not_printed(result: dict[str, Any]) -> None:
+    """A hundred loans and as many borrowers for each case would fill dozens of pages."""
+    page = render(result, {})
+    for title in ("All that are named, base", "In the case stressed"):
+        assert f'<details class="on-screen"><summary>{title}' in page
+    assert ".on-screen { display: none; }" in page[page.index("@media print") :]
+
+
 def test_borrowers_that_are_not_known(result: dict[str, Any]) -> None:
     for case in result["contributions"]["cases"].values():
         del case["borrowers"], case["other_borrowers"]

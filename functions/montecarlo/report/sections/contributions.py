@@ -19,8 +19,9 @@ def contributions_section(result: ResultView) -> Html:
     name, first = cases[0]
     shown = [*_tables(result, name, first, SHOWN)]
     if len(first.loans) > SHOWN or len(first.borrowers) > SHOWN:
-        shown.append(details(f"All that are named, {name}", *_tables(result, name, first)))
-    shown += [details(f"In the case {name}", *_tables(result, name, found)) for name, found in cases[1:]]
+        shown.append(details(f"All that are named, {name}", *_tables(result, name, first), on_paper=False))
+    for name, found in cases[1:]:
+        shown.append(details(f"In the case {name}", *_tables(result, name, found), on_paper=False))
     return section("Contributions of loans" + (" and borrowers" if first.other_borrowers else ""), *shown)
 
 
