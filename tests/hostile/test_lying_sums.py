@@ -17,7 +17,6 @@ from montecarlo.errors import IncompleteRun, InvalidInput
 from montecarlo.portfolio import synthetic
 from montecarlo.run import publication, sums
 from montecarlo.run.earlier import figures
-from montecarlo.run.partial import Partial
 from montecarlo.run.pinned import find_source
 from montecarlo.run.sums import RunSums
 from montecarlo.storage import keys
@@ -136,17 +135,12 @@ def test_the_sums_of_another_run_are_not_taken_for_the_runs(host: MemoryHost, tm
 
 
 def test_what_was_published_is_what_deals_are_added_to(host: MemoryHost, tmp_path: Path) -> None:
-    """Sums of other loans that could be the run's, and groups of which one was changed."""
+    """Sums of other loans that could be the run's."""
     theirs, ours = (sums.read(host.store, run) for run in ("branch", "june"))
     host.store.put(keys.sums("june"), replace(theirs, plan=ours.plan).to_bytes())
     with pytest.raises(IncompleteRun, match=r"sums.npz and .*losses.parquet are of different losses"):
         asked(host, tmp_path)["what-if"]()
-    Pricer.open(host.store, "june")
-    key = keys.group_partial("june", 0)
-    partial = Partial.from_bytes(host.s3.objects[key])
-    partial.segments.losses[:] *= 2
-    host.store.put(key, partial.to_bytes())
-    with pytest.raises(IncompleteRun, match=r"groups/ and .*losses.parquet are of different losses"):
+    with pytest.raises(IncompleteRun, match=r"sums.npz and .*losses.parquet are of different losses"):
         Pricer.open(host.store, "june")
 
 
