@@ -151,7 +151,7 @@ def test_a_chunk_that_is_missing_or_damaged_is_not_added_up_and_made_again(passe
 def test_a_tail_that_is_another_by_now_is_refused(passed: tuple[MemoryHost, Event]) -> None:
     host, event = passed
     other = tail.read("june", host.store)
-    tail.write("june", tail.Tail(other.waves, other.shares * 2), host.store)
+    host.store.put(keys.scenarios(keys.wave("june", keys.TAIL)), tail.Tail(other.waves, other.shares * 2).to_bytes())
     with pytest.raises(IncompleteRun, match="was changed since the pass was planned"):
         aggregate.step(event, host)
     forged = tail.make_plan(read(host.store, "june"), tail.read("june", host.store))

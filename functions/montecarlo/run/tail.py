@@ -107,11 +107,6 @@ def find(run: str, store: Store) -> tuple[Plan, Tail]:
     return first, Tail.of(plans, samples, first.contribution_level)
 
 
-def write(run: str, tail: Tail, store: Store) -> None:
-    """Write the tail of a run."""
-    store.put(keys.scenarios(keys.wave(run, keys.TAIL)), tail.to_bytes())
-
-
 def read(run: str, store: Store, digest: str | None = None) -> Tail:
     """The tail of a run. digest: the one that it must have. Raises IncompleteRun where it is missing or another."""
     key = keys.scenarios(keys.wave(run, keys.TAIL))

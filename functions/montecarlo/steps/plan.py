@@ -389,10 +389,7 @@ def make_wave(run: str, wave: int, store: Store) -> Plan:
         tables = model_tables(first.parameters, first.cases)
         drawn = ScenarioFile(tables, draw(first.parameters, first.scenarios, first.seed, first.design, wave))
     plan = replace(plan, scenarios_digest=drawn.digest())
-    with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
-    store.put(keys.scenarios(plan.run), drawn.to_bytes())
-    store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
+    _write_for_same_chunks(first, plan, drawn.to_bytes(), store)
     return plan
 
 
@@ -400,11 +397,16 @@ def make_pass(run: str, store: Store) -> Plan:
     """Plan the pass over the tail of a run whose waves are added up, for the chunks that the first was cut into."""
     first, found = tail.find(run, store)
     plan = tail.make_plan(first, found)
+    _write_for_same_chunks(first, plan, found.to_bytes(), store)
+    return plan
+
+
+def _write_for_same_chunks(first: Plan, plan: Plan, scenarios: bytes, store: Store) -> None:
+    """Write what SimulateChunk needs to go over the chunks of the first wave again; the plan last."""
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(lambda group: _copy_group(first, plan, group, store), range(first.groups)))
-    tail.write(run, found, store)
+    store.put(keys.scenarios(plan.run), scenarios)
     store.put(keys.plan(plan.run), plan.to_bytes(), JSON)
-    return plan
 
 
 def _copy_group(first: Plan, plan: Plan, group: int, store: Store) -> None:
