@@ -54,10 +54,15 @@ class Counts:
         """Whether no row was dropped in silence."""
         return self.read == self.simulated + self.rejected + self.not_sampled + self.filtered
 
+    def add(self, other: Self) -> None:
+        """Add the rows of others."""
+        for name, count in asdict(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
 
 @dataclass(eq=False)
-class Partial:
-    """The sums over some chunks of one plan.
+class OfChunks:
+    """Some chunks of one plan, whatever is known of them.
 
     `plan` is the SHA-256 of the plan that they belong to; `chunks` are the (group, chunk) numbers that were added.
     """
@@ -65,6 +70,22 @@ class Partial:
     plan: str
     chunks: list[tuple[int, int]]
     counts: Counts
+
+    def take_chunks(self, other: Self) -> None:
+        """Count the other's chunks among these. Raises IncompleteRun if they are of another plan, or one is here."""
+        if other.plan != self.plan:
+            raise IncompleteRun(
+                f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name."
+            )
+        if twice := set(self.chunks) & set(other.chunks):
+            raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
+        self.chunks += other.chunks
+
+
+@dataclass(eq=False)
+class Partial(OfChunks):
+    """The sums over some chunks of one plan."""
+
     segments: Breakdown
     regions: Breakdown
     pd_sum: Ints
@@ -124,13 +145,7 @@ class Partial:
 
     def add(self, other: Self) -> None:
         """Add `other` to this one. Raises IncompleteRun if it is of another plan or holds a chunk that is here."""
-        if other.plan != self.plan:
-            raise IncompleteRun(
-                f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name."
-            )
-        if twice := set(self.chunks) & set(other.chunks):
-            raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
-        self.chunks += other.chunks
+        self.take_chunks(other)
         self.absorb(other, tracked(len(self.dimensions)))
 
     def absorb(self, other: Self, most: int) -> None:
@@ -138,8 +153,7 @@ class Partial:
 
         most: values of a dimension that are told apart, see `dimensions.tracked`.
         """
-        for name, count in asdict(other.counts).items():
-            setattr(self.counts, name, getattr(self.counts, name) + count)
+        self.counts.add(other.counts)
         self.segments.add(other.segments)
         self.regions.add(other.regions)
         for ours, theirs in zip(self.dimensions, other.dimensions, strict=True):

@@ -11,10 +11,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.errors import IncompleteRun
 from montecarlo.model import sums
 from montecarlo.model.credit import LoanRisks
-from montecarlo.run.partial import Counts
+from montecarlo.run.partial import Counts, OfChunks
 from montecarlo.storage.sealed import seal, unseal
 
 Ints = npt.NDArray[np.int64]
@@ -70,17 +69,14 @@ def _taken(risks: LoanRisks, rows: npt.NDArray[np.intp]) -> LoanRisks:
 
 
 @dataclass(eq=False)
-class Weighed:
+class Weighed(OfChunks):
     """The sums over some chunks of one plan, that of a pass.
 
-    `plan`, `chunks` and `slices` are as in `Partial`. totals: int64 (C, 3, 2), exact sums (see `sums`) of the loans'
+    `slices` is as in `Partial`. totals: int64 (C, 3, 2), exact sums (see `sums`) of the loans'
     contributions to VaR and to ES, and of their EL, in 2**-FRACTION_BITS cents. losses: int64 (C, U), cents that the
     loans lose in each of the U scenarios that count. largest: of each case.
     """
 
-    plan: str
-    chunks: list[tuple[int, int]]
-    counts: Counts
     totals: Ints
     losses: Ints
     largest: list[Largest]
@@ -107,15 +103,8 @@ class Weighed:
 
     def add(self, other: Self) -> None:
         """Add `other` to this one. Raises IncompleteRun if it is of another plan or holds a chunk that is here."""
-        if other.plan != self.plan:
-            raise IncompleteRun(
-                f"chunks {other.chunks[:3]} were made for another plan: start the run again under a new name."
-            )
-        if twice := set(self.chunks) & set(other.chunks):
-            raise IncompleteRun(f"chunk {min(twice)} (group, chunk) was added twice.")
-        self.chunks += other.chunks
-        for name, count in asdict(other.counts).items():
-            setattr(self.counts, name, getattr(self.counts, name) + count)
+        self.take_chunks(other)
+        self.counts.add(other.counts)
         self.totals += other.totals
         self.losses += other.losses
         self.largest = [ours.and_of(theirs) for ours, theirs in zip(self.largest, other.largest, strict=True)]
