@@ -157,19 +157,19 @@ def _part(first: Replay, second: Replay, books: Mapping[str, LoanRisks]) -> dict
     ours, moved = books["ours"], books["moved"]
     here, there = _matched(ours, moved)
     new, repaid = _others(len(moved), there), _others(len(ours), here)
-    before, after = _take(ours, here), _take(moved, there)
+    before, after = ours.select(here), moved.select(there)
     changed = _differ(before, after)
-    states = _states(_take(before, changed), _take(after, changed))
+    states = _states(before.select(changed), after.select(changed))
     losses = _each_once(first, states)
     steps = {
-        "new": _losses(first, _take(moved, new)),
-        "repaid": -_losses(first, _take(ours, repaid)),
+        "new": _losses(first, moved.select(new)),
+        "repaid": -_losses(first, ours.select(repaid)),
         **{name: now - then for name, then, now in zip(("exposure", "pd", "lgd"), losses, losses[1:], strict=False)},
     }
     if "theirs" in books:
         theirs = books["theirs"]
         other = _differ(moved, theirs) if _same_tables(first, second) else np.arange(len(moved))
-        steps["parameters"] = _losses(second, _take(theirs, other)) - _losses(first, _take(moved, other))
+        steps["parameters"] = _losses(second, theirs.select(other)) - _losses(first, moved.select(other))
     return steps
 
 
@@ -221,10 +221,6 @@ def _others(count: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     left = np.ones(count, np.bool_)
     left[places] = False
     return np.flatnonzero(left)
-
-
-def _take(risks: LoanRisks, places: npt.NDArray[np.intp]) -> LoanRisks:
-    return LoanRisks(**{name: values.take(places, axis=-1) for name, values in vars(risks).items()})
 
 
 def _each_once(replay: Replay, states: Sequence[LoanRisks]) -> list[Ints]:

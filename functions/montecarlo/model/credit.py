@@ -77,6 +77,10 @@ class LoanRisks:
         """N."""
         return self.key.size
 
+    def select(self, rows: npt.NDArray[np.intp]) -> "LoanRisks":
+        """Some of the loans, in the order of `rows`."""
+        return LoanRisks(**{name: values.take(rows, axis=-1) for name, values in vars(self).items()})
+
     def expected_loss(self) -> npt.NDArray[np.int64]:
         """PD * loss in 2**-FRACTION_BITS cents, int64 (C, N), rounded down: expected where LGD is constant."""
         pd = self.pd.astype(np.int64)

@@ -299,7 +299,7 @@ def _of_loans(
     segments = list(plan.parameters.segments)
     rows = []
     for start in range(0, len(found), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
+        some = np.arange(start, min(start + _AT_ONCE, len(found)))
         losses = _losses(found, some, drawn, plan.seed)[case] * plan.sample
         estimates = contributions(sample, losses, level / 100)
         for row, (of_var, of_es) in enumerate(zip(estimates.var, estimates.es, strict=True), start):
@@ -320,9 +320,9 @@ def _of_loans(
     return rows
 
 
-def _losses(found: Largest, some: slice, drawn: Sequence[ScenarioFile], seed: int) -> Ints:
+def _losses(found: Largest, some: npt.NDArray[np.intp], drawn: Sequence[ScenarioFile], seed: int) -> Ints:
     """What some of the loans lose in all cases and scenarios, int64 (C, N, S)."""
-    risks = LoanRisks(**{name: array[..., some] for name, array in vars(found.risks).items()})
+    risks = found.risks.select(some)
     rows = Rows(np.arange(len(risks), dtype=np.int32)[None], len(risks))
     tables: ModelTables = drawn[0].tables
     by_wave = [kernel.simulate(risks, tables, each.scenarios, seed, "numpy", rows=rows).by_row for each in drawn]

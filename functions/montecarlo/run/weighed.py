@@ -63,9 +63,9 @@ _OF_CASES = ("lgd", "loss", "rounding")
 
 def _taken(risks: LoanRisks, rows: npt.NDArray[np.intp]) -> LoanRisks:
     """What is known of some of the loans."""
-    found = {name: getattr(risks, name)[..., rows] for name in _RISKS}
-    shape = (len(risks.alpha), rows.size)
-    return LoanRisks(**found | {name: np.broadcast_to(found[name], shape).copy() for name in _OF_CASES})
+    found, shape = risks.select(rows), (len(risks.alpha), rows.size)
+    of_cases = {name: np.broadcast_to(getattr(found, name), shape).copy() for name in _OF_CASES}
+    return LoanRisks(**vars(found) | of_cases)
 
 
 @dataclass(eq=False)
