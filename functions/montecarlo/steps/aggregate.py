@@ -80,9 +80,9 @@ def aggregate(
 
     Returns the number of one more wave where the estimates are less precise than was asked and another is allowed, or
     where scenarios that were taken over are left; and that of the pass over the tail where the run asks for it and it
-    is to come. Nothing is published then. Raises IncompleteRun where a chunk is missing or rows do
-    not add up, InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be
-    counted in cents.
+    is to come. Nothing is published then. Raises IncompleteRun where a chunk is missing or rows do not add up,
+    InvalidPortfolio where too many rows were rejected, none is left, or their amounts are too small to be counted in
+    cents.
 
     versions: of what computes, as the result names them; those of this process where they are not given. produced:
     date and time, as the result has them; now where they are not given, and none where they are empty. after: the plan
@@ -122,11 +122,11 @@ def aggregate(
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return len(plans)
     sums = RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total)
+    store.put(keys.sums(plan.run), sums.to_bytes())
     in_pass: Weighed | None = None
     if plan.contributions:
         if after is None:
-            store.put(keys.sums(plan.run), sums.to_bytes())  # in which Plan finds the tail
-            return keys.TAIL
+            return keys.TAIL  # which Plan finds in the sums
         result["contributions"], in_pass = _contributions(plans, total, weights, after, store)
     chunks = len(total.chunks) * len(plans)
     if produced is None:
@@ -137,7 +137,6 @@ def aggregate(
         result["reused"] = {"run": plan.reuse, "chunks": total.reused, "of": chunks}
     more = (len(in_pass.chunks), in_pass.seconds) if in_pass else (0, 0.0)
     result["cost"] = cost.actual(_estimate(plan, store), chunks + more[0], total.seconds + more[1])
-    store.put(keys.sums(plan.run), sums.to_bytes())
     publish(plan, result, total, weights, store)
     return result
 
