@@ -263,20 +263,17 @@ def stress_cases(request: RunRequest, base: Case, segments: Collection[str]) -> 
     return replace(base, probability=round(max(left, 0.0), 12)), *cases
 
 
+_OF_A_CASE = ("fed_rate", "probit_shift", "collateral_shift", "probability")
+
+
 def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
     where = f"cases.{name}"
     check_name("the name of a case", name)
     if name == base.name:
         raise InvalidInput("cases: base is always there and takes its rate from the parameter base_fed_rate.")
-    if not isinstance(given, Mapping) or not set(given) <= {
-        "fed_rate",
-        "probit_shift",
-        "collateral_shift",
-        "probability",
-    }:
-        raise InvalidInput(
-            f"{where} may have fed_rate, probit_shift, collateral_shift and probability, not {shown(given)}."
-        )
+    if not isinstance(given, Mapping) or not set(given) <= set(_OF_A_CASE):
+        *others, last = _OF_A_CASE
+        raise InvalidInput(f"{where} may have {', '.join(others)} and {last}, not {shown(given)}.")
 
     def by_segment(kind: str) -> dict[str, float]:
         shifts = given.get(kind, {})
