@@ -1,6 +1,7 @@
 """Makes what Terraform's stacks with workers have in common with the stack with functions.
 
-    terraform/lambda/variables.tf, outputs.tf, versions.tf, backend.tf.example -> terraform/fargate/, terraform/ec2/
+    terraform/lambda/common.tf, variables.tf, outputs.tf, versions.tf, backend.tf.example
+        -> terraform/fargate/, terraform/ec2/
 
 What is different stands beside it in those folders, in main.tf and workers.tf. `publishing.workers` writes the files.
 Imports the standard library only.
@@ -15,7 +16,7 @@ from publishing import STACKS as ALL
 SOURCE = "lambda"
 STACKS = tuple(stack for stack in ALL if stack != SOURCE)
 
-FILES = ("variables.tf", "outputs.tf", "versions.tf", "backend.tf.example")
+FILES = ("common.tf", "variables.tf", "outputs.tf", "versions.tf", "backend.tf.example")
 
 
 def made(project: Path, of_functions: Sequence[str]) -> Iterator[tuple[str, str]]:
