@@ -210,7 +210,7 @@ def dataproc(template: dict[str, Any], part: dict[str, Any], project: Path) -> d
 
 def monitoring(template: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     """The dashboard and the alarm with the activity in place of the function SimulateChunk."""
-    template["Resources"] |= part["Resources"]
+    template["Resources"] = overlaid(template["Resources"], part["Resources"])
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
     before, _, after = body["Fn::Sub"].partition('    {"type": "metric", "x": 0, "y": 6')
     end = after.rindex("\n  ]\n}")
