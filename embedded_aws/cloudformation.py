@@ -32,7 +32,7 @@ def patch() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
     provisioners._RESOURCE_HANDLERS |= {
-        "AWS::Logs::QueryDefinition": {"create": queries.create, "delete": queries.remove},
+        "AWS::Logs::QueryDefinition": {"create": create_query, "delete": delete_query},
         "AWS::StepFunctions::Activity": {"create": create_activity, "delete": delete_activity},
         "AWS::ECS::CapacityProvider": {"create": create_capacity_provider, "delete": delete_capacity_provider},
         "AWS::ECS::ClusterCapacityProviderAssociations": {
@@ -104,6 +104,17 @@ def create_topic(logical_id: str, properties: Any, stack: str) -> Any:
     if key := properties.get("KmsMasterKeyId"):
         sns._topics[created[0]]["attributes"]["KmsMasterKeyId"] = key
     return created
+
+
+def create_query(logical_id: str, properties: Any, stack: str) -> Any:
+    """Save a query of logs."""
+    key = answer(queries.put(camel_case(properties)))["queryDefinitionId"]
+    return key, {"QueryDefinitionId": key}
+
+
+def delete_query(physical_id: str, properties: Any) -> None:
+    """Delete a saved query."""
+    queries.delete({"queryDefinitionId": physical_id})
 
 
 def create_state_machine(logical_id: str, properties: Any, stack: str) -> Any:

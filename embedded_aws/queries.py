@@ -52,15 +52,3 @@ def delete(request: Any) -> Any:
 
 
 OPERATIONS = {"PutQueryDefinition": put, "DescribeQueryDefinitions": describe, "DeleteQueryDefinition": delete}
-
-
-def create(logical_id: str, properties: Any, stack: str) -> Any:
-    """Make one for CloudFormation."""
-    _, _, body = put({name[0].lower() + name[1:]: value for name, value in properties.items()})
-    key = json.loads(body)["queryDefinitionId"]
-    return key, {"QueryDefinitionId": key}
-
-
-def remove(physical_id: str, properties: Any) -> None:
-    """Delete one for CloudFormation."""
-    delete({"queryDefinitionId": physical_id})
