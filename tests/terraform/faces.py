@@ -47,8 +47,12 @@ class Face:
             state: self.stack.client("lambda").get_function_configuration(FunctionName=arn)
             for arn, state in states.items()
         }
-        dashboard = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
-        names = {self.stack.bucket: "<data>", dashboard: "<dashboard>", **self.log_groups()}
+        dashboard_name = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
+        dashboard = json.loads(
+            self.stack.client("cloudwatch").get_dashboard(DashboardName=dashboard_name)["DashboardBody"]
+        )
+        groups = log_groups(dashboard)
+        names = {self.stack.bucket: "<data>", dashboard_name: "<dashboard>", **groups}
         names[self.stack.outputs["ResultsDatabase"]] = "<database>"
         names |= {machine["name"]: f"<{name}>" for name, machine in machines.items()}
         names |= {function["FunctionName"]: f"<{name}>" for name, function in functions.items()}
@@ -68,11 +72,9 @@ class Face:
                 {machine["stateMachineArn"] for machine in machines.values()}
                 | {activity, functions.get("SimulateChunk", {}).get("FunctionName")}
             ),
-            "queries": self.queries(),
+            "queries": self.queries(groups),
             "tables": self.tables(),
-            "dashboard": json.loads(
-                self.stack.client("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"]
-            ),
+            "dashboard": dashboard,
             "outputs": dict(self.stack.outputs),
         }
         automation = Automation(self.stack, machines["dataproc"]["stateMachineArn"])
@@ -141,25 +143,14 @@ class Face:
         found = self.stack.client("glue").get_tables(DatabaseName=self.stack.outputs["ResultsDatabase"])["TableList"]
         return {table["Name"]: said({name: table.get(name) for name in known}) for table in found}
 
-    def queries(self) -> Json:
-        """The saved queries of the stack, by the last part of their names."""
+    def queries(self, groups: Mapping[str, str]) -> Json:
+        """The saved queries of the stack's log groups, by the last part of their names."""
         found = self.stack.client("logs").describe_query_definitions()["queryDefinitions"]
         return {
             each["name"].rpartition("/")[2]: {name: each[name] for name in ("queryString", "logGroupNames")}
             for each in found
-            if any(group in self.log_groups() for group in each["logGroupNames"])
+            if any(group in groups for group in each["logGroupNames"])
         }
-
-    def log_groups(self) -> dict[str, str]:
-        """The log groups that queries are of, by what they stand for: those that the dashboard asks, too."""
-        dashboard = self.stack.outputs["DashboardConsole"].rsplit("/", 1)[-1]
-        body = self.stack.client("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"]
-        runs, chunks = (
-            re.findall("SOURCE '([^']+)'", widget["properties"]["query"])
-            for widget in json.loads(body)["widgets"]
-            if widget["type"] == "log"
-        )
-        return dict(zip([*runs, *chunks], ("<log of runs>", "<log of chunks>", "<log of PlanGroup>"), strict=True))
 
     def alarms(self, machines: set[Any]) -> Json:
         """The alarms on these state machines, the function of chunks or their activity, by what they say."""
@@ -168,6 +159,16 @@ class Face:
             for alarm in self.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
             if alarm["Dimensions"][0]["Value"] in machines
         }
+
+
+def log_groups(dashboard: Json) -> dict[str, str]:
+    """The log groups that the dashboard asks, as the saved queries do, with what they stand for."""
+    runs, chunks = (
+        re.findall("SOURCE '([^']+)'", widget["properties"]["query"])
+        for widget in dashboard["widgets"]
+        if widget["type"] == "log"
+    )
+    return dict(zip([*runs, *chunks], ("<log of runs>", "<log of chunks>", "<log of PlanGroup>"), strict=True))
 
 
 def said(tree: Any) -> Any:
