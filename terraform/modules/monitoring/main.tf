@@ -46,9 +46,7 @@ locals {
   kind = var.simulate_chunk_name == null ? "of workers" : "of a function"
 
   # What one asks the logs
-  done    = "filter message = \"done\""
-  runs    = "filter message = \"done\" and ispresent(cost_usd)"
-  counted = "stats sum(chunks) as planned, count(event_chunk) as done, sum(chunks) - count(event_chunk) as waiting, max(@timestamp) as latest by event_run"
+  done = "filter message = \"done\""
   queries = {
     errors = {
       groups = [var.log_groups.chunk, var.log_groups.plan_group, var.log_groups.aggregate]
@@ -61,7 +59,12 @@ locals {
     }
     chunks-done-and-waiting = {
       groups = [var.log_groups.chunk, var.log_groups.plan_group]
-      lines  = [local.done, local.counted, "sort latest desc", "limit 20"]
+      lines = [
+        local.done,
+        "stats sum(chunks) as planned, count(event_chunk) as done, sum(chunks) - count(event_chunk) as waiting, max(@timestamp) as latest by event_run",
+        "sort latest desc",
+        "limit 20",
+      ]
     }
     durations-and-memory = {
       groups = [var.log_groups.chunk]
@@ -74,7 +77,12 @@ locals {
     }
     runs-and-cost = {
       groups = [var.log_groups.aggregate]
-      lines  = [local.runs, "fields @timestamp, event_run, loans, cost_usd", "sort @timestamp desc", "limit 50"]
+      lines = [
+        "${local.done} and ispresent(cost_usd)",
+        "fields @timestamp, event_run, loans, cost_usd",
+        "sort @timestamp desc",
+        "limit 50",
+      ]
     }
   }
 
