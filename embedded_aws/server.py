@@ -87,10 +87,6 @@ class Server:
         if recorded(Path(self.data_dir)) == self:
             Path(self.data_dir, STATE_FILE).unlink(missing_ok=True)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the server has ended, at most for so long."""
-        wait_while(lambda: self.is_running, seconds)
-
 
 def start(data_dir: Path, port: int | None = None, *, detached: bool = False, profile: Profile = LENIENT) -> Server:
     """Start the embedded AWS and wait until it answers.

@@ -86,7 +86,7 @@ def test_a_running_server_is_found_until_it_stops(data_dir: Path) -> None:
 def test_a_state_file_of_a_dead_server_is_ignored(data_dir: Path) -> None:
     running = server.start(data_dir)
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait(5)
+    server.wait_while(lambda: running.is_running, 5)
     assert server.find_running(data_dir) is None
 
 
