@@ -131,16 +131,8 @@ def test_two_stacks_side_by_side_share_no_name(quick: Clone, stack: str) -> None
         if change["mode"] == "managed" and change["change"]["after"].get(name)
     ]  # fmt: skip
     assert len(named) > 30
-    own = {
-        "objects",
-        "run",
-        "start",
-        "work",
-        "see-executions",
-        "be-an-instance",
-        "losses",
-        "segments",
-    }  # within a role, a database
+    # Names within a role, or within a database
+    own = {"objects", "run", "start", "work", "see-executions", "be-an-instance", "losses", "segments"}
     for address, name, value in named:
         bare = re.sub("^(/aws/lambda/|/aws/vendedlogs/states/|/ecs/|capacity-)", "", value)
         assert re.match("other($|[-/_])", bare) or value in own, (address, name, value)
