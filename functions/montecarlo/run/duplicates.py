@@ -89,12 +89,7 @@ def name_of(plan: Plan, *place: int) -> str:
 
 def read_tally(store: Store, key: str, name: str) -> Tally:
     """The tally of that name. Raises IncompleteRun if it is missing, damaged or another."""
-    try:
-        return Tally.from_bytes(store.get(key), name)
-    except NoSuchObject as error:
-        raise records.incomplete(error) from None
-    except Damaged as error:
-        raise records.incomplete(Damaged(f"{store.url(key)} is damaged: {error}.")) from None
+    return records.read_binary(store, key, lambda content: Tally.from_bytes(content, name))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

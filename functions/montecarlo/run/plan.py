@@ -250,12 +250,7 @@ def _without(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 def read_scenarios(store: Store, plan: Plan) -> ScenarioFile:
     """The plan's scenarios. Raises IncompleteRun if they are missing, or not those that were planned."""
     key = keys.scenarios(plan.run)
-    try:
-        drawn = ScenarioFile.from_bytes(store.get(key))
-    except NoSuchObject as error:
-        raise records.incomplete(error) from None
-    except Damaged as error:
-        raise records.incomplete(Damaged(f"{store.url(key)} is damaged: {error}.")) from None
+    drawn = records.read_binary(store, key, ScenarioFile.from_bytes)
     if drawn.digest() != plan.scenarios_digest:
         raise IncompleteRun(
             f"{store.url(key)} was changed since the plan was made; start the run again under its name."

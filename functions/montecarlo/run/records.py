@@ -1,6 +1,6 @@
 """What earlier steps of a run have left in the bucket, checked when it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from montecarlo import documents
@@ -18,6 +18,16 @@ def read(store: Store, key: str, kind: type[T]) -> T:
         return store.get_json(key, kind)
     except (NoSuchObject, Damaged) as error:
         raise incomplete(error) from None
+
+
+def read_binary(store: Store, key: str, from_bytes: Callable[[bytes], T]) -> T:
+    """What `from_bytes`, which may raise Damaged, reads. Raises IncompleteRun where it is missing or damaged."""
+    try:
+        return from_bytes(store.get(key))
+    except NoSuchObject as error:
+        raise incomplete(error) from None
+    except Damaged as error:
+        raise incomplete(Damaged(f"{store.url(key)} is damaged: {error}.")) from None
 
 
 def read_sealed(store: Store, key: str, kind: type[T]) -> T:

@@ -110,12 +110,7 @@ def find(run: str, store: Store) -> tuple[Plan, Tail]:
 def read(run: str, store: Store, digest: str | None = None) -> Tail:
     """The tail of a run. digest: the one that it must have. Raises IncompleteRun where it is missing or another."""
     key = keys.scenarios(keys.wave(run, keys.TAIL))
-    try:
-        tail = Tail.from_bytes(store.get(key))
-    except NoSuchObject as error:
-        raise records.incomplete(error) from None
-    except Damaged as error:
-        raise records.incomplete(Damaged(f"{store.url(key)} is damaged: {error}.")) from None
+    tail = records.read_binary(store, key, Tail.from_bytes)
     if digest not in (None, tail.digest()):
         raise IncompleteRun(f"{store.url(key)} was changed since the pass was planned; start the run again.")
     return tail
