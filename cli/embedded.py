@@ -51,9 +51,6 @@ def down() -> None:
     """Stop the embedded AWS and delete what it holds."""
     from embedded_aws import server
 
-    running = server.find_running(place.STATE / "up")
-    if running:
-        running.stop()
-    stopped = server.stop_holder(place.STATE / "up") or running  # by its lock, where its server.json is damaged
+    stopped = server.stop_holder(place.STATE / "up")  # by its lock, as its server.json may be damaged
     shutil.rmtree(place.STATE / "up", ignore_errors=True)
     show("The embedded AWS is stopped." if stopped else "No embedded AWS was running.")
