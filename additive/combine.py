@@ -19,7 +19,7 @@ from additive.operands import MakeStore, Operand, Term, in_words, weights
 from montecarlo import __version__
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.portfolio.mapping import REGIONS
-from montecarlo.run import duplicates
+from montecarlo.run import duplicates, reverse_stress
 from montecarlo.run import plan as plans
 from montecarlo.run.dimensions import tracked
 from montecarlo.run.duplicates import Duplicates, Found
@@ -38,6 +38,7 @@ from montecarlo.storage.store import JSON, Overtaken, Store
 BORROWERS = "a borrower may owe in several of the runs, and their sums do not say who"
 NO_KEYS = "the sorted keys of the AccountIDs are not at hand for every run, so none was looked for in two of them"
 TAKEN_OUT = "what single loans are like cannot be taken out of a summary of them"
+NO_CAPITAL = "not every run was asked which economy costs its capital_available"
 NO_NAMES = "the largest loans of each run are in its result.json, and one is not at hand"
 OTHER_DIMENSIONS = "not every run is broken down by it"
 OTHER_REGIONS = "some runs have those of ZIP codes, and others those that their mapping names"
@@ -95,6 +96,10 @@ def add_up(operands: Sequence[Operand], name: str, bucket: str) -> Combined:
     weight = weights(drawn)
     result = build(plan, total, weight, len(drawn), versions)
     del result["timings"]  # nothing was simulated
+    if plan.capital_available is not None:
+        result["reverse_stress"] = reverse_stress.of_capital(plan, total, drawn[0].tables)
+        if total.thresholds is None:
+            not_told["reverse_stress"] = NO_CAPITAL
     if total.profile is None:
         result["input"] = None
         not_told["input"] = TAKEN_OUT

@@ -24,7 +24,7 @@ from montecarlo.model.differences import Pair
 from montecarlo.model.measures import Estimate, LossSample, Measures, independent_error, stratified_error
 from montecarlo.portfolio.loans import Loans, hash_ids, validate
 from montecarlo.portfolio.mapping import ColumnMapping, Origin
-from montecarlo.run import duplicates
+from montecarlo.run import duplicates, reverse_stress
 from montecarlo.run.breakdown import Breakdown
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.dimensions import tracked
@@ -106,6 +106,8 @@ def what_if(
 
     def result_of(total: Partial) -> dict[str, Any]:
         result = build(plan, total, replay.weights, waves, versions)
+        if plan.capital_available is not None:
+            result["reverse_stress"] = reverse_stress.of_capital(plan, total, replay.drawn[0].tables)
         if plan.by_borrower:  # a sum does not say who owes in several of its parts
             result["portfolio"]["borrowers"] = None
         del result["versions"]["portfolio"]  # the changed one is in no objects

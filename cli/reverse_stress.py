@@ -34,22 +34,24 @@ def reverse_stress(
     from json import dumps
 
     from additive import reverse_stress as reverse
-    from additive import reverse_stress_page as words
+    from additive import reverse_stress_page
     from cli.replay import opened
+    from montecarlo.report.sections import reverse_stress as words
 
     if page is not None and page.exists():
         raise CommandError(f"{page} is there already: name another, or remove it.")
     figures = reverse.find(opened(Place(stack, profile, region), run), loss)
     if page is not None:
-        page.write_text(words.render(figures), encoding="utf-8")
+        page.write_text(reverse_stress_page.render(figures), encoding="utf-8")
         say(f"The page is {shown(page)}.")
     if json:
         show(dumps(figures, indent=1, ensure_ascii=False))
         return
-    show(f"Run {run}. {words.headline(figures)}", hang=0)
-    for name in figures["cases"]:
-        show(f"\n{words.title(figures, name)}")
-        for sentence in words.sentences(figures, name):
+    found = reverse_stress_page.view_of(figures)
+    show(f"Run {run}. {words.headline(found)}", hang=0)
+    for name in found.cases:
+        show(f"\n{words.title(found, name)}")
+        for sentence in words.sentences(found, name):
             show(sentence, hang=0)
-        if body := words.rows(figures, name):
+        if body := words.rows(found, name):
             show("\n" + table(words.HEAD, body))

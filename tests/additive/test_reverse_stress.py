@@ -17,8 +17,14 @@ from additive import reverse_stress, reverse_stress_page
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput, InvalidPortfolio
 from montecarlo.model import parameters
+from montecarlo.model.cases import Case
+from montecarlo.model.credit import loan_risks
+from montecarlo.model.reverse_stress import Thresholds
+from montecarlo.model.tables import model_tables
+from montecarlo.report.sections import reverse_stress as words
+from montecarlo.steps import simulate_chunk
 from tests.additive.test_slices import PLACE, REQUEST
-from tests.memory_run import MemoryHost, simulate
+from tests.memory_run import MemoryHost, dataproc, simulate
 
 integrate: Any = import_module("scipy.integrate")  # of the test extra, and untyped
 stats: Any = import_module("scipy.stats")
@@ -177,7 +183,7 @@ def test_the_capital_available_is_what_is_lost_unless_another_amount_is_given() 
     figures = found(host, capital_available=900_000.0)
     assert figures["loss"] == 900_000
     assert figures["is_capital_available"]
-    assert "the capital available" in reverse_stress_page.headline(figures)
+    assert "the capital available" in words.headline(reverse_stress_page.view_of(figures))
     another = reverse_stress.find(Replay.open(host.store, "june"), 1_000_000)
     assert not another["is_capital_available"]
     assert another["cases"]["base"]["shift"] > figures["cases"]["base"]["shift"]
@@ -186,11 +192,84 @@ def test_the_capital_available_is_what_is_lost_unless_another_amount_is_given() 
     assert "once in" in page
 
 
+def test_a_run_with_a_capital_tells_it_and_answers_any_amount_from_its_sums() -> None:
+    """To the bit, however it is cut, and as one that reads the loans."""
+    book = a_book()
+    asked = found(host_of(**book), 1e6)["cases"]
+    host = host_of(**book)
+    result = simulate(host, **{**REQUEST, "run": "june", "capital_available": 9e5, "chunk_loans": 7})
+    again = simulate(host, **{**REQUEST, "run": "july", "capital_available": 9e5})
+    assert result["reverse_stress"] == again["reverse_stress"]
+    del host.s3.objects[f"{PLACE}part-0.parquet"]  # no loan is read
+    replay = Replay.open(host.store, "june")
+    assert reverse_stress.find(replay)["cases"] == result["reverse_stress"]["cases"]
+    assert reverse_stress.find(replay, 1e6)["cases"] == asked
+
+
+def test_it_is_not_known_where_some_chunks_were_simulated_without_the_capital() -> None:
+    host, simulated = host_of(**a_book()), []
+
+    def cut_off(module: Any, event: dict[str, Any]) -> dict[str, Any]:
+        if module is simulate_chunk:
+            simulated.append(event)
+            if len(simulated) == 3:
+                raise KeyboardInterrupt
+        return host.call(module, event)
+
+    request = {**REQUEST, "run": "june", "chunk_loans": 40}
+    with pytest.raises(KeyboardInterrupt):
+        dataproc(host, cut_off, **request)
+    result = simulate(host, **request, capital_available=9e5)
+    assert result["reverse_stress"] is None
+    whole = found(host_of(**a_book()), capital_available=9e5)
+    assert reverse_stress.find(Replay.open(host.store, "june"))["cases"] == whole["cases"]
+
+
+@pytest.mark.parametrize("volatility", [0.0, 0.3])
+def test_parts_of_a_portfolio_add_up_and_come_out_again(volatility: float) -> None:
+    linked = {"lgd_volatility": volatility, "lgd_correlation": volatility / 3}
+    segments = dict.fromkeys(SEGMENTS, linked)
+    changed = parameters.load({"segments": segments})
+    cases = [Case("base", 3.63, {}), Case("stressed", 8.0, {})]
+    tables = model_tables(changed, cases)
+    host = host_of(**a_book())
+    simulate(host, **{**REQUEST, "run": "june", "chunk_loans": 40, "parameters": {"segments": segments}})
+    replay = Replay.open(host.store, "june")
+    parts = [
+        Thresholds.of(loan_risks(replay.read(chunk).loans, changed, cases, tables), tables) for chunk in replay.chunks()
+    ]
+    forwards, backwards = (Thresholds(np.empty(0, np.int64), np.empty(0, np.int64)) for _ in range(2))
+    for part in parts:
+        forwards.add(part)
+    for part in reversed(parts):
+        backwards.add(part)
+    assert np.array_equal(forwards.key, backwards.key)
+    assert np.array_equal(forwards.loss, backwards.loss)
+    assert forwards.fits(2, len(changed.segments))
+    for part in parts[1:]:
+        forwards.take_out(part)
+    assert np.array_equal(forwards.key, parts[0].key)
+    assert np.array_equal(forwards.loss, parts[0].loss)
+
+
+@pytest.mark.parametrize(
+    ("key", "loss"),
+    [
+        ([5, 5], [1, 1]), ([6, 5], [1, 1]), ([-1], [1]), ([5], [0]), ([5], [1, 2]), ([1 << 62], [1]),
+        ([3 << 42], [1]), ([9 << 35], [1]),
+    ],
+)  # fmt: skip
+def test_what_no_loans_add_up_to_is_noticed(key: list[int], loss: list[int]) -> None:
+    assert Thresholds(np.array([5]), np.array([1])).fits(2, 3)
+    assert not Thresholds(np.array(key), np.array(loss)).fits(2, 3)
+    assert not Thresholds(np.array(key, np.float64), np.array(loss)).fits(2, 3)
+
+
 def test_what_an_average_economy_costs_needs_no_shift_and_what_none_costs_is_refused() -> None:
     host = host_of(**a_book())
     figures = found(host, 10.0)
     assert figures["cases"]["base"]["shift"] == 0
-    assert any("already" in sentence for sentence in reverse_stress_page.sentences(figures, "base"))
+    assert any("already" in sentence for sentence in words.sentences(reverse_stress_page.view_of(figures), "base"))
     everything = sum(held["exposure"] for held in figures["cases"]["base"]["segments"].values())
     replay = Replay.open(host.store, "june")
     with pytest.raises(InvalidInput, match=r"no economy within 8 .* the most that can be lost is [\d,.]+, in the case"):
@@ -204,7 +283,10 @@ def test_what_an_average_economy_costs_needs_no_shift_and_what_none_costs_is_ref
     one = reverse_stress.find(replay, between)
     assert one["cases"]["base"]["shift"] is None
     assert one["cases"]["stressed"]["shift"] > 0
-    assert any("the most that can be lost" in sentence for sentence in reverse_stress_page.sentences(one, "base"))
+    assert any(
+        "the most that can be lost" in sentence
+        for sentence in words.sentences(reverse_stress_page.view_of(one), "base")
+    )
     ElementTree.fromstring(reverse_stress_page.render(one).removeprefix("<!DOCTYPE html>"))
 
 

@@ -28,7 +28,13 @@ from tests.run.test_products import HOUSES, book
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-REQUEST: dict[str, Any] = {"scenarios": 200, "dimensions": ["RateType"], "as_of": "2026-01-01", "chunk_loans": 40}
+REQUEST: dict[str, Any] = {
+    "scenarios": 200,
+    "dimensions": ["RateType"],
+    "as_of": "2026-01-01",
+    "chunk_loans": 40,
+    "capital_available": 1e5,
+}
 ORDER = np.arange(len(LOANS))
 ACCOUNTS = LOANS["AccountID"].to_pylist()
 

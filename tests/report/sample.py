@@ -1,6 +1,7 @@
 """A made-up result with every key that a run writes, and what to do with it."""
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,22 @@ def contributions(scale: float) -> dict[str, Any]:
     }
 
 
+def economy(shift: float) -> dict[str, Any]:
+    return {
+        "fed_rate": 3.63,
+        "el": 10e6,
+        "loss_in_average_economy": 6e6,
+        "most": 9e8,
+        "shift": shift,
+        "probability": NormalDist().cdf(-shift),
+        "sectors": {"credit_card": -0.8 * shift, "auto": -0.6 * shift},
+        "segments": {
+            "credit_card": {"exposure": 2.5e8, "loss_in_average_economy": 4e6, "loss": 45e6},
+            "auto": {"exposure": 7.5e8, "loss_in_average_economy": 2e6, "loss": 15e6},
+        },
+    }
+
+
 def full_result() -> dict[str, Any]:
     return {
         "schema": 1,
@@ -136,6 +153,7 @@ def full_result() -> dict[str, Any]:
             "segments": {"credit_card": {"loans": 1111, "exposure": 2.5e8}, "auto": {"loans": 2222, "exposure": 7.5e8}},
             "regions": {"9": {"loans": 3000, "exposure": 9e8}, "unknown": {"loans": 333, "exposure": 1e8}},
         },
+        "reverse_stress": {"loss": 60e6, "cases": {"base": economy(2.75), "stressed": economy(2.13)}},
         "loans": {"read": 3340, "simulated": 3333, "rejected": 7, "not_sampled": 0},
         "input": {
             "loans": 3333,

@@ -49,7 +49,7 @@ def test_every_figure_is_there(result: dict[str, Any], distributions: dict[str, 
 
 
 def test_a_result_of_an_older_version(result: dict[str, Any]) -> None:
-    for key in ("sampling", "cost", "timings", "input", "contributions"):
+    for key in ("sampling", "cost", "timings", "input", "contributions", "reverse_stress"):
         del result[key]
     del result["portfolio"]["concentration"]
     for older in result["cases"].values():

@@ -85,7 +85,9 @@ def change(host: MemoryHost, how: str, draw: random.Random) -> None:
 @given(
     changes=st.lists(st.sampled_from(["rewritten", "longer", "gone", "new"]), max_size=2),
     seed=st.integers(0, 1000),
-    more=st.sampled_from([{}, {"dimensions": ["branch"], "sample": 2}, {"filter": [["Rate", ">", 3]]}]),
+    more=st.sampled_from(
+        [{"capital_available": 1e5}, {"dimensions": ["branch"], "sample": 2}, {"filter": [["Rate", ">", 3]]}]
+    ),
     waves=st.booleans(),
 )
 def test_it_has_the_bits_of_a_run_that_simulates_everything(
@@ -248,6 +250,7 @@ def test_it_goes_on_where_it_was_interrupted_though_the_other_run_has_gone(
         ({"reuse": 7}, "reuse must be"),
         ({"reuse": "may"}, "there is no such run"),
         ({"run": "june"}, "must name another run"),
+        ({"capital_available": 1e5}, "has no capital_available, so that its chunks do not say which economy costs it"),
     ],
 )
 def test_what_cannot_be_reused_is_said_before_anything_is_simulated(
@@ -257,6 +260,13 @@ def test_what_cannot_be_reused_is_said_before_anything_is_simulated(
     with pytest.raises(InvalidInput, match=says):
         dataproc(june, **{**REQUEST, "run": "july", "reuse": "june", **request_})
     assert june.s3.objects == before
+
+
+def test_a_capital_may_be_left_out_of_the_next_run(june: MemoryHost) -> None:
+    simulate(june, **REQUEST, run="with", capital_available=1e5)
+    simulate(june, **REQUEST, run="fresh", scenarios_from="with")
+    assert simulate(june, **REQUEST, run="without", reuse="with")["reused"]["chunks"] == CHUNKS
+    assert left(june, "without") == left(june, "fresh")
 
 
 def test_the_reporting_date_and_the_size_of_chunks_come_along(june: MemoryHost) -> None:

@@ -26,6 +26,7 @@ from montecarlo.report.sections.portfolio import portfolio_section
 from montecarlo.report.sections.precision import precision_section
 from montecarlo.report.sections.provisions import provisions_section
 from montecarlo.report.sections.record import record_section
+from montecarlo.report.sections.reverse_stress import reverse_stress_section
 from montecarlo.report.sections.summary import summary_section
 from montecarlo.report.stylesheet import STYLE
 from montecarlo.report.view import ResultView
@@ -59,6 +60,7 @@ def render(result: Mapping[str, Any], distributions: Mapping[str, Distribution])
         *(breakdown_section(view, name) for name in view.portfolio.dimensions),
         contributions_section(view),
         capital_section(view),
+        reverse_stress_section(view),
         provisions_section(view),
         precision_section(view),
         portfolio_section(view),

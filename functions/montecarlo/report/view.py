@@ -200,6 +200,48 @@ class ContributionsView:
 
 
 @dataclass(frozen=True)
+class SegmentThere:
+    """A segment's exposure, and what it is expected to lose in an average economy and there, in currency units."""
+
+    exposure: float | None
+    average: float | None
+    there: float | None
+
+    @property
+    def times(self) -> float | None:
+        """How many times as much as in an average economy; None where that cannot be told."""
+        return self.there / self.average if self.there is not None and self.average else None
+
+
+@dataclass(frozen=True)
+class EconomyView:
+    """The nearest economy that costs an amount, in one case: its distance in standard deviations, None where there is
+    none; the probability of one at least as far in its direction; the sectors' factors and what the segments lose
+    there. average, el, most: expected in an average economy, over all economies, and the most within reach.
+    """
+
+    fed_rate: float | None
+    el: float | None
+    average: float | None
+    most: float | None
+    shift: float | None
+    probability: float | None
+    sectors: Mapping[str, float]
+    segments: Mapping[str, SegmentThere]
+
+
+@dataclass(frozen=True)
+class ReverseStressView:
+    """Which economy costs an amount, in each case. loss: the amount, in currency units."""
+
+    loss: float | None
+    is_capital_available: bool
+    currency: Currency
+    rate_name: str
+    cases: Mapping[str, EconomyView]
+
+
+@dataclass(frozen=True)
 class DimensionView:
     """What the values of a dimension hold. told: whether there are "all" values, the "largest" of all, or of "some"."""
 
@@ -374,6 +416,9 @@ class ResultView:
     contributions: Mapping[str, ContributionsView]
     """By case; empty where the run was not asked for them."""
     reused: ReusedView | None = None
+    reverse_stress: ReverseStressView | None = None
+    has_reverse_stress: bool = False
+    """Whether it was asked for; then None says that it is not known."""
 
     @classmethod
     def read(cls, content: str | bytes) -> "ResultView":
@@ -447,12 +492,51 @@ class ResultView:
             cost=cost_view(root.child("cost")),
             contributions=contributions_of(root.child("contributions")),
             reused=reused_of(root.child("reused")) if "reused" in root.value else None,
+            reverse_stress=(
+                reverse_stress_of(root.child("reverse_stress"), currency_of(root), rate_name)
+                if root.value.get("reverse_stress")
+                else None
+            ),
+            has_reverse_stress="reverse_stress" in root.value,
         )
 
 
 def reused_of(reused: Node) -> ReusedView:
     """The chunks that were taken over."""
     return ReusedView(reused.text("run") or "", reused.number("chunks"), reused.number("of"))
+
+
+def reverse_stress_of(
+    found: Node, currency: Currency, rate_name: str, is_capital_available: bool = True
+) -> ReverseStressView:
+    """The nearest economies, as result.json has them, and `montecarlo reverse-stress --json`."""
+    return ReverseStressView(
+        found.number("loss"),
+        is_capital_available,
+        currency,
+        rate_name,
+        {name: economy_of(case) for name, case in found.child("cases").children()},
+    )
+
+
+def economy_of(case: Node) -> EconomyView:
+    """The nearest economy of one case."""
+    factors = case.child("sectors").numbers()
+    return EconomyView(
+        fed_rate=case.number("fed_rate"),
+        el=case.number("el"),
+        average=case.number("loss_in_average_economy"),
+        most=case.number("most"),
+        shift=case.number("shift"),
+        probability=case.number("probability"),
+        sectors={name: factor for name, factor in factors.items() if factor is not None},
+        segments={
+            name: SegmentThere(
+                segment.number("exposure"), segment.number("loss_in_average_economy"), segment.number("loss")
+            )
+            for name, segment in case.child("segments").children()
+        },
+    )
 
 
 def currency_of(result: Node) -> Currency:

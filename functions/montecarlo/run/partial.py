@@ -14,6 +14,7 @@ import numpy.typing as npt
 from montecarlo.errors import IncompleteRun
 from montecarlo.model import sums
 from montecarlo.model.credit import LoanRisks, check_rounding
+from montecarlo.model.reverse_stress import Thresholds
 from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
 from montecarlo.run.breakdown import Breakdown
@@ -102,6 +103,8 @@ class Partial(OfChunks):
     peak_memory_mb: float = 0.0
     profile: InputProfile | None = None
     """Of the loans, as the first wave of scenarios finds them; further waves would find the same."""
+    thresholds: Thresholds | None = None
+    """Of the loans of a run with `capital_available`, as the first wave finds them."""
     slices: str = ""
     """`Chunk.digest` of the one chunk that this is of; of no meaning in a sum."""
     reused: int = 0
@@ -119,6 +122,7 @@ class Partial(OfChunks):
         reasons: dict[str, int],
         labels: Sequence[Labels] = (),
         profile: InputProfile | None = None,
+        thresholds: Thresholds | None = None,
     ) -> Self:
         """The sums over one chunk. chunk: its (group, chunk) numbers. reasons: how many rows were rejected for each.
         labels: of the dimensions whose rows the losses were added to.
@@ -141,6 +145,7 @@ class Partial(OfChunks):
             rejected_by_reason=reasons,
             kernels=[simulation.kernel],
             profile=profile,
+            thresholds=thresholds,
         )
 
     def add(self, other: Self) -> None:
@@ -166,6 +171,10 @@ class Partial(OfChunks):
             self.profile.add(other.profile)
         else:
             self.profile = None
+        if self.thresholds and other.thresholds:
+            self.thresholds.add(other.thresholds)
+        else:
+            self.thresholds = None
         self.kernels = sorted({*self.kernels, *other.kernels})
         self.reused += other.reused
         self.seconds += other.seconds
@@ -200,6 +209,10 @@ class Partial(OfChunks):
         self.rejected_by_reason = {reason: count for reason, count in self.rejected_by_reason.items() if count}
         self.kernels = sorted({*self.kernels, *other.kernels})
         self.profile = None
+        if self.thresholds and other.thresholds:
+            self.thresholds.take_out(other.thresholds)
+        else:
+            self.thresholds = None
 
     def append_scenarios(self, other: Self) -> None:
         """Append the scenarios of a later wave over the same loans."""
@@ -224,6 +237,7 @@ class Partial(OfChunks):
             and all(each.dtype == np.int64 and each.shape == (cases, 2) for each in words)
             and all(each.fits(cases, parts[name], scenarios) for name, each in self._breakdowns().items())
             and all(int(each.loans.sum()) == self.counts.simulated for each in self._breakdowns().values())
+            and (self.thresholds is None or self.thresholds.fits(cases, sectors))
         )
 
     def _breakdowns(self) -> dict[str, Breakdown]:
@@ -260,6 +274,8 @@ class Partial(OfChunks):
         arrays: dict[str, npt.NDArray[Any]] = {"pd_sum": self.pd_sum, "rounding": self.rounding}
         for kind, breakdown in self._breakdowns().items():
             arrays |= {f"{kind}.{name}": array for name, array in vars(breakdown).items()}
+        if self.thresholds:
+            arrays |= {f"thresholds.{name}": array for name, array in vars(self.thresholds).items()}
         return meta, arrays | (self.profile.arrays() if self.profile else {})
 
     @classmethod
@@ -272,9 +288,11 @@ class Partial(OfChunks):
     def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
         """Reverse of `parts`. Raises KeyError, TypeError and ValueError where they are something else."""
 
+        def named(kind: str) -> dict[str, npt.NDArray[Any]]:
+            return {name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{kind}.")}
+
         def breakdown(kind: str) -> Breakdown:
-            named = {name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{kind}.")}
-            return Breakdown(**named)
+            return Breakdown(**named(kind))
 
         return cls(
             plan=meta["plan"],
@@ -296,4 +314,5 @@ class Partial(OfChunks):
                 for number, each in enumerate(meta.get("dimensions", ()))
             ],
             profile=InputProfile.from_parts(meta["profile"], arrays) if meta["profile"] else None,
+            thresholds=Thresholds(**named("thresholds")) if "thresholds.key" in arrays else None,
         )

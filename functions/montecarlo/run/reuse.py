@@ -46,6 +46,11 @@ def check(plan: Plan, source: Plan) -> None:
             f"reuse: the run {plan.reuse} has another {', '.join(different[:5])}, so that none of its chunks would be "
             "as those of this run. Ask for the same, or leave reuse out and give scenarios_from instead."
         )
+    if plan.capital_available is not None and source.capital_available is None:
+        raise InvalidInput(
+            f"reuse: the run {plan.reuse} has no capital_available, so that its chunks do not say which economy costs "
+            "it. Leave it out here too, and ask `montecarlo reverse-stress` afterwards; or leave reuse out."
+        )
 
 
 def _of_a_chunk(plan: Plan) -> dict[str, Any]:
@@ -119,7 +124,8 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
         planned = groups.read_plan(source, group, store)
         partial = groups.chunk_partial(source, planned, group, number, store, Partial)
         same = _of_a_chunk(source) == _of_a_chunk(plan) and partial.slices == chunk.digest != ""
-        if not same or not partial.counts.balanced():
+        asked = plan.capital_available is not None and not plan.wave
+        if not same or not partial.counts.balanced() or (asked and partial.thresholds is None):
             return None
         if not plan.wave:
             _take_files(source, place, plan, chunk, partial, store)
@@ -128,6 +134,7 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
     partial.plan, partial.chunks, partial.reused = plan.digest, [(chunk.group, chunk.number)], 1
     partial.seconds, partial.kernel_seconds = time.perf_counter() - begun, 0.0
     partial.peak_memory_mb = peak_memory_mb()
+    partial.thresholds = partial.thresholds if asked else None
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
 

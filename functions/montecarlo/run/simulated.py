@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from montecarlo.model.credit import LoanRisks, loan_risks
+from montecarlo.model.reverse_stress import Thresholds
 from montecarlo.model.valuation import Valuation, value
 from montecarlo.portfolio.loans import Loans, validate
 from montecarlo.portfolio.mapping import ColumnMapping
@@ -78,7 +79,8 @@ def in_sample(loans: Loans, one_in: int) -> npt.NDArray[np.bool_]:
 class Simulated:
     """Loans, what the model says of them, what they are worth, and what they lose in a wave of scenarios.
 
-    labels: of the dimensions by whose parts the losses were added, too.
+    labels: of the dimensions by whose parts the losses were added, too. thresholds: where the run asks which economy
+    costs its capital.
     """
 
     loans: Loans
@@ -87,6 +89,7 @@ class Simulated:
     simulation: Simulation
     labels: Sequence[Labels]
     kernel_seconds: float
+    thresholds: Thresholds | None = None
 
     def partial(
         self,
@@ -108,6 +111,7 @@ class Simulated:
             reasons or {},
             self.labels,
             None if plan.wave else InputProfile.of(self.loans, self.risks, len(plan.parameters.segments)),
+            self.thresholds,
         )
 
 
@@ -131,4 +135,8 @@ def simulate_loans(
     simulation = kernel.simulate(
         risks, drawn.tables, drawn.scenarios, plan.seed, by, cache, dimensions.rows(labels, len(loans))
     )
-    return Simulated(loans, risks, valuation, simulation, labels, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    asked = plan.capital_available is not None and not plan.wave  # further waves would say the same
+    return Simulated(
+        loans, risks, valuation, simulation, labels, seconds, Thresholds.of(risks, drawn.tables) if asked else None
+    )

@@ -15,7 +15,7 @@ from montecarlo.cost import estimate as cost
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidPortfolio
 from montecarlo.report.headline import headline
-from montecarlo.run import borrowers, contributions, duplicates, groups, records, tail
+from montecarlo.run import borrowers, contributions, duplicates, groups, records, reverse_stress, tail
 from montecarlo.run.duplicates import Duplicates
 from montecarlo.run.groups import S
 from montecarlo.run.partial import Partial
@@ -121,6 +121,8 @@ def aggregate(
         }
         if not reached and (len(plans) + 1) * plan.scenarios <= plan.max_scenarios:
             return len(plans)
+    if plan.capital_available is not None:
+        result["reverse_stress"] = reverse_stress.of_capital(plan, total, read_scenarios(store, plan).tables)
     sums = RunSums(plan.digest, tuple(wave.scenarios_digest for wave in plans), total)
     store.put(keys.sums(plan.run), sums.to_bytes())
     in_pass: Weighed | None = None
