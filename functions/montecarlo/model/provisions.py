@@ -35,6 +35,31 @@ Ints = npt.NDArray[np.int64]
 _NO_INTEREST = 1e-6  # interest over a loan's life, as a share of it, below which 1 - m / n is the better number
 
 
+class TermStructure(NamedTuple):
+    """PDs by year of N loans, of which there are K kinds: those of `table`, float64 (Y, K), of a loan that is alive at
+    the year's beginning; the last one stays. kind: int64 (N,). first: float64 (N,), by what PD of the table's a loan's
+    own PD over one year is divided to have the loan's of other years.
+    """
+
+    table: Floats
+    kind: Ints
+    first: Floats
+
+    @property
+    def is_flat(self) -> npt.NDArray[np.bool_]:
+        """Whose PD is the same every year, bool (N,)."""
+        return np.asarray((self.table == self.table[0]).all(axis=0)[self.kind])
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "TermStructure":
+        """Of some of the loans."""
+        return self._replace(kind=self.kind[rows], first=self.first[rows])
+
+    def multiple(self, year: int) -> Floats:
+        """The PD of a year by the first's, (N,); 1 exactly where the table has the same for both."""
+        pd = self.table[min(year, len(self.table) - 1)]
+        return np.where((pd == self.table[0])[self.kind], 1.0, pd[self.kind] / self.first)
+
+
 class ExpectedCreditLosses(NamedTuple):
     """float64 (C, N) each, in the unit of the expected loss. `lifetime` is never below `twelve_month`."""
 
@@ -95,13 +120,13 @@ def scheduled_credit_losses(
     effective_rate: Floats,
     prepayment: Floats,
     year_end: bool = False,
-    multiples: Floats | None = None,
+    structure: TermStructure | None = None,
 ) -> ExpectedCreditLosses:
     """As `expected_credit_losses`, of N loans by their schedules and with assumptions of their own.
 
     age: int64 (N,), months since origination. effective_rate: (N,), % a year, by which losses are discounted; NaN: the
     rate, compounded with each payment. prepayment: (N,), the share of what is owed that is repaid early in a year.
-    multiples: (Y, N), the PD of each year, of a loan that is alive then, by the first year's; the last one stays.
+    structure: the PDs of other years than the first; the same where it is None.
     year_end: a loan defaults at the end of a year, on what was owed at its beginning, as textbooks have it; otherwise
     at its middle, on what is owed then.
     """
@@ -122,7 +147,7 @@ def scheduled_credit_losses(
         lost = owed * _half_months(kept, balance) / _half_months(month, at) * (length / 12)
         if not year:
             first = np.where(left > 0, lost, first)
-        multiple = np.ones_like(month) if multiples is None else multiples[min(year, len(multiples) - 1)]
+        multiple = np.ones_like(month) if structure is None else structure.multiple(year)
         of_year = np.minimum(pd * multiple, 1.0)
         total = total + alive * lost * np.where(of_year < 1, multiple, 1 / np.where(pd > 0, pd, 1.0))
         alive = alive * (1 - of_year)
