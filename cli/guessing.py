@@ -63,8 +63,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "EffectiveRate": ("effectiverate", "effectiveinterestrate", "eir", "effektivzins"),
     "OriginationPD": ("originationpd", "pdatorigination", "initialpd", "anfangspd"),
     "Grade": ("grade", "riskgrade", "ratinggrade", "creditgrade", "rating", "internalrating", "creditrating",
-              "ratingclass", "riskrating", "riskclass", "ratingklasse", "ratingstufe", "risikoklasse", "bonitaetsklasse",
-              "bonitaetsstufe"),
+              "ratingclass", "riskrating", "riskclass", "ratingklasse", "ratingstufe", "risikoklasse",
+              "bonitaetsklasse", "bonitaetsstufe"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 

@@ -136,7 +136,8 @@ class InputProfile:
             pd=_weighted(pd, risks.exposure, part, segments),
             lgd=_weighted(in_case(risks.lgd, 0).astype(np.int64), risks.exposure, part, segments),
             numbers={name: Numbers.of(values) for name, values in _columns(loans)},
-            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)} | _if_any(loans, risks),
+            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)}
+            | _if_any(loans, risks),
             largest=_largest(loans, risks.exposure),
             sectors=frozenset(np.unique(loans.sector[loans.sector >= 0]).tolist()),
             band_loans=np.bincount(band, minlength=bands).astype(np.int64),
