@@ -499,6 +499,9 @@ def _origin(column: str, name: str, file: _File, segments: Sequence[str], found:
             f"{name!r} is taken for the Grade, which is read only where the parameters have grades, each with its PDs "
             "by year, or a migration matrix."
         )
+        texts = sorted(set(_texts(array)))
+        if all(re.fullmatch(r"\d+\.0", text) for text in texts):  # whole numbers beside empty cells, as pandas has them
+            return {"from": name, "values": {text: text.removesuffix(".0") for text in texts}}
     return name
 
 
