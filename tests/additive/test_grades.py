@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from additive import slices
 from additive.compare import Side, compare
 from additive.price import Pricer
 from additive.replay import Replay
@@ -37,6 +38,11 @@ def test_what_is_asked_of_a_finished_run_reads_grades_as_the_run_does(tmp_path: 
     pricer = Pricer.open(host.store, "june")
     prices = [pricer.price({**deal, "Grade": grade})[0].marginal.el for grade in ("AAA", "Aaa", "B")]
     assert 0 == prices[0] < prices[1] == pytest.approx(prices[2] / 10, rel=1e-5)
+    pinned, _ = run(book().slice(0, 100), host, "again", scenarios_from="june", dimensions=["Grade"])
+    part = slices.find(replay, by="Grade").figures
+    assert {*part["parts"]} == {*MATRIX["grades"]}
+    for name, case in pinned["cases"].items():
+        assert case["dimensions"]["Grade"] == part["cases"][name]["parts"]
     coming.write_bytes(to_parquet(book(3, Grade=pa.array(["A", "B", "B"]))))
     with pytest.raises(InvalidPortfolio, match="Grade is none of AAA, Aaa, B"):
         what_if(replay, [coming], [])

@@ -128,6 +128,34 @@ def test_pds_by_year_are_the_grades_and_no_longer_the_segments() -> None:
     assert result["input"]["pd_by_grade"] == 4
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("volatility", [0.0, 0.4])
+def test_the_ends_of_what_is_allowed_are_provided_for(volatility: float) -> None:
+    """PDs next to 0 and 1, beside PDs of their own and without: nothing overflows, nor exceeds what can be lost."""
+    grades = {"a": [5e-324, 1.0], "b": [-0.0, 0.5], "c": [1e-9, 0.9], "d": [1 - 1e-16, 0.5], "e": [0.5, 1.0, 0.0],
+              "f": [0.0]}  # fmt: skip
+    pairs = [(grade, pd) for grade in grades for pd in (None, 0.0, 5e-324, 0.3, 1.0)]
+    alike = {"Rate": 5.0, "LoanAmount": 1e12, "LoanTerm": 1200, "OriginationDate": AS_OF, "ZipCode": "1"}
+    table = pa.table(
+        {
+            "AccountID": [f"A{number:02}" for number in range(len(pairs))],
+            "Grade": [grade for grade, _ in pairs],
+            "PD": pa.array([pd for _, pd in pairs], pa.float64()),
+            **{name: pa.array([value] * len(pairs)) for name, value in alike.items()},
+        }
+    )
+    personal = {"lgd_volatility": volatility, "lgd_correlation": volatility / 2}
+    _, loans = run(table, parameters={"grades": grades, "segments": {"personal": personal}})
+    for case in ("base", "stressed"):
+        rows = zip(loans[f"TwelveMonthECL_{case}"], loans[f"LifetimeECL_{case}"], loans["Exposure"], strict=True)
+        for twelve_month, lifetime, exposure in rows:
+            assert 0 <= twelve_month <= lifetime <= exposure
+    of = dict(zip(pairs, loans["LifetimeECL_base"], strict=True))
+    assert of["b", None] == of["b", 0.0] > 0
+    assert of["f", None] == of["c", 0.0] == 0
+    assert of["f", 0.3] > 0
+
+
 def test_the_stage_goes_by_the_grades_pd() -> None:
     origination = pa.array([{0: 0.0007, 1: 0.0006}.get(number) for number in range(4)], pa.float64())
     table = book(4, Grade=pa.array(["Aaa", "Aaa", "D", "B"]), PD=None, OriginationPD=origination)

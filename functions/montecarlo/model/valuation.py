@@ -109,7 +109,7 @@ def term_structure(loans: Loans, pd: npt.NDArray[np.float64], parameters: Parame
     graded = loans.grade >= 0
     kind = np.where(graded, len(of_segments) + loans.grade.astype(np.int64), loans.segment.astype(np.int64))
     first = table[0, kind]
-    by_grade = graded & (np.isnan(loans.pd) | (first == 0))
+    by_grade = graded & (np.isnan(loans.pd) | (first < 2.0**-32))  # below which a PD is 0: no multiple overflows
     return TermStructure(table, kind, np.where(by_grade, np.where(pd > 0, pd, SMALLEST), first))
 
 
