@@ -136,21 +136,25 @@ def scheduled_credit_losses(
     month = np.where(np.isnan(effective_rate), by_payment, effective)
     kept = root(1 - prepayment, np.full_like(left, 12))
     owed_now = schedule.owed(age)
+    owed_now = np.where(owed_now > 0, owed_now, 1.0)
     alive, total = np.ones_like(pd), np.zeros_like(pd)
     halves = 24 if year_end else 12  # when default is where no payments are to come
     first = np.where(left > 0, 0.0, 1 / _half_months(month, np.full_like(left, halves)))
     for year in range(-(-int(left.max(initial=0)) // 12)):
-        length = np.clip(left - 12 * year, 0, 12)
+        going = np.flatnonzero(left > 12 * year)  # most terms end long before the longest
+        length = np.minimum(left[going] - 12 * year, 12)
         at = 24 * year + (2 * length if year_end else length)  # in half months; in half a month no payment is due
         balance = 24 * year + (np.zeros_like(length) if year_end else length)
-        owed = schedule.owed(age + balance // 2) / np.where(owed_now > 0, owed_now, 1.0)
-        lost = owed * _half_months(kept, balance) / _half_months(month, at) * (length / 12)
+        owed = schedule.select(going).owed(age[going] + balance // 2) / owed_now[going]
+        lost = owed * _half_months(kept[going], balance) / _half_months(month[going], at) * (length / 12)
         if not year:
-            first = np.where(left > 0, lost, first)
-        multiple = np.ones_like(month) if structure is None else structure.multiple(year)
-        of_year = np.minimum(pd * multiple, 1.0)
-        total = total + alive * lost * np.where(of_year < 1, multiple, 1 / np.where(pd > 0, pd, 1.0))
-        alive = alive * (1 - of_year)
+            first[going] = lost
+        multiple = np.ones_like(lost) if structure is None else structure.select(going).multiple(year)
+        first_pd = pd[:, going]
+        of_year = np.minimum(first_pd * multiple, 1.0)
+        share = np.where(of_year < 1, multiple, 1 / np.where(first_pd > 0, first_pd, 1.0))
+        total[:, going] = total[:, going] + alive[:, going] * lost * share
+        alive[:, going] = alive[:, going] * (1 - of_year)
     total = np.where(left > 0, total, first)
 
     def of_expected(share: Floats) -> Floats:
