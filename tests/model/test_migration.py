@@ -1,5 +1,7 @@
 """PDs by year of a migration matrix are those that the powers of the matrix give."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,23 @@ def test_they_are_those_of_the_powers_of_the_matrix(cells: list[list[float]]) ->
         told = alive > 1e-6
         assert found[told, year] == pytest.approx(1 - now[told] / alive[told], abs=1e-9)
         alive = now
+
+
+def test_they_are_sums_in_a_fixed_order_to_the_bit() -> None:
+    """As plain Python adds one after the other, so that no library's order of sums is in them."""
+    rows = [[0.90, 0.07, 0.02, 0.01], [0.05, 0.85, 0.07, 0.03], [0.001, 0.09, 0.709, 0.2]]
+    rows = [[each / math.fsum(row) for each in row] for row in rows]
+
+    def reaches(shares: list[float], place: int) -> float:
+        a, b, c = (share * row[place] for share, row in zip(shares, rows, strict=True))
+        return a + b + c
+
+    for grade, found in enumerate(pds_by_year(rows, 40)):
+        shares = [float(grade == other) for other in range(3)]
+        for pd in found:
+            assert pd == reaches(shares, 3)
+            moved = [reaches(shares, place) for place in range(3)]
+            shares = [each / (moved[0] + moved[1] + moved[2]) for each in moved]
 
 
 def test_a_grade_that_nobody_leaves_alive_has_a_pd_of_one() -> None:
