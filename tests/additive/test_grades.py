@@ -58,6 +58,8 @@ def test_a_comparison_tells_what_other_pds_by_grade_change(tmp_path: Path) -> No
     gone = pa.array(["C" if name == "B" else name for name in table["Grade"].to_pylist()])
     run(book(PD=None, Grade=gone), host, "september", parameters={"grades": GRADES | {"C": [0.1]}}, **request)
 
+    remarks: list[str] = []
+
     def steps(first: str, second: str) -> dict[str, int]:
         scratch = tmp_path / f"{first}-{second}"
         scratch.mkdir()
@@ -73,8 +75,13 @@ def test_a_comparison_tells_what_other_pds_by_grade_change(tmp_path: Path) -> No
         made = compare(side(first), side(second), scratch / "work")
         assert made.same_scenarios
         assert not made.largest_residual
+        remarks.extend(made.remarks)
         return {step.name: step.cents for step in made.waterfalls[0].steps if step.cents}
 
     assert [*steps("june", "july")] == ["parameters"]
     assert steps("june", "august") == {}
     assert [*steps("june", "september")] == ["pd"]
+    assert any("not all of the second's segments, sectors and grades" in each for each in remarks)
+    run(book(PD=pa.array([0.02] * 120)), host, "plain", **request)
+    assert [*steps("plain", "june")] == ["pd"]
+    assert [*steps("june", "plain")] == ["pd"]
