@@ -186,7 +186,7 @@ LIKE_A_MATRIX = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.fixed_dictionaries({}, optional={"grades": LIKE_GRADES | SCALARS, "migration": LIKE_A_MATRIX | SCALARS}))
 def test_any_grades(document: dict[str, Any]) -> None:
     check(document)

@@ -48,7 +48,7 @@ def run(table: pa.Table | bytes, host: MemoryHost | None = None, name: str = "r"
     host = host or MemoryHost()
     data = table if isinstance(table, bytes) else to_parquet(table)
     host.s3.objects[f"portfolios/{name}/loans.{'csv' if isinstance(table, bytes) else 'parquet'}"] = data
-    request = {"scenarios": 200, "as_of": "2026-01-01", **request}
+    request = {"scenarios": 100, "as_of": "2026-01-01", **request}
     result = simulate(host, run=name, portfolio=f"portfolios/{name}/", **request)
     keys = [key for key in sorted(host.s3.objects) if key.startswith(f"runs/{name}/loans/")]
     loans = pa.concat_tables([pq.read_table(io.BytesIO(host.s3.objects[key])) for key in keys]).sort_by("AccountID")
