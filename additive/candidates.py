@@ -75,7 +75,7 @@ def from_rows(plan: Plan, rows: Sequence[Row], name: str = "the loans") -> Loans
 
 def _columns(plan: Plan) -> ColumnMapping:
     """The run's mapping; a candidate need not say what results are broken down by."""
-    return ColumnMapping.parse(plan.mapping)
+    return ColumnMapping.parse(plan.mapping, grades=plan.parameters.first_pds)
 
 
 def _checked(plan: Plan, raw: RawRows, columns: ColumnMapping, name: str, most: int | None) -> Loans:

@@ -253,7 +253,7 @@ def _books(first: Side, second: Side, cases: Sequence[str], scratch: Path, remar
         why = (
             "it needs the portfolio, so compare the runs by name on a stack"
             if second.replay is None
-            else "the first knows not all of the second's segments and sectors"
+            else "the first knows not all of the second's segments, sectors and grades"
         )
         remarks.append(f"The runs have other {what}. What these change is not told apart from PD and LGD: {why}.")
         return books

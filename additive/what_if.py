@@ -80,7 +80,9 @@ def what_if(
             f"the run {plan.run} simulated one loan in {plan.sample:,}: most loans that come or go would not be among "
             "them. Make a run of all loans."
         )
-    columns = plan.columns if mapping is None else ColumnMapping.parse(mapping, plan.dimensions)
+    columns = plan.columns
+    if mapping is not None:
+        columns = ColumnMapping.parse(mapping, plan.dimensions, grades=columns.grades)
     coming = [candidates.from_file(plan, path, columns, most=None) for path in add]
     names = [account_ids(plan, path, columns) for path in remove]
     gone = _found(replay, _once(pa.concat_arrays(names))) if names else []

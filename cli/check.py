@@ -39,7 +39,6 @@ def check(
 
     from cli import files, input_profile, local_objects, plausibility, request
     from montecarlo.model.parameters import load
-    from montecarlo.portfolio.mapping import ColumnMapping
     from montecarlo.source.listing import find_objects, group_objects
     from montecarlo.source.objects import InputObject
     from montecarlo.storage.store import Store
@@ -52,7 +51,7 @@ def check(
         "max_duplicate_share": max_duplicate_share,
     }
     understood, _ = request.checked({name: value for name, value in given.items() if value is not None})
-    columns = ColumnMapping.parse(understood.mapping)
+    columns = understood.columns
     found = files.portfolio(portfolio, columns.files)
     if isinstance(found, str):
         bucket, _, key = found.removeprefix("s3://").partition("/")

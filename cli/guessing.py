@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from montecarlo.model.parameters import MAX_GRADES
 from montecarlo.portfolio.cells import as_text, numbers
 from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_SEGMENT
 from montecarlo.portfolio.dates import LANGUAGES, parse_date
@@ -61,6 +62,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "DaysPastDue": ("dayspastdue", "dpd", "daysinarrears", "ueberfaelligkeitstage", "verzugstage"),
     "EffectiveRate": ("effectiverate", "effectiveinterestrate", "eir", "effektivzins"),
     "OriginationPD": ("originationpd", "pdatorigination", "initialpd", "anfangspd"),
+    "Grade": ("grade", "riskgrade", "ratinggrade", "creditgrade", "rating", "internalrating", "creditrating",
+              "ratingclass", "riskrating", "riskclass", "ratingklasse", "ratingstufe", "risikoklasse",
+              "bonitaetsklasse", "bonitaetsstufe"),
 }  # fmt: skip
 """What lenders call the columns, the likeliest first, in lower case and without anything but letters and digits."""
 
@@ -345,7 +349,7 @@ def _spelling(
     return candidates[best]
 
 
-_WHOLE_NAMES = ("Balloon", "Limit", "CollateralValue", "Stage", "DaysPastDue", "OriginationPD")
+_WHOLE_NAMES = ("Balloon", "Limit", "CollateralValue", "Stage", "DaysPastDue", "OriginationPD", "Grade")
 """Columns that a longer name does not tell: a borrower's limit on all its cards is not the loan's."""
 
 
@@ -422,6 +426,9 @@ def _unfit(column: str, name: str, file: _File) -> str:
         if pa.types.is_floating(array.type):
             return "its cells are numbers with fractions"
         return "" if len(set(texts)) == len(array) else "it does not name each row once"
+    if column == "Grade":
+        many = len(set(texts))
+        return f"it has {many:,} values, more than {MAX_GRADES} grades" if many > MAX_GRADES else ""
     kind = COLUMN[column].kind
     if kind == "number":
         if np.isfinite(file.numbers(name)).sum() < ENOUGH * len(texts):
@@ -487,6 +494,14 @@ def _origin(column: str, name: str, file: _File, segments: Sequence[str], found:
             lower = {segment.lower(): segment for segment in segments}
             words = {**{word: ours for word, ours in SEGMENTS.items() if ours in segments}, **lower}
         return _translated(column, name, sorted(set(_texts(array))), words, found.doubts)
+    if column == "Grade":
+        found.doubts.append(
+            f"{name!r} is taken for the Grade, which is read only where the parameters have grades, each with its PDs "
+            "by year, or a migration matrix."
+        )
+        texts = sorted(set(_texts(array)))
+        if all(re.fullmatch(r"\d+\.0", text) for text in texts):  # whole numbers beside empty cells, as pandas has them
+            return {"from": name, "values": {text: text.removesuffix(".0") for text in texts}}
     return name
 
 

@@ -76,6 +76,7 @@ class PortfolioProfile:
     """What a portfolio holds: the profile that a run's result has of it, and beside it what is wrong with its rows."""
 
     as_of: date
+    mapping: ColumnMapping
     parameters: Parameters
     loans: InputProfile
     files: int = 0
@@ -99,6 +100,7 @@ class PortfolioProfile:
         """What is hardly meant."""
         found = plausibility.warnings(self.to_json(), self.as_of.isoformat())
         found += plausibility.unused_sectors(self.parameters, self.loans.sectors)
+        found += plausibility.unused_grades(self.mapping, self.to_json())
         rows, accounts, names = self.accounts.repeated
         if rows:
             among = f", {', '.join(names)} among them" if names else ""
@@ -119,7 +121,7 @@ def of_portfolio(
 ) -> PortfolioProfile:
     """Read the portfolio, or its first chunks only, and profile it. Raises InvalidPortfolio where it cannot be read."""
     names = tuple(parameters.segments)
-    profile = PortfolioProfile(as_of, parameters, InputProfile.empty(len(names)))
+    profile = PortfolioProfile(as_of, mapping, parameters, InputProfile.empty(len(names)))
     base = Case("base", parameters.base_fed_rate, {})
     tables = model_tables(parameters, [base])
 

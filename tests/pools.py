@@ -31,6 +31,7 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         "segment": 0, "sector": -1, "asset_correlation": nan,
         "region": 0, "rate": 12.0, "payment": 888.49, "loan_amount": 10_000.0, "balance": nan,
         "income": 60_000.0, "term": 12, "age": 3, "floating": False, "pd": nan, "lgd": nan, "ead": nan,
+        "grade": -1,
         "amortisation": 0, "period": 1, "interest_only": 0, "balloon": nan, "limit": nan,
         "collateral": nan, "stage": 1, "effective_rate": nan,
     }  # fmt: skip
@@ -44,6 +45,7 @@ def loans(count: int = 1, **columns: Any) -> Loans:
         "age": np.int64,
         "amortisation": np.int8,
         "stage": np.int8,
+        "grade": np.int16,
         "period": np.int64,
         "interest_only": np.int64,
     }

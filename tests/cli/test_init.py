@@ -193,6 +193,22 @@ def test_stages_that_became_decimals_beside_empty_cells_keep_their_meaning(init:
     assert "does not know" not in err
 
 
+def test_a_grade_is_a_column_of_few_values_that_is_called_so(init: Init) -> None:
+    count = 60
+    table = {"id": [f"L{number}" for number in range(count)], "PD": [0.01] * count, "EAD": [9.0] * count}
+    letters = [("AAA", "BB+", None)[number % 3] for number in range(count)]
+    _, mapping, err = init(pa.table(table | {"Internal rating": letters, "Score rating": range(count)}))
+    assert mapping["columns"]["Grade"] == "Internal rating"
+    assert "'Internal rating' is taken for the Grade, which is read only where the parameters have grades" in err
+    _, mapping, err = init(pa.table(table | {"Rating": [600.5 + number for number in range(count)]}))
+    assert "Grade" not in mapping["columns"]
+    assert "'Rating' is called like Grade, but it has 60 values, more than 50 grades: it is not used" in err
+    _, mapping, _ = init(
+        pa.table(table | {"Risikoklasse": [("1.0", "12.0", "")[number % 3] for number in range(count)]})
+    )
+    assert mapping["columns"]["Grade"] == {"from": "Risikoklasse", "values": {"1.0": "1", "12.0": "12"}}
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_next_commands_can_be_typed_one_after_the_other(
     kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

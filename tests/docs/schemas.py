@@ -161,7 +161,7 @@ def model() -> Schema:
 
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
     top = ("base_fed_rate", "global_factor_share")
-    return _root(
+    root = _root(
         "Parameters of the model",
         {
             "schema": {"const": parameters.SCHEMA},
@@ -179,6 +179,25 @@ def model() -> Schema:
                 },
                 "description": "those of two sectors' factors, each pair once",
             },
+            "grades": {
+                "type": "object",
+                "propertyNames": _pattern(PART),
+                "maxProperties": parameters.MAX_GRADES,
+                "additionalProperties": leaf(
+                    _list(number("grades")["anyOf"][0], minItems=1, maxItems=parameters.MAX_YEARS), None
+                ),
+                "description": "by grade, the PD of each year of a loan that is alive at its beginning; the last stays",
+            },
+            "migration": {
+                **_object(
+                    {
+                        "grades": _list(_pattern(PART), minItems=1, maxItems=parameters.MAX_GRADES),
+                        "matrix": leaf(_list(_list(number("migration")["anyOf"][0])), None),
+                    }
+                ),
+                "required": ["grades", "matrix"],
+                "description": "yearly probabilities from each grade, a row, to each grade and default, the last",
+            },
             "scorecard": _object(scorecard),
             "segments": {
                 **_object({name: segment(values) for name, values in sources["segments"].items()}),
@@ -191,6 +210,7 @@ def model() -> Schema:
             },
         },
     )
+    return {**root, "not": {"required": ["grades", "migration"]}}
 
 
 def cases() -> Schema:

@@ -138,7 +138,7 @@ def test_json_examples_are_accepted() -> None:
         json.loads(block)
         for block in re.findall(r"```json\n(.*?)```", text_of("docs/run-your-portfolio.md"), re.DOTALL)
     ]
-    assert len(examples) == 7
+    assert len(examples) == 9
     for example in examples:
         if "objects" in example:
             assert example["schema"] == 1
@@ -200,7 +200,7 @@ def bucket() -> MemoryS3:
     """What a run leaves: the steps of both state machines, one after the other, on the sample events.
 
     Row 3 of the portfolio cannot be used, and is rejected; row 5 has the AccountID of row 4. Loans of one ZIP code have
-    one borrower. Rows 7 and 8 are no annuities, row 8 has collateral.
+    one borrower. Rows 7 and 8 are no annuities, row 8 has collateral, row 9 a grade.
     """
     host = MemoryHost()
     plan_parts.step(sample("plan_parts"), host)
@@ -209,9 +209,9 @@ def bucket() -> MemoryS3:
     lines = host.s3.objects[part].decode().split("\n")
     lines[3] = re.sub(r"^([^,]*),", ",", lines[3])
     lines[5] = lines[4]
-    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit,CollateralValue,LGD,Stage",
-            7: "linear,quarterly,2030-01-01,9,,,,2", 8: "bullet,,,,1,5000,0.3,3"}  # fmt: skip
-    lines = [line and f"{line},{more.get(number, ',' * 7)}" for number, line in enumerate(lines)]
+    more = {0: "Amortisation,PaymentFrequency,InterestOnlyUntil,Balloon,Limit,CollateralValue,LGD,Stage,Grade",
+            7: "linear,quarterly,2030-01-01,9,,,,2,", 8: "bullet,,,,1,5000,0.3,3,", 9: ",,,,,,,,A"}  # fmt: skip
+    lines = [line and f"{line},{more.get(number, ',' * 8)}" for number, line in enumerate(lines)]
     host.s3.objects[part] = "\n".join(lines).encode()
     simulate(
         host,
@@ -224,6 +224,7 @@ def bucket() -> MemoryS3:
             "max_rejected_share": 0.5,
             "max_duplicate_share": 0.5,
             "as_of": "2026-01-01",
+            "parameters": {"grades": {"A": [0.01]}},
             "institution": "Bank",
             "portfolio_name": "Loans",
             "capital_available": 1e6,

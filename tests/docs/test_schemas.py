@@ -41,6 +41,7 @@ MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
     "|sectors, more than|pair of two sectors once|no factors have these correlations|positive semidefinite"
     "|must be the name of a rate|must be a name|leave target_error out"
+    r"|must be a list of \d+ (rows|probabilities)|adds up to|ends with a blank"
     "|is a (number|text|date): write what it is compared with|is no date such as|more than 100 conditions"
 )
 """What the code refuses beyond a schema: formats of dates, halves of characters, and what depends on another place."""
@@ -75,6 +76,9 @@ FULL: dict[str, list[Any]] = {
          "sector_correlations": {"a": {"b": 0.25, "c": {"value": 0.5}}}},
         {"segments": {"auto": {"sector": "a"}, "mortgage": {"basel_correlation": True, "sector": None}},
          "sector_correlations": {"a": {"b": 0.5, "mortgage": -0.1}}, "benchmark_rate": "3-month Euribor"},
+        {"grades": {"AAA": [0], "Baa1": [0.01, 0.02], "C": {"value": [0.5, 1], "source": "a"}}},
+        {"migration": {"grades": ["A", "B"], "matrix": [[0.9, 0.08, 0.02], [0, 0.9, 0.1]]}},
+        {"migration": {"grades": ["A"], "matrix": {"value": [[1, 0]], "source": "b"}}},
     ],
     "cases": [json.loads((ROOT / "examples/stress/cases.json").read_text(encoding="utf-8"))],
     "request": [

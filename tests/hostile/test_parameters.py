@@ -164,6 +164,96 @@ def test_a_segment_may_have_capitals() -> None:
     assert result["portfolio"]["segments"]["Prime"]["loans"] == 3
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Grades
+
+TWO: dict[str, Any] = {"grades": ["A", "B"], "matrix": [[0.9, 0.08, 0.02], [0.1, 0.8, 0.1]]}
+LIKE_GRADES = st.dictionaries(
+    st.sampled_from(["A", "AAA", "b+", "value", "source", "", " A", "A "]) | TEXTS,
+    st.lists(st.sampled_from([0, 0.01, 1, 1.0, -0.0]) | SCALARS, max_size=4) | ANYTHING,
+    max_size=3,
+)
+LIKE_A_MATRIX = st.fixed_dictionaries(
+    {},
+    optional={
+        "grades": st.lists(st.sampled_from(["A", "B", "AAA"]) | SCALARS, max_size=3) | ANYTHING,
+        "matrix": st.lists(
+            st.sampled_from([[0.9, 0.1], [0.5, 0.25, 0.25], [1, 0, 0], [0, 0, 0]]) | ANYTHING, max_size=3
+        )
+        | ANYTHING,
+        "other": st.none(),
+    },
+)
+
+
+@settings(max_examples=250)
+@given(st.fixed_dictionaries({}, optional={"grades": LIKE_GRADES | SCALARS, "migration": LIKE_A_MATRIX | SCALARS}))
+def test_any_grades(document: dict[str, Any]) -> None:
+    check(document)
+    try:
+        found = load(document).pds_by_grade
+    except InvalidInput:
+        return
+    assert all(0 <= pd <= 1 for pds in found.values() for pd in pds)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"grades": [0.1]}, "grades must be an object, not "),
+        ({"grades": {"A": 0.1}}, "grades.A must be a list of 1 to 40 PDs, one for each year, not 0.1"),
+        ({"grades": {"A": []}}, "grades.A must be a list of 1 to 40 PDs"),
+        ({"grades": {"A": [0.1] * 41}}, "grades.A must be a list of 1 to 40 PDs"),
+        ({"grades": {"A": [0.1, -0.1]}}, "grades.A[1] must be a number from 0 to 1, not -0.1"),
+        ({"grades": {"A": [2]}}, "grades.A[0] must be a number from 0 to 1, not 2"),
+        ({"grades": {"A": ["2 %"]}}, "grades.A[0] must be a number from 0 to 1, not '2 %'"),
+        ({"grades": {"A": [True]}}, "grades.A[0] must be a number from 0 to 1, not True"),
+        ({"grades": {"": [0.1]}}, "grades: '' is no name for a grade: take 1 to 40 letters"),
+        ({"grades": {"A ": [0.1]}}, "grades: 'A ' ends with a blank"),
+        ({"grades": {f"G{number}": [0.1] for number in range(51)}}, "grades has 51 grades, more than 50"),
+        ({"grades": {"A": [0.1]}, "migration": TWO}, "give grades or migration, not both"),
+        ({"migration": None}, "migration must be an object, not None"),
+        ({"migration": {}}, "migration.grades is missing"),
+        ({"migration": {"grades": ["A"]}}, "migration.matrix is missing"),
+        ({"migration": TWO | {"years": 5}}, "migration.'years' is unknown; here one may give grades, matrix"),
+        ({"migration": TWO | {"grades": []}}, "migration.grades must be a list of the grades' names"),
+        ({"migration": TWO | {"grades": "AB"}}, "migration.grades must be a list of the grades' names"),
+        ({"migration": TWO | {"grades": ["A", 1]}}, "migration.grades: 1 is no name for a grade"),
+        ({"migration": TWO | {"grades": ["A", "A"]}}, "migration.grades: A is there twice"),
+        ({"migration": TWO | {"matrix": "x"}}, "migration.matrix must be a list of 2 rows"),
+        (
+            {"migration": TWO | {"matrix": [*TWO["matrix"], [0, 0, 1]]}},
+            "one for each grade and none for default, not 3 ",
+        ),
+        ({"migration": TWO | {"matrix": [[1, 0], [0, 1]]}}, "migration.matrix[0] must be a list of 3 probabilities"),
+        ({"migration": TWO | {"matrix": [[1, 0, 0], 1]}}, "migration.matrix[1] must be a list of 3 probabilities"),
+        ({"migration": TWO | {"matrix": [[1, 0, 0], [0.1, 0.8, 0]]}}, "migration.matrix[1] adds up to 0.9, not to 1"),
+        ({"migration": TWO | {"matrix": [[1, 0, 0], [90, 8, 2]]}}, "matrix[1][0] must be a number from 0 to 1, not 90"),
+        ({"migration": TWO | {"matrix": [[0.5, 0.6, -0.1], [0, 1, 0]]}}, "matrix[0][2] must be a number from 0 to 1"),
+    ],
+)
+def test_what_is_wrong_with_grades_is_named(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        load(given)
+    assert f"parameters: {message}" in str(raised.value) or message in str(raised.value)
+
+
+def test_as_many_grades_and_years_as_may_be() -> None:
+    names = [f"G{number}" for number in range(50)]
+    rows = [[0.9 if there == here else 0.1 / 50 for there in range(51)] for here in range(50)]
+    found = load({"migration": {"grades": names, "matrix": rows}})
+    assert {len(pds) for pds in found.pds_by_grade.values()} == {40}
+    check_complete(found)
+    assert len(load({"grades": {name: [0.5] * 40 for name in names}}).pds_by_grade) == 50
+
+
+def test_a_row_may_miss_one_by_a_millionth_and_no_more() -> None:
+    found = load({"migration": {"grades": ["A"], "matrix": [[0.98, 0.0200009]]}})
+    assert found.first_pds["A"] == pytest.approx(0.0200009 / 1.0000009, rel=1e-15)
+    with pytest.raises(InvalidInput, match="adds up to"):
+        load({"migration": {"grades": ["A"], "matrix": [[0.98, 0.0200011]]}})
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -43,6 +43,7 @@ GOOD = {
     "DaysPastDue": "",
     "OriginationPD": "",
     "EffectiveRate": "",
+    "Grade": "",
 }
 
 

@@ -143,7 +143,7 @@ class TestWhatALoanNeeds:
 
     def test_the_message_names_the_file_and_its_columns(self) -> None:
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column Rate\. Of its 25 columns these are known: Acc.*mapping"
+            InvalidPortfolio, match=r"loans has no column Rate\. Of its 26 columns these are known: Acc.*mapping"
         ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
 

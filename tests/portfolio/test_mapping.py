@@ -135,7 +135,7 @@ class TestMapping:
     def test_a_column_that_the_file_lacks(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"Rate": "apr"}})
         with pytest.raises(
-            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 27"
+            InvalidPortfolio, match=r"loans has no column 'apr', which the mapping names for Rate\. Of its 28"
         ):
             read(csv_of(GOOD), mapping=mapping)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from montecarlo.model import credit
 from montecarlo.model.cases import Case
-from montecarlo.model.parameters import load
+from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import draw
 from montecarlo.model.tables import model_tables
 from montecarlo.model.valuation import Valuation, value
@@ -25,14 +25,14 @@ from tests.verification.figures import Figure, at_most, near
 PARAMETERS = load({"segments": {name: {"lgd": 0.5} for name in load().segments}})
 
 
-def loans(*rows: dict[str, Any]) -> Loans:
+def loans(*rows: dict[str, Any], parameters: Parameters = PARAMETERS) -> Loans:
     """Loans of 120,000 at 12 % over 24 months, PD 10 %, just paid out, with these columns changed; `age` in months."""
     told: dict[str, Any] = {"ZipCode": "10001", "Rate": 12.0, "LoanAmount": 120_000.0, "LoanTerm": 24, "PD": 0.1}
     names = dict.fromkeys(name for row in (told, *rows) for name in row if name != "age")
     table: dict[str, Any] = {name: [row.get(name, told.get(name)) for row in rows] for name in names}
     paid_out = [months_away(-row.get("age", 0)) for row in rows]
     table |= {"AccountID": [f"A{number}" for number in range(len(rows))], "OriginationDate": paid_out}
-    return loans_of(pa.table(table), PARAMETERS)
+    return loans_of(pa.table(table), parameters)
 
 
 def months_away(months: int) -> date:
@@ -208,27 +208,44 @@ def stages() -> list[Figure]:
 
 
 def migration() -> list[Figure]:
-    """Two grades and default, by a yearly matrix: A stays A at 90 %, becomes B at 8 %, defaults at 2 %; B becomes A
-    at 10 %, stays at 80 %, defaults at 10 %. A bullet over five years without interest of a loan that is A today,
-    of which half is lost: the chain's own expected loss, state by state, against PDs by year that are the chain's.
+    """Three grades and default, by a yearly matrix: A stays A at 90 %, becomes B at 8 %, defaults at 2 %; B becomes A
+    at 10 %, stays at 80 %, defaults at 10 %; P, which never defaults within a year, stays at 90 % and becomes A at 5 %
+    and B at 5 %. Bullets over five years without interest, of which half is lost: 60,000 by the chance of default
+    within five years, which the fifth power of the matrix tells, default being a state of it. A loan of A with a PD of
+    its own of 4 % has twice the PDs of A. A grade C, whose cumulative PDs of three years are 2, 5 and 9 %, has those of
+    2, 3 / 98 and 4 / 95 of a loan that is alive: over three years 60,000 * 9 %.
     """
-    to_a, to_b, default = (0.90, 0.10), (0.08, 0.80), (0.02, 0.10)
-    alive, lost, conditional = (1.0, 0.0), 0.0, []
-    for _ in range(5):
-        ends = alive[0] * default[0] + alive[1] * default[1]
-        lost += ends * 60_000
-        conditional.append(ends / sum(alive))
-        alive = (
-            alive[0] * to_a[0] + alive[1] * to_a[1],
-            alive[0] * to_b[0] + alive[1] * to_b[1],
-        )
-    multiples = [pd / conditional[0] for pd in conditional[1:]]
-    parameters = load({"default_timing": "year-end", "segments": {"auto": {"lgd": 0.5, "pd_by_year": multiples}}})
-    found = loans({"Amortisation": "bullet", "LoanTerm": 60, "Rate": 0.0, "PD": 0.02, "Segment": "auto"})
-    tables = model_tables(parameters, [BASE])
-    risks = credit.loan_risks(found, parameters, [BASE], tables)
-    lifetime = value(found, risks, tables, parameters).lifetime[0, 0] / (100 << credit.FRACTION_BITS)
-    return [near("migration matrix: lifetime of five years", lifetime, lost, 0.005)]
+    full = np.array(
+        [[0.90, 0.08, 0.00, 0.02], [0.10, 0.80, 0.00, 0.10], [0.05, 0.05, 0.90, 0.00], [0.00, 0.00, 0.00, 1.00]]
+    )
+    names = ("A", "B", "P")
+    within = [np.linalg.matrix_power(full, years)[:3, 3] for years in range(6)]
+    alive = 1 - np.array(within)[:, 0]
+    twice = 1 - float(np.prod(1 - 2 * (1 - alive[1:] / alive[:-1])))
+    cumulative = (0.0, 0.02, 0.05, 0.09)
+    conditional = [(now - before) / (1 - before) for before, now in pairwise(cumulative)]
+    bullet = {"Amortisation": "bullet", "Rate": 0.0, "LoanTerm": 60, "PD": None, "Segment": "auto"}
+    half = {"default_timing": "year-end", "segments": {"auto": {"lgd": 0.5}}}
+
+    def lifetime(grades: dict[str, Any], *rows: dict[str, Any]) -> list[float]:
+        parameters = load(half | grades)
+        found = loans(*(bullet | row for row in rows), parameters=parameters)
+        tables = model_tables(parameters, [BASE])
+        risks = credit.loan_risks(found, parameters, [BASE], tables)
+        cents = value(found, risks, tables, parameters).lifetime[0] / (1 << credit.FRACTION_BITS)
+        return [float(each) / 100 for each in cents]
+
+    matrix = {"migration": {"grades": list(names), "matrix": full[:3].tolist()}}
+    by_matrix = lifetime(matrix, *({"Grade": name} for name in names), {"Grade": "A", "PD": 0.04})
+    (by_table,) = lifetime({"grades": {"C": conditional}}, {"Grade": "C", "LoanTerm": 36})
+    return [
+        *(
+            near(f"migration matrix, grade {name}: lifetime of five years", found, 60_000 * within[5][place], 0.005)
+            for place, (name, found) in enumerate(zip(names, by_matrix, strict=False))
+        ),
+        near("migration matrix, twice the PD of grade A", by_matrix[3], 60_000 * twice, 0.005),
+        near("cumulative PDs of 2, 5 and 9 %: lifetime of three years", by_table, 5_400, 0.005),
+    ]
 
 
 @dataclass(frozen=True)

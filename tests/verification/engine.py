@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, Literal
@@ -95,7 +95,7 @@ def cached_tables() -> Iterator[None]:
 
 def loans_of(portfolio: pa.Table | bytes, parameters: Parameters, mapping: ColumnMapping | None = None) -> Loans:
     """The loans of a table (through Parquet) or of a CSV's bytes; every row must be valid."""
-    columns = mapping or ColumnMapping()
+    columns = replace(mapping or ColumnMapping(), grades=parameters.first_pds)
     name = "pool.parquet" if isinstance(portfolio, pa.Table) else "pool.csv"
     data = to_parquet(portfolio) if isinstance(portfolio, pa.Table) else portfolio
     rows = read_rows(io.BytesIO(data), name, format_of(name) or "csv", columns)

@@ -107,8 +107,9 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
     loss_cents = np.rint(exposure_cents * lgd)
     check_exposure(float(exposure_cents.sum()))
 
-    brought = np.flatnonzero(~np.isnan(loans.pd))
-    brought_probit = normal.inverse(tables.phi, np.clip(loans.pd[brought], 2.0**-32, 1 - 2.0**-32))
+    own = own_pd(loans, parameters)
+    brought = np.flatnonzero(~np.isnan(own))
+    brought_probit = normal.inverse(tables.phi, np.clip(own[brought], 2.0**-32, 1 - 2.0**-32))
     intercept = np.array([segment.intercept for segment in segments])[sector]
     pass_through = np.where(loans.floating, np.array([segment.pass_through for segment in segments])[sector], 0.0)
     alpha = np.empty((len(cases), len(loans)), dtype=np.int32)
@@ -132,14 +133,20 @@ def loan_risks(loans: Loans, parameters: Parameters, cases: Sequence[Case], tabl
         factor=np.where(loans.sector < 0, tables.factor[sector], loans.sector).astype(np.int16),
         loading=loading.astype(np.int16),
         alpha=alpha,
-        pd=np.where(loans.pd == 0, np.uint32(0), pd),
-        certain=loans.pd == 1,
-        impossible=loans.pd == 0,
+        pd=np.where(own == 0, np.uint32(0), pd),
+        certain=own == 1,
+        impossible=own == 0,
         exposure=exposure_cents.astype(np.int64),
         lgd=normal.to_fixed(lgd).astype(np.int32),
         loss=loss_cents.astype(np.int64),
         rounding=np.rint(np.abs(loss_cents - exposure * lgd * 100) * (1 << ROUNDING_BITS)).astype(np.int64),
     )
+
+
+def own_pd(loans: Loans, parameters: Parameters) -> Floats:
+    """The PD over a year that each loan brings, or else its grade's, (N,); NaN where it is the scorecard's."""
+    of_grade = np.array([*parameters.first_pds.values(), np.nan])[loans.grade]  # -1: the last
+    return np.where(np.isnan(loans.pd), of_grade, loans.pd)
 
 
 def _loadings(loans: Loans, probit: npt.NDArray[np.int64], tables: ModelTables) -> npt.NDArray[np.int64]:

@@ -5,16 +5,17 @@ that touches AWS.
 """
 
 import json
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from montecarlo.errors import InvalidInput, checked_text, shown
-from montecarlo.model import capital, factors
+from montecarlo.model import capital, factors, migration
 
 SCHEMA = 1
 TIMINGS = ("mid-year", "year-end")
@@ -83,9 +84,21 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Migration:
+    """A migration matrix of G grades: G rows of G + 1 probabilities of being in each grade a year later, of default
+    last. Kept as it was given, each row adding up to 1 within SUM_OF_ROW.
+    """
+
+    grades: tuple[str, ...]
+    matrix: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class Parameters:
     """One validated parameter set.
 
+    grades: PDs of each year by grade, of a loan that is alive at its beginning; the last one stays. migration: a matrix
+    that they follow from, in place of them.
     sector_correlations: those of two sectors' factors, each pair once; of other pairs it is `global_factor_share`.
     benchmark_rate: what the report calls the rate that cases differ in, and that `base_fed_rate` is today.
     default_timing: one of TIMINGS, where in a year provisions take defaults to happen.
@@ -99,6 +112,8 @@ class Parameters:
     sector_correlations: dict[str, dict[str, float]] = field(default_factory=dict)
     benchmark_rate: str = BENCHMARK_RATE
     default_timing: str = "mid-year"
+    grades: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    migration: Migration | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same shape as the file, values only, and without what is optional and was not given."""
@@ -110,6 +125,19 @@ class Parameters:
             for name in [name for name, nothing in _OPTIONAL.items() if segment[name] == nothing]:
                 del segment[name]
         return values
+
+    @cached_property
+    def pds_by_grade(self) -> dict[str, tuple[float, ...]]:
+        """The PDs of each year by grade, as `grades` has them, whether given or by the matrix; none without grades."""
+        if self.migration is None:
+            return self.grades
+        pds = migration.pds_by_year(self.migration.matrix, MAX_YEARS)
+        return dict(zip(self.migration.grades, pds, strict=True))
+
+    @property
+    def first_pds(self) -> dict[str, float]:
+        """The first year's PD by grade."""
+        return {name: pds[0] for name, pds in self.pds_by_grade.items()}
 
     @property
     def sectors(self) -> list[str]:
@@ -131,7 +159,8 @@ _OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4, "haircut": 
 """What a segment need not have, and what it has then."""
 
 _NOTHING: Mapping[str, Any] = {
-    "sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE, "default_timing": TIMINGS[0]
+    "sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE, "default_timing": TIMINGS[0],
+    "grades": {}, "migration": None,
 }  # fmt: skip
 """What is left out of parameters where it is this."""
 
@@ -164,6 +193,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(_SHARES, (0.0, 1.0)),
     "prepayment": (0, 0.9),
     "pd_by_year": (0, 100),
+    "grades": (0, 1),
+    "migration": (0, 1),
     "sector_correlations": (-1, 1),
 }
 
@@ -171,10 +202,17 @@ _RANGES: dict[str, tuple[float, float]] = {
 MAX_YEARS = 40
 """That a term structure of PDs may tell apart."""
 
+MAX_GRADES = 50
+"""Each has a term structure."""
+
+SUM_OF_ROW = 1e-6
+"""By how much the probabilities of a row may miss 1, from which they are divided by their sum."""
+
 MAX_SEGMENTS = 64
 """Each has its own factor, and its own rows in every table of the report."""
 
 _SEGMENT_NAME = re.compile(r"[^\W_][\w .&()+/-]{0,39}")
+_NAMES = "take 1 to 40 letters, digits, spaces, and any of _ . & ( ) + / -, a letter or digit first"
 
 
 @cache
@@ -227,7 +265,11 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
         sector_correlations=_correlations(document.get("sector_correlations", {})),
         benchmark_rate=_rate_name(document.get("benchmark_rate", base.benchmark_rate if base else BENCHMARK_RATE)),
         default_timing=_timing(document.get("default_timing", base.default_timing if base else TIMINGS[0])),
+        grades=_grades(document.get("grades", {})),
+        migration=_migration(document["migration"]) if "migration" in document else None,
     )
+    if "grades" in document and "migration" in document:
+        raise InvalidInput("parameters: give grades or migration, not both: each tells the PDs of all grades.")
     if len(parameters.sectors) > MAX_SEGMENTS:
         raise InvalidInput(f"parameters: there are {len(parameters.sectors)} sectors, more than {MAX_SEGMENTS}.")
     lower = [name.lower() for name in parameters.sectors]
@@ -271,6 +313,70 @@ def _correlations(given: object) -> dict[str, dict[str, float]]:
     return found
 
 
+def _grades(given: object) -> dict[str, tuple[float, ...]]:
+    document = _object(given, "grades", None)
+    names = _grade_names(list(document), "grades")
+    return {name: _yearly(_leaf(document, name, None, "grades."), f"grades.{name}") for name in names}
+
+
+def _yearly(given: object, where: str) -> tuple[float, ...]:
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_YEARS:
+        raise InvalidInput(
+            f"parameters: {where} must be a list of 1 to {MAX_YEARS} PDs, one for each year, not {shown(given)}."
+        )
+    return _each_in_range("grades", given, where)
+
+
+def _migration(given: object) -> Migration:
+    document = _object(given, "migration", ("grades", "matrix"))
+    for name in ("grades", "matrix"):
+        if name not in document:
+            raise InvalidInput(f"parameters: migration.{name} is missing: it needs the grades and the matrix.")
+    grades, matrix = document["grades"], _leaf(document, "matrix", None)
+    if not isinstance(grades, list | tuple) or not grades:
+        raise InvalidInput(f"parameters: migration.grades must be a list of the grades' names, not {shown(grades)}.")
+    names, size = _grade_names(grades, "migration.grades"), len(grades)
+    if not isinstance(matrix, list | tuple) or len(matrix) != size:
+        many = f"{len(matrix)} rows" if isinstance(matrix, list | tuple) else shown(matrix)
+        raise InvalidInput(
+            f"parameters: migration.matrix must be a list of {size} rows, one for each grade and none for default, not "
+            f"{many}."
+        )
+    return Migration(names, tuple(_row(row, size, f"migration.matrix[{place}]") for place, row in enumerate(matrix)))
+
+
+def _row(given: object, grades: int, where: str) -> tuple[float, ...]:
+    if not isinstance(given, list | tuple) or len(given) != grades + 1:
+        many = f"{len(given)}" if isinstance(given, list | tuple) else shown(given)
+        raise InvalidInput(
+            f"parameters: {where} must be a list of {grades + 1} probabilities, one for each grade and that of default "
+            f"last, not {many}."
+        )
+    row = _each_in_range("migration", given, where)
+    if abs(math.fsum(row) - 1) > SUM_OF_ROW:
+        raise InvalidInput(
+            f"parameters: {where} adds up to {math.fsum(row):.9g}, not to 1: spread what is missing, such as ratings "
+            "that were withdrawn, over the row."
+        )
+    return row
+
+
+def _grade_names(given: Sequence[object], where: str) -> tuple[str, ...]:
+    """Names of grades, each once; capitals make a difference, as Aaa and AAA are grades of two agencies."""
+    if len(given) > MAX_GRADES:
+        raise InvalidInput(f"parameters: {where} has {len(given):,} grades, more than {MAX_GRADES}.")
+    names: list[str] = []
+    for name in given:
+        if not isinstance(name, str) or not _SEGMENT_NAME.fullmatch(name):
+            raise InvalidInput(f"parameters: {where}: {shown(name)} is no name for a grade: {_NAMES}.")
+        if name != name.strip():
+            raise InvalidInput(f"parameters: {where}: {shown(name)} ends with a blank, which no cell does.")
+        if name in names:
+            raise InvalidInput(f"parameters: {where}: {name} is there twice.")
+        names.append(name)
+    return tuple(names)
+
+
 def _segments(given: object, base: Mapping[str, Segment]) -> dict[str, Segment]:
     document = _object(given, "segments", None)
     names = [*base, *(name for name in document if name not in base)]
@@ -282,10 +388,7 @@ def _segments(given: object, base: Mapping[str, Segment]) -> dict[str, Segment]:
     lower = [name.lower() for name in names]
     for name in names:
         if not _SEGMENT_NAME.fullmatch(name):
-            raise InvalidInput(
-                f"parameters: segments: {shown(name)} is no name for a segment: take 1 to 40 letters, digits, spaces, "
-                "and any of _ . & ( ) + / -, a letter or digit first."
-            )
+            raise InvalidInput(f"parameters: segments: {shown(name)} is no name for a segment: {_NAMES}.")
         if lower.count(name.lower()) > 1:
             raise InvalidInput(f"parameters: segments.{name} is there twice: capitals make no difference.")
     return {name: _segment(document.get(name, {}), base.get(name), f"segments.{name}.") for name in names}
@@ -320,7 +423,7 @@ def _segment(given: object, base: Segment | None, path: str) -> Segment:
 def _multiples(given: object, where: str) -> tuple[float, ...]:
     if not isinstance(given, list | tuple) or len(given) > MAX_YEARS:
         raise InvalidInput(f"parameters: {where} must be a list of at most {MAX_YEARS} numbers, not {shown(given)}.")
-    return tuple(_in_range("pd_by_year", each, f"{where}[{place}]") for place, each in enumerate(given))
+    return _each_in_range("pd_by_year", given, where)
 
 
 def _object(value: object, path: str, known: Collection[str] | None) -> Mapping[str, Any]:
@@ -350,6 +453,10 @@ def _leaf(document: Mapping[str, Any], name: str, base: object, path: str = "") 
 
 
 _OPTIONS = SimpleNamespace(**_OPTIONAL)
+
+
+def _each_in_range(name: str, values: Sequence[object], where: str) -> tuple[float, ...]:
+    return tuple(_in_range(name, each, f"{where}[{place}]") for place, each in enumerate(values))
 
 
 def _in_range(name: str, value: object, where: str) -> float:

@@ -35,6 +35,31 @@ Ints = npt.NDArray[np.int64]
 _NO_INTEREST = 1e-6  # interest over a loan's life, as a share of it, below which 1 - m / n is the better number
 
 
+class TermStructure(NamedTuple):
+    """PDs by year of N loans, of which there are K kinds: those of `table`, float64 (Y, K), of a loan that is alive at
+    the year's beginning; the last one stays. kind: int64 (N,). first: float64 (N,), by what PD of the table's a loan's
+    own PD over one year is divided to have the loan's of other years.
+    """
+
+    table: Floats
+    kind: Ints
+    first: Floats
+
+    @property
+    def is_flat(self) -> npt.NDArray[np.bool_]:
+        """Whose PD is the same every year, bool (N,)."""
+        return np.asarray((self.table == self.table[0]).all(axis=0)[self.kind])
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "TermStructure":
+        """Of some of the loans."""
+        return self._replace(kind=self.kind[rows], first=self.first[rows])
+
+    def multiple(self, year: int) -> Floats:
+        """The PD of a year by the first's, (N,); 1 exactly where the table has the same for both."""
+        pd = self.table[min(year, len(self.table) - 1)]
+        return np.where((pd == self.table[0])[self.kind], 1.0, pd[self.kind] / self.first)
+
+
 class ExpectedCreditLosses(NamedTuple):
     """float64 (C, N) each, in the unit of the expected loss. `lifetime` is never below `twelve_month`."""
 
@@ -95,13 +120,13 @@ def scheduled_credit_losses(
     effective_rate: Floats,
     prepayment: Floats,
     year_end: bool = False,
-    multiples: Floats | None = None,
+    structure: TermStructure | None = None,
 ) -> ExpectedCreditLosses:
     """As `expected_credit_losses`, of N loans by their schedules and with assumptions of their own.
 
     age: int64 (N,), months since origination. effective_rate: (N,), % a year, by which losses are discounted; NaN: the
     rate, compounded with each payment. prepayment: (N,), the share of what is owed that is repaid early in a year.
-    multiples: (Y, N), the PD of each year, of a loan that is alive then, by the first year's; the last one stays.
+    structure: the PDs of other years than the first; the same where it is None.
     year_end: a loan defaults at the end of a year, on what was owed at its beginning, as textbooks have it; otherwise
     at its middle, on what is owed then.
     """
@@ -111,21 +136,25 @@ def scheduled_credit_losses(
     month = np.where(np.isnan(effective_rate), by_payment, effective)
     kept = root(1 - prepayment, np.full_like(left, 12))
     owed_now = schedule.owed(age)
+    owed_now = np.where(owed_now > 0, owed_now, 1.0)
     alive, total = np.ones_like(pd), np.zeros_like(pd)
     halves = 24 if year_end else 12  # when default is where no payments are to come
     first = np.where(left > 0, 0.0, 1 / _half_months(month, np.full_like(left, halves)))
     for year in range(-(-int(left.max(initial=0)) // 12)):
-        length = np.clip(left - 12 * year, 0, 12)
+        going = np.flatnonzero(left > 12 * year)  # most terms end long before the longest
+        length = np.minimum(left[going] - 12 * year, 12)
         at = 24 * year + (2 * length if year_end else length)  # in half months; in half a month no payment is due
         balance = 24 * year + (np.zeros_like(length) if year_end else length)
-        owed = schedule.owed(age + balance // 2) / np.where(owed_now > 0, owed_now, 1.0)
-        lost = owed * _half_months(kept, balance) / _half_months(month, at) * (length / 12)
+        owed = schedule.select(going).owed(age[going] + balance // 2) / owed_now[going]
+        lost = owed * _half_months(kept[going], balance) / _half_months(month[going], at) * (length / 12)
         if not year:
-            first = np.where(left > 0, lost, first)
-        multiple = np.ones_like(month) if multiples is None else multiples[min(year, len(multiples) - 1)]
-        of_year = np.minimum(pd * multiple, 1.0)
-        total = total + alive * lost * np.where(of_year < 1, multiple, 1 / np.where(pd > 0, pd, 1.0))
-        alive = alive * (1 - of_year)
+            first[going] = lost
+        multiple = np.ones_like(lost) if structure is None else structure.select(going).multiple(year)
+        first_pd = pd[:, going]
+        of_year = np.minimum(first_pd * multiple, 1.0)
+        share = np.where(of_year < 1, multiple, 1 / np.where(first_pd > 0, first_pd, 1.0))
+        total[:, going] = total[:, going] + alive[:, going] * lost * share
+        alive[:, going] = alive[:, going] * (1 - of_year)
     total = np.where(left > 0, total, first)
 
     def of_expected(share: Floats) -> Floats:

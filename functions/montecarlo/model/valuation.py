@@ -3,7 +3,6 @@
 Imports nothing that touches AWS.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
 from montecarlo.model.parameters import Parameters
-from montecarlo.model.provisions import expected_credit_losses, scheduled_credit_losses
+from montecarlo.model.provisions import TermStructure, expected_credit_losses, scheduled_credit_losses
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.loans import Loans
@@ -60,21 +59,27 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Param
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
     defaulted = np.flatnonzero((loans.stage == 3) & ~risks.certain)
-    prepayment, year_end = np.zeros(len(loans)), False
-    multiples = np.ones((1, len(loans)))
+    prepayment, year_end, structure = np.zeros(len(loans)), False, None
+    own_way = ~np.isnan(loans.effective_rate)
     if parameters:
-        multiples = pd_multiples([each.pd_by_year for each in parameters.segments.values()])[:, loans.segment]
+        structure = term_structure(loans, pd[0], parameters)
         prepayment = np.array([each.prepayment for each in parameters.segments.values()])[loans.segment]
         year_end = parameters.default_timing == "year-end"
-    own_way = ~np.isnan(loans.effective_rate) | (prepayment > 0) | year_end | (multiples != 1).any(axis=0)
+        own_way |= (prepayment > 0) | year_end | ~structure.is_flat
     own_way[rows] = True
     rows = np.flatnonzero(own_way)
     if rows.size:
-        assumed = loans.effective_rate[rows], prepayment[rows], year_end, multiples[:, rows]
-        own = scheduled_credit_losses(pd[:, rows], expected[:, rows], loans.schedule(rows), loans.age[rows], *assumed)
+        by_year = structure.select(rows) if structure else None
+        of_year, over_year = pd[:, rows], expected[:, rows]
+        if by_year and (by_year.first == SMALLEST).any():
+            later = by_year.first == SMALLEST
+            of_year = np.where(later, SMALLEST, of_year)
+            over_year = np.where(later, SMALLEST * _losses(risks, rows), over_year)
+        assumed = loans.effective_rate[rows], prepayment[rows], year_end, by_year
+        own = scheduled_credit_losses(of_year, over_year, loans.schedule(rows), loans.age[rows], *assumed)
         provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
     if defaulted.size:  # provided for in full, whatever their PD says
-        loss = np.stack([in_case(risks.loss, case)[defaulted] << FRACTION_BITS for case in range(len(pd))])
+        loss = _losses(risks, defaulted)
         provisions.twelve_month[:, defaulted] = provisions.lifetime[:, defaulted] = loss
     return Valuation(
         expected_loss=expected,
@@ -85,11 +90,32 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Param
     )
 
 
-def pd_multiples(by_segment: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
-    """The multiples of each year and segment, (Y, K), the first year's 1; Y is the longest of all term structures."""
-    years = 1 + max(map(len, by_segment))
-    padded = [[1.0, *each, *[(1.0, *each)[-1]] * (years - 1 - len(each))] for each in by_segment]
-    return np.array(padded).T
+SMALLEST = 2.0**-200
+"""In place of a first year's PD of 0 where later ones are above it, as 0 has no multiples. It is a power of two, so
+that multiples of it are exact, and what is expected in the first year is still nothing.
+"""
+
+
+def term_structure(loans: Loans, pd: npt.NDArray[np.float64], parameters: Parameters) -> TermStructure:
+    """The PDs by year of N loans: their grade's, or else their segment's. pd: (N,), over one year in the base case.
+
+    A loan whose PD is its grade's has the grade's PDs in the base case, and one with a PD of its own multiples of it.
+    Where the grade's first PD is 0, there are none: then it has the grade's later PDs, too.
+    """
+    of_segments = [(1.0, *segment.pd_by_year) for segment in parameters.segments.values()]
+    of_grades = list(parameters.pds_by_grade.values())
+    years = max(map(len, (*of_segments, *of_grades)))
+    table = np.array([[*each, *[each[-1]] * (years - len(each))] for each in (*of_segments, *of_grades)]).T
+    graded = loans.grade >= 0
+    kind = np.where(graded, len(of_segments) + loans.grade.astype(np.int64), loans.segment.astype(np.int64))
+    first = table[0, kind]
+    by_grade = graded & (np.isnan(loans.pd) | (first < 2.0**-32))  # below which a PD is 0: no multiple overflows
+    return TermStructure(table, kind, np.where(by_grade, np.where(pd > 0, pd, SMALLEST), first))
+
+
+def _losses(risks: LoanRisks, rows: npt.NDArray[np.intp]) -> Ints:
+    """What some loans lose at default in each case, (C, n), in 2**-FRACTION_BITS cents."""
+    return np.stack([in_case(risks.loss, case)[rows] << FRACTION_BITS for case in range(len(risks.pd))])
 
 
 def expected_losses(risks: LoanRisks, tables: ModelTables) -> Ints:

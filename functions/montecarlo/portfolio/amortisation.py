@@ -4,6 +4,8 @@ Multiplications, divisions and subtractions only, each its own NumPy operation, 
 order decides cents and stays. Imports NumPy only.
 """
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 
@@ -116,6 +118,12 @@ class Schedule:
         self._repaying = payments - self._free
         self._balloon = np.where(bullet, 1.0, balloon)
         self._rate = monthly * period
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "Schedule":
+        """Of some of the loans."""
+        part = copy(self)
+        vars(part).update({name: values[rows] for name, values in vars(self).items()})
+        return part
 
     def owed(self, month: Ints) -> Floats:
         """What is owed once `month` months are over, (N,): 1 at first, 0 at the end of the term."""

@@ -95,6 +95,8 @@ COLUMNS: tuple[Column, ...] = (
            high=200),
     Column("OriginationPD", "number", "probability", "never",
            "of default in a year, as it was when the loan was made; needs a PD", high=1, positive=True),
+    Column("Grade", "text", "a grade of the parameters", "never",
+           "whose PDs by year the loan has; not read where the parameters name none"),
 )  # fmt: skip
 COLUMN = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.needed != "never")

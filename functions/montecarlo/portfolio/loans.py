@@ -6,7 +6,7 @@ the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which diff
 Imports numpy, pyarrow and this room only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import pairwise
@@ -30,7 +30,7 @@ from montecarlo.portfolio.columns import (
 )
 from montecarlo.portfolio.dates import whole_months
 from montecarlo.portfolio.dialect import Dialect
-from montecarlo.portfolio.mapping import DIMENSION, LTV_BAND, REGIONS, STAGE, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, GRADE, LTV_BAND, REGIONS, STAGE, ColumnMapping, Origin
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
@@ -78,7 +78,9 @@ class Loans:
     floating: Bools
     """(n,)."""
     pd: Floats
-    """(n,) NaN: by scorecard."""
+    """(n,) NaN: by grade, or else by scorecard."""
+    grade: NDArray[np.int16]
+    """(n,) index into the grades; -1: none."""
     lgd: Floats
     """(n,) NaN: the segment's."""
     ead: Floats
@@ -219,7 +221,10 @@ def _parse(
     """All rows of a table as loans, with nonsense where a row is at fault. known: segments and sectors."""
     segments, sectors = known
     sector = np.full(len(account_id), -1)
+    grade = np.full(len(account_id), -1)
     has_pd, has_ead = table.given("PD"), table.given("EAD")
+    if table.grades:
+        has_pd = has_pd | table.given(GRADE)
     numbers: dict[str, Floats] = {}
     segment = region = np.zeros(len(account_id), np.int64)
     floating = np.zeros(len(account_id), np.bool_)
@@ -255,6 +260,8 @@ def _parse(
             period = np.array(list(FREQUENCIES.values()))[frequency]
         elif column.name == "Stage":
             stage = _check_choice(column, array, STAGES, None, checks) + 1
+        elif column.name == GRADE and table.grades:
+            grade = _check_choice(column, array, tuple(table.grades), None, checks, fold=str)
         if column.name == "GrossIncome":
             zero = (numbers["GrossIncome"] == 0) & ~has_pd
             checks.reject(zero, "GrossIncome", "is zero")
@@ -267,6 +274,8 @@ def _parse(
         elif column.name == "Limit":
             unknown = table.given("Limit") & np.isnan(numbers["Balance"]) & ~has_ead
             checks.reject(unknown, "Limit", "needs a Balance, what is drawn of it, or an EAD")
+    of_grade = np.array([*table.grades.values(), np.nan])[grade]  # -1: the last
+    by_grade = {**numbers, "PD": np.where(np.isnan(numbers["PD"]), of_grade, numbers["PD"])}
     term = np.nan_to_num(numbers["LoanTerm"]).clip(0, COLUMN["LoanTerm"].high).astype(np.int64)
     if table.origin("Payment").computed:
         monthly = np.nan_to_num(numbers["Rate"]).clip(0, COLUMN["Rate"].high) / 1200
@@ -293,6 +302,7 @@ def _parse(
         age=whole_months(origination, np.datetime64(as_of, "D")),
         floating=floating,
         pd=numbers["PD"],
+        grade=grade.astype(np.int16),
         lgd=numbers["LGD"],
         ead=numbers["EAD"],
         amortisation=amortisation.astype(np.int8),
@@ -302,7 +312,7 @@ def _parse(
         limit=numbers["Limit"],
         collateral=numbers["CollateralValue"],
         effective_rate=numbers["EffectiveRate"],
-        stage=np.where(stage > 0, stage, stages_of(numbers)).astype(np.int8),
+        stage=np.where(stage > 0, stage, stages_of(by_grade)).astype(np.int8),
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
     for name, label in ((LTV_BAND, _ltv_bands), (STAGE, _stages)):
@@ -380,7 +390,7 @@ class _Columns:
 
     def __init__(self, table: pa.Table, mapping: ColumnMapping) -> None:
         self._arrays = {name: table[name].combine_chunks() for name in table.column_names}
-        self.dialect, self.origin = mapping.dialect, mapping.origin
+        self.dialect, self.origin, self.grades = mapping.dialect, mapping.origin, mapping.grades
         self._rows = table.num_rows
         self.dimensions = tuple(mapping.dimensions)
 
@@ -453,13 +463,23 @@ def _regions(text: pa.Array) -> Ints:
     return region
 
 
-def _check_choice(column: Column, array: pa.Array, known: Sequence[str], default: str | None, checks: _Checks) -> Ints:
-    """The index into the known names; where nothing is given, the default's, or -1 if nothing need be."""
-    index = {name.lower(): position for position, name in enumerate(known)}
+def _check_choice(
+    column: Column,
+    array: pa.Array,
+    known: Sequence[str],
+    default: str | None,
+    checks: _Checks,
+    fold: Callable[[str], str] = str.lower,
+) -> Ints:
+    """The index into the known names; where nothing is given, the default's, or -1 if nothing need be.
+
+    fold: by what two spellings are one name.
+    """
+    index = {fold(name): position for position, name in enumerate(known)}
     if array.null_count == len(array) and (default is None or default in known):
         return np.full(len(array), -1 if default is None else known.index(default))
     missing = pc.is_null(array)
-    choice = per_distinct(as_text(array), lambda text: index.get(text.lower(), -1), index.get(default or "", -1))
+    choice = per_distinct(as_text(array), lambda text: index.get(fold(text), -1), index.get(default or "", -1))
     unknown = choice < 0
     if default is None:
         unknown &= ~np.asarray(missing)

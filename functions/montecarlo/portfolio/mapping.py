@@ -13,7 +13,7 @@ from typing import Any
 
 from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.portfolio import dialect as dialects
-from montecarlo.portfolio.columns import COLUMN, Column
+from montecarlo.portfolio.columns import COLUMN, COLUMNS, Column
 from montecarlo.portfolio.dates import LANGUAGES, is_format, parse_date
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.filters import Condition, Filter, columns_of
@@ -37,6 +37,9 @@ LTV_BAND = "LTV band"
 
 STAGE = "Stage"
 """The dimension that is made of the loans' stages of IFRS 9, by whatever they follow from."""
+
+
+GRADE = "Grade"
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,22 @@ class ColumnMapping:
     filters: tuple[Filter, ...] = ()
     """On columns of the portfolio or, by the names of `filtered_by`, of the file. A row is kept that all keep."""
     filtered_by: Mapping[str, Origin] = field(default_factory=dict)
+    grades: Mapping[str, float] = field(default_factory=dict)
+    """Those that the parameters know, each with its PD over a year."""
 
     @classmethod
     def parse(
-        cls, document: Mapping[str, Any] | None, dimensions: Sequence[str] = (), filters: Sequence[Filter] = ()
+        cls,
+        document: Mapping[str, Any] | None,
+        dimensions: Sequence[str] = (),
+        filters: Sequence[Filter] = (),
+        grades: Mapping[str, float] | None = None,
     ) -> "ColumnMapping":
         """Parse the JSON document (None is the empty mapping). Raises InvalidInput naming the key that is wrong.
 
         dimensions: names of those to read. One that the document does not tell of is the portfolio's column of that
-        name, or else the file's. filters: beside the document's own; their columns are found in the same way.
+        name, or else the file's. filters: beside the document's own; their columns are found in the same way. grades:
+        those that the parameters know, each with its PD over a year.
         """
         known = {"$schema", "columns", "dimensions", "region", "as_of", "currency", *_OF_FILES}
         given = _object({} if document is None else document, "mapping", known)
@@ -161,7 +171,13 @@ class ColumnMapping:
             {name: found(name) for name in dimensions},
             tuple(filters),
             {name: _filterable(name, found(name)) for name in columns_of(filters)},
+            grades or {},
         )
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The portfolio's columns, a loan's grade only where there are any that it could have."""
+        return tuple(column for column in COLUMNS if column.name != GRADE or self.grades)
 
     def origin(self, column: str) -> Origin:
         """Where a column of the portfolio, or a dimension's, comes from; under its own name unless mapped."""

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from montecarlo.errors import InvalidPortfolio
 from montecarlo.portfolio import filters
 from montecarlo.portfolio.cells import as_text, decoded, is_text, plain, without_blanks
-from montecarlo.portfolio.columns import COLUMN, COLUMNS
+from montecarlo.portfolio.columns import COLUMN
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.files import Format, Ints, RowRange, open_rows
 from montecarlo.portfolio.filters import Cells, Filter
-from montecarlo.portfolio.mapping import DIMENSION, REGIONS, ColumnMapping, Origin
+from montecarlo.portfolio.mapping import DIMENSION, GRADE, REGIONS, ColumnMapping, Origin
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 
 
@@ -72,7 +72,7 @@ def read_rows(
     table, number, unclear, filtered = _filter(table, number, name, mapping)
     columns = {
         column.name: _from_origin(column.name, mapping.origin(column.name), table, number, name, mapping.dialect)
-        for column in COLUMNS
+        for column in mapping.columns
         if column.name in mapping.origins or column.name in opened.columns
     } | {
         f"{DIMENSION}{dimension}": _from_origin(dimension, origin, table, number, name, mapping.dialect)
@@ -113,12 +113,13 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
         if wanted not in names:
             raise InvalidPortfolio(f"{file} has no column {wanted!r}{use} {_known(names, mapping)}")
     available = set(mapping.origins) | set(names)
+    has_pd = "PD" in available or (GRADE in available and bool(mapping.grades))
     missing = [
         column.name
-        for column in COLUMNS
+        for column in mapping.columns
         if column.name not in available
         and not (column.name == "ZipCode" and mapping.names_regions)
-        and column.is_needed("PD" in available, "EAD" in available)
+        and column.is_needed(has_pd, "EAD" in available)
     ]
     if missing:
         raise InvalidPortfolio(
@@ -126,7 +127,8 @@ def check_columns(names: list[str], file: str, mapping: ColumnMapping) -> dict[s
             "mapping where they are."
         )
     wanted_by = {name: dimension for dimension, origin in mapping.dimensions.items() for name in origin.columns}
-    wanted_by |= {name: c.name for c in COLUMNS if c.name in available for name in mapping.origin(c.name).columns}
+    ours = [column.name for column in mapping.columns if column.name in available]
+    wanted_by |= {name: column for column in ours for name in mapping.origin(column).columns}
     further = [*filters.columns_of([mapping.conditions])]
     further += [name for origin in mapping.filtered_by.values() for name in origin.columns if name in names]
     wanted_by |= {name: name for name in further if name not in wanted_by}

@@ -136,7 +136,8 @@ class InputProfile:
             pd=_weighted(pd, risks.exposure, part, segments),
             lgd=_weighted(in_case(risks.lgd, 0).astype(np.int64), risks.exposure, part, segments),
             numbers={name: Numbers.of(values) for name, values in _columns(loans)},
-            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)} | _if_any(loans),
+            counts={name: int(chosen.sum()) for name, chosen in zip(_COUNTED, counted, strict=True)}
+            | _if_any(loans, risks),
             largest=_largest(loans, risks.exposure),
             sectors=frozenset(np.unique(loans.sector[loans.sector >= 0]).tolist()),
             band_loans=np.bincount(band, minlength=bands).astype(np.int64),
@@ -269,11 +270,13 @@ COUNTED_IF_ANY = {
     "own_lgd": "bring an LGD, which counts in place of it",
     "stage_2": "are in stage 2",
     "stage_3": "are in stage 3 with a PD below 1",
+    "graded": "have a Grade",
+    "pd_by_grade": "have its PD, as they bring none",
 }
 """What is counted of loans only where there are some, in words."""
 
 
-def _if_any(loans: Loans) -> dict[str, int]:
+def _if_any(loans: Loans, risks: LoanRisks) -> dict[str, int]:
     """How many loans are of each of COUNTED_IF_ANY; of each kind only where there are some."""
     secured = ~np.isnan(loans.collateral)
     chosen = (
@@ -287,7 +290,9 @@ def _if_any(loans: Loans) -> dict[str, int]:
         secured,
         secured & ~np.isnan(loans.lgd),
         loans.stage == 2,
-        (loans.stage == 3) & (loans.pd != 1),
+        (loans.stage == 3) & ~risks.certain,
+        loans.grade >= 0,
+        (loans.grade >= 0) & np.isnan(loans.pd),
     )
     return {name: int(rows.sum()) for name, rows in zip(COUNTED_IF_ANY, chosen, strict=True) if rows.any()}
 

@@ -159,7 +159,10 @@ class Plan:
         """The mapping of columns with other dimensions than the plan's, and filters beside the plan's own."""
         own = [filters.parse(self.filter)] if self.filter else []
         return ColumnMapping.parse(
-            self.mapping, self.dimensions if dimensions is None else dimensions, [*own, *further]
+            self.mapping,
+            self.dimensions if dimensions is None else dimensions,
+            [*own, *further],
+            self.parameters.first_pds,
         )
 
     def check(self, digest: str | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from montecarlo.model.parameters import Parameters
+from montecarlo.portfolio.mapping import GRADE, ColumnMapping
 from montecarlo.run.input_profile import TOP
 
 
@@ -72,6 +73,25 @@ def unused_sectors(parameters: Parameters, named: Collection[int]) -> list[str]:
         for name in sectors
         if name not in used
     ]
+
+
+def unused_grades(columns: ColumnMapping, profile: Mapping[str, Any]) -> list[str]:
+    """That grades are told in one place, and in the other not: of the loans by the mapping, or of the parameters.
+
+    profile: as `InputProfile.to_json` makes it.
+    """
+    if columns.grades:
+        return [] if profile.get("graded") or not profile["loans"] else [_NO_GRADE]
+    return [_NOT_READ] if GRADE in columns.origins and GRADE not in columns.dimensions else []
+
+
+_NO_GRADE = (
+    "the parameters have grades, but no loan has a Grade: map the column that tells it, or the grades have no effect."
+)
+_NOT_READ = (
+    "the mapping tells of the Grade, but the parameters have no grades, so that it is not read: give grades or a "
+    "migration matrix among the parameters, or leave it out of the mapping."
+)
 
 
 def _shares(profile: Mapping[str, Any], as_of: str) -> Iterator[str]:

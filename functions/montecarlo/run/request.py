@@ -11,6 +11,7 @@ from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.limits import INLINE_ITERATIONS, MAP_RUN_CHILDREN
 from montecarlo.model.cases import Case
 from montecarlo.model.measures import ES_LEVELS, VAR_LEVELS
+from montecarlo.model.parameters import load
 from montecarlo.portfolio import filters
 from montecarlo.portfolio.mapping import ColumnMapping
 from montecarlo.run.dimensions import MAX_DIMENSIONS
@@ -125,9 +126,9 @@ class RunRequest:
 
     @property
     def columns(self) -> ColumnMapping:
-        """The mapping of columns, with the request's dimensions and its filter. Raises InvalidInput."""
+        """The mapping of columns, with the request's dimensions, its filter and its grades. Raises InvalidInput."""
         chosen = () if self.filter is None else (filters.parse(self.filter),)
-        return ColumnMapping.parse(self.mapping, self.dimensions or (), chosen)
+        return ColumnMapping.parse(self.mapping, self.dimensions or (), chosen, load(self.parameters).first_pds)
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,7 @@ def _input(plan: Plan, total: Partial, segments: Sequence[str]) -> dict[str, Any
     profile = total.profile.to_json(segments)
     doubts = plausibility.warnings(profile, plan.as_of.isoformat())
     doubts += plausibility.unused_sectors(plan.parameters, total.profile.sectors)
+    doubts += plausibility.unused_grades(plan.columns, profile)
     return {"input": {**profile, "warnings": doubts}}
 
 

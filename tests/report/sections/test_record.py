@@ -1,5 +1,6 @@
 """The run's record."""
 
+import re
 from typing import Any
 
 from montecarlo.model.parameters import load
@@ -13,6 +14,15 @@ def test_only_parameters_that_differ_are_listed(result: dict[str, Any]) -> None:
     assert "Parameter This run Default base_fed_rate 4 3.63 segments.auto.lgd 0.4375 0.45" in text
     assert "The 2 of 74 that are not the defaults." in text
     assert "global_factor_share" not in text.split("Where the parameters come from")[0]
+
+
+def test_of_a_large_matrix_the_beginning_is_listed(result: dict[str, Any]) -> None:
+    migration = {"grades": ["A"], "matrix": [[0.12345] * 51] * 50}
+    text = visible(render(result | {"parameters": load().to_json() | {"migration": migration}}, {}))
+    assert 'migration.grades ["A"] –' in text
+    (shown,) = re.findall(r"migration\.matrix (.*?), … all of it in result\.json –", text)
+    assert 350 < len(shown) <= 400
+    assert "12345" in shown[-9:], "no number is cut"
 
 
 def test_defaults_are_not_listed(result: dict[str, Any]) -> None:

@@ -106,11 +106,18 @@ def leaves(node: Any, path: str = "") -> dict[str, Any]:
     return {key: value for found in below for key, value in found.items()}
 
 
+LONGEST = 400
+"""Characters of a value; of a list of more, such as the rows of a migration matrix, the beginning is shown."""
+
+
 def plain(value: Any) -> str:
     """A parameter's value as text."""
     if isinstance(value, float):
         return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]}, … all of it in result.json"
 
 
 def cost_entries(cost: CostView) -> list[tuple[str, str]]:
