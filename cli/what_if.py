@@ -62,11 +62,7 @@ def what_if(
         "report.html": what_if_page.render(found).encode(),
     }
 
-    def write(incoming: Path) -> None:
-        for name, data in written.items():
-            (incoming / name).write_bytes(data)
-
-    folder.replace(target, FILES, write)
+    folder.put(target, written)
     if add:
         warn_of_unknown(replay)
     if json:
