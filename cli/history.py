@@ -120,7 +120,7 @@ def request(stack: Stack, name: str) -> dict[str, Any] | None:
 def json_object(stack: Stack, key: str) -> dict[str, Any] | None:
     """A document of the bucket, None where there is none or it cannot be read."""
     data = read(stack, key)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(data) if data is not None else None
         if isinstance(value, dict):
             return value
