@@ -167,8 +167,10 @@ def _is_deleted(stack: Stack, name: str, state: State) -> bool:
 
     A note must say so where the execution did not succeed: stopped before its plan, it has left nothing either.
     """
-    if state.status == "SUCCEEDED" or state.running:
-        return not state.running
+    if state.running:
+        return False
+    if state.status == "SUCCEEDED":
+        return True
     note = json_object(stack, keys.deleted(name)) or {}
     if note.get("started") != state.started.isoformat():
         return False
