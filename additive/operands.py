@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput, MonteCarloError, RunTaken
-from montecarlo.model.cases import Case
 from montecarlo.run import duplicates, sums
 from montecarlo.run.plan import Plan, as_json, differences, find, read, read_scenarios
 from montecarlo.run.request import SCENARIOS_FROM
@@ -147,7 +146,7 @@ class Operand:
             "seed": plan.seed,
             "number of scenarios": plan.scenarios,
             "sample": plan.sample,
-            "cases": {case.name: _of_case(case) for case in plan.cases},
+            "cases": {case.name: case.assumed() for case in plan.cases},
             "order of cases": [case.name for case in plan.cases],
             "parameters": plan.parameters.to_json(),
             "model version": plan.model,
@@ -226,10 +225,6 @@ def _place(place: str, store: Store, make_store: MakeStore) -> tuple[Store, str]
         f"there is no run {place}: name a run, s3://bucket/runs/NAME/, or a folder with the plan.json and sums.npz "
         "that somebody has sent."
     )
-
-
-def _of_case(case: Case) -> dict[str, Any]:
-    return {name: value for name, value in case.to_json().items() if name != "name"}
 
 
 def _between(tally: Tally, low: int, high: int) -> Tally:

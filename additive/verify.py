@@ -426,7 +426,7 @@ class _Verifier:
         found = {item.key for table in tables for item in self.store.list(keys.loans(table))}
         more = (found - loans) | {item.key for item in self.store.list(keys.rejects(run))} - rejects
         ours = {keys.losses_table(run), keys.segments_table(run)}
-        others = {item.key for item in self.store.list(f"runs/{run}/tables/")} - ours
+        others = {item.key for item in self.store.list(keys.tables(run))} - ours
         self.found.findings += [Finding(key, "it is missing.") for key in sorted(loans - found)]
         self.found.findings += [Finding(key, "it is of no chunk of the run.") for key in sorted(more)]
         self.found.findings += [Finding(key, "no run leaves it.") for key in sorted(others)]

@@ -113,7 +113,7 @@ def read(
         )
     return History(
         loans=loans,
-        defaulted=_outcomes(loans.dimensions[place(columns.outcome)]),
+        defaulted=_as_numbers(loans.dimensions[place(columns.outcome)]) == 1,
         grade=grade,
         day=np.concatenate(days) if columns.date is not None else None,
         read=total,
@@ -128,7 +128,7 @@ def _by_day(raw: RawRows, mapping: ColumnMapping, columns: Columns, as_of: date)
     given: list[npt.NDArray[np.datetime64]] = []
     start = 0
     for table in raw.tables:
-        wrong = np.flatnonzero(_wrong(table[outcome].combine_chunks()))
+        wrong = np.flatnonzero(np.isnan(_as_numbers(table[outcome].combine_chunks())))
         if wrong.size:
             row = start + int(wrong[0])
             where = f"{raw.files[raw.file_index[row]]} row {raw.row[row]}"
@@ -172,22 +172,13 @@ def _years(cells: pa.Array) -> pa.Array:
     return pc.if_else(is_year.fill_null(False), pc.binary_join_element_wise(text, "01", "01", "-"), text)
 
 
-def _wrong(cells: pa.Array) -> npt.NDArray[np.bool_]:
-    """Where an outcome is neither 0 nor 1."""
-    return np.isnan(_as_numbers(cells))
-
-
 def _as_numbers(cells: pa.Array) -> npt.NDArray[np.float64]:
-    """1, 0, or NaN for anything else."""
+    """Outcomes: 1, 0, or NaN for anything else."""
     if pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.int8())
     text = cells.cast(pa.string())
     one, zero = (pc.is_in(text, pa.array(words)) for words in (["1", "1.0", "true"], ["0", "0.0", "false"]))
     return np.where(np.asarray(one), 1.0, np.where(np.asarray(zero), 0.0, np.nan))
-
-
-def _outcomes(text: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(_as_numbers(text) == 1)
 
 
 def _without_rejects(raw: RawRows) -> RawRows:

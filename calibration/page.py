@@ -168,11 +168,14 @@ def render(found: Calibration) -> str:
             "Out of sample",
             tag("p", verdict(found)),
             *(
-                [table("The old parameters and the new, on the loans left out.", QUALITY_HEAD, quality_rows(found))]
+                [
+                    table("The old parameters and the new, on the loans left out.", QUALITY_HEAD, quality_rows(found)),
+                    reliability(found.after),
+                    table(_BINS, BINS_HEAD, bin_rows(found.after)),
+                ]
                 if found.after
                 else []
             ),
-            *([reliability(found.after), table(_BINS, BINS_HEAD, bin_rows(found.after))] if found.after else []),
         ),
     ]
     if found.grades:

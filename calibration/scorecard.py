@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from montecarlo.errors import InvalidInput, InvalidPortfolio
 from montecarlo.model.credit import band, score
+from montecarlo.model.measures import Z_95
 from montecarlo.model.parameters import Parameters, Scorecard
 from montecarlo.model.tables import pd_of_bands
 from montecarlo.portfolio.loans import Loans
@@ -29,7 +30,6 @@ LARGEST_ERROR = 10.0
 are parted, or nearly so, and the likelihood has no maximum at a finite value."""
 
 _SPREAD = 1e-9
-_Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float]:
         """95 %, by the normal distribution."""
-        return self.value - _Z_95 * self.standard_error, self.value + _Z_95 * self.standard_error
+        return self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
 
 
 @dataclass(frozen=True)

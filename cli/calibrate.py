@@ -78,11 +78,7 @@ def calibrate(
         **({MAPPING: to_json(dict(found.mapping), indent=1)} if found.mapping is not None else {}),
     }
 
-    def write(incoming: Path) -> None:
-        for name, data in written.items():
-            (incoming / name).write_bytes(data)
-
-    folder.replace(target, list(written), write)
+    folder.put(target, written)
     if found.history.rejected:
         reason, many = next(iter(found.history.reasons.items()))
         warn(f"{counted(found.history.rejected, 'row')} cannot be used, {many:,} of them since {reason}.")

@@ -46,12 +46,10 @@ def contributions(
     import pyarrow.parquet as pq
 
     from additive import contributions as every
-    from cli.replay import opened
+    from cli.replay import checked_case, opened
 
     replay = opened(Place(stack, profile, region), run)
-    cases = [each.name for each in replay.plan.cases]
-    if case not in (None, *cases):
-        raise CommandError(f"the run {run} has no case {case}: it has {', '.join(cases)}.")
+    case = checked_case(replay.plan, case)
     if loans is not None and loans.exists():
         raise CommandError(f"{loans} is there already: name another, or remove it.")
     with contextlib.ExitStack() as closing:
@@ -75,7 +73,7 @@ def contributions(
     if json:
         show(dumps(figures, indent=1, ensure_ascii=False))
         return
-    for line in told(figures, case or cases[0]):
+    for line in told(figures, case):
         show(line)
 
 

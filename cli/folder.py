@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from cli import CommandError
@@ -113,6 +113,16 @@ def replace(folder: Path, names: Collection[str], write: Callable[[Path], None])
                 incoming.rename(folder)
         finally:
             _remove(incoming, taken)  # what was written in vain, or the old results
+
+
+def put(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put files of this content in the place of the old ones. Raises as `replace` does."""
+
+    def write(incoming: Path) -> None:
+        for name, data in files.items():
+            (incoming / name).write_bytes(data)
+
+    replace(folder, files, write)
 
 
 def listed(folder: Path) -> set[str]:

@@ -120,7 +120,7 @@ def request(stack: Stack, name: str) -> dict[str, Any] | None:
 def json_object(stack: Stack, key: str) -> dict[str, Any] | None:
     """A document of the bucket, None where there is none or it cannot be read."""
     data = read(stack, key)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(data) if data is not None else None
         if isinstance(value, dict):
             return value
@@ -167,8 +167,10 @@ def _is_deleted(stack: Stack, name: str, state: State) -> bool:
 
     A note must say so where the execution did not succeed: stopped before its plan, it has left nothing either.
     """
-    if state.status == "SUCCEEDED" or state.running:
-        return not state.running
+    if state.running:
+        return False
+    if state.status == "SUCCEEDED":
+        return True
     note = json_object(stack, keys.deleted(name)) or {}
     if note.get("started") != state.started.isoformat():
         return False

@@ -1,7 +1,6 @@
 """The folder that a run's results come to, and the way from the bucket."""
 
 import contextlib
-import json
 import re
 import shutil
 import tempfile
@@ -9,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cli import CommandError, files, folder
+from cli import CommandError, files, folder, history
 from cli.deployment import Stack
 from cli.place import Place
 from montecarlo.report.view import ResultView
@@ -48,33 +46,22 @@ def checked(path: Path) -> tuple[Path, Path]:
 
 def names(stack: Stack, run: str) -> list[str]:
     """What the run has left for its user. Keys of any other form are passed over, wherever they would lead."""
-    prefix = f"runs/{run}/"
+    prefix, of_pass = f"runs/{run}/", keys.loans(keys.wave(run, keys.TAIL))
     pages = stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
-    there = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
-    found = [name for name in there if _NAME.fullmatch(name) and not name.startswith(f"{CONTRIBUTIONS}/")]
-    tables = [f"{CONTRIBUTIONS}/{name.removeprefix(_OF_PASS)}" for name in there if name.startswith(_OF_PASS)]
-    if tables and "result.json" in found and CONTRIBUTIONS in _result(stack, run):  # and not of an earlier request
+    there = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    found = [name for key in there if _NAME.fullmatch(name := key.removeprefix(prefix))]
+    found = [name for name in found if not name.startswith(f"{CONTRIBUTIONS}/")]
+    tables = [f"{CONTRIBUTIONS}/{key.removeprefix(of_pass)}" for key in there if key.startswith(of_pass)]
+    result = history.json_object(stack, keys.result(run)) if tables and "result.json" in found else None
+    if CONTRIBUTIONS in (result or {}):  # and not of an earlier request
         found += [name for name in tables if _NAME.fullmatch(name)]
     return found
-
-
-_OF_PASS = keys.loans(keys.wave("", keys.TAIL)).removeprefix("runs//")
 
 
 def _key(run: str, name: str) -> str:
     """Where a file of the folder lies in the bucket."""
     kind, _, table = name.partition("/")
-    return f"runs/{run}/{_OF_PASS}{table}" if kind == CONTRIBUTIONS else f"runs/{run}/{name}"
-
-
-def _result(stack: Stack, run: str) -> Any:
-    """result.json; empty where it is damaged, which whoever shows it will say."""
-    body = stack.client("s3").get_object(Bucket=stack.bucket, Key=keys.result(run))["Body"]
-    try:
-        found = json.loads(body.read())
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return keys.loans(keys.wave(run, keys.TAIL)) + table if kind == CONTRIBUTIONS else f"runs/{run}/{name}"
 
 
 def download(stack: Stack, run: str, out: Path, without: Sequence[str] = ()) -> list[str]:

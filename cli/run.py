@@ -251,9 +251,8 @@ def run(
             )
     if reuse:
         history.find(place.find(), reuse)  # before anything is uploaded
-    if scenarios_from and (
-        dry_run or not scenarios_from.startswith("s3://")
-    ):  # what the stack may read, a user need not
+    # What the stack may read in another bucket, a user need not.
+    if scenarios_from and (dry_run or not scenarios_from.startswith("s3://")):
         understood, stress = request.pinned(given, place.find())
     if dry_run:
         if name and place.outlives_the_command:

@@ -127,7 +127,7 @@ def watch(
 
     ending = _ending(run, out, quiet, json)
     there = Place(stack, profile, region).find()
-    if not history.under_way(there, run) and history.find(there, run).state == "done":
+    if not history.under_way(there, run) and history.find(there, run).state == history.DONE:
         simulation.bring(there, run, ending, f"The run {run} is done already.\n")
         return
     going = _under_way(there, run)
@@ -153,7 +153,7 @@ def resume(
     request = history.request(there, run)
     if request is None:
         raise CommandError(f"there is no run {run}; `{typed('list')}` shows those that there are.")
-    if history.find(there, run).state == "done":
+    if history.find(there, run).state == history.DONE:
         simulation.bring(there, run, ending, f"The run {run} is done already.\n")
         return
     simulation.finish(there, simulation.begin(there, run, request), run, ending)

@@ -39,12 +39,11 @@ def what_if(
 ) -> None:
     """Say what a run would be with some loans more and others less, simulating those alone."""
     from additive import what_if_page
-    from additive.replay import Replay
     from additive.what_if import what_if as find
     from cli import files, folder
     from cli.history import checked_name
-    from cli.replay import warn_of_unknown
-    from montecarlo.storage.store import Store, to_json
+    from cli.replay import opened, warn_of_unknown
+    from montecarlo.storage.store import to_json
 
     if not add and not remove:
         raise CommandError(
@@ -53,20 +52,14 @@ def what_if(
     checked_name(run)
     given = files.json_file(mapping, "mapping")
     target = folder.checked(out, FILES)
-    there = Place(stack, profile, region).find()
-    s3 = there.client("s3")
-    replay = Replay.open(Store(there.bucket, s3), run, lambda bucket: Store(bucket, s3))
+    replay = opened(Place(stack, profile, region), run)
     found = find(replay, add or [], remove or [], given)
     written = {
         "what-if.json": to_json(found.to_json(), indent=1),
         "report.html": what_if_page.render(found).encode(),
     }
 
-    def write(incoming: Path) -> None:
-        for name, data in written.items():
-            (incoming / name).write_bytes(data)
-
-    folder.replace(target, FILES, write)
+    folder.put(target, written)
     if add:
         warn_of_unknown(replay)
     if json:

@@ -3,15 +3,11 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cli.main import main
-from cli.place import Place
 from tests.memory_run import MemoryHost, generate, simulate
-from tests.memory_s3 import MemoryS3
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,17 +18,6 @@ def june() -> dict[str, bytes]:
     book = generate(made, loans=3_000)
     simulate(made, run="june", portfolio=book, scenarios=500, as_of="2026-01-01", capital_available=4e6)
     return made.s3.objects
-
-
-@pytest.fixture
-def command(june: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    stack: Any = SimpleNamespace(bucket="bucket", client=lambda _: MemoryS3(dict(june)))
-    monkeypatch.setattr(Place, "find", lambda _: stack)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        return main(arguments), *capsys.readouterr()
-
-    return run
 
 
 def test_the_document_shows_what_it_prints(command: Any) -> None:

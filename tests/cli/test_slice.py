@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from additive.replay import Replay
-from cli.main import main
-from cli.place import Place
 from tests.additive.test_slices import REQUEST, host_with, portfolio
 from tests.memory_run import MemoryHost, generate, simulate
-from tests.memory_s3 import MemoryS3
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,22 +22,6 @@ def june() -> dict[str, bytes]:
     made = host_with(portfolio(1))
     simulate(made, run="june", **REQUEST)
     return made.s3.objects
-
-
-@pytest.fixture
-def host(june: dict[str, bytes]) -> MemoryHost:
-    return MemoryHost(MemoryS3(dict(june)))
-
-
-@pytest.fixture
-def command(host: MemoryHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    stack: Any = SimpleNamespace(bucket="bucket", client=lambda _: host.s3)
-    monkeypatch.setattr(Place, "find", lambda _: stack)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        return main(arguments), *capsys.readouterr()
-
-    return run
 
 
 def test_the_document_shows_what_it_prints(command: Any, host: MemoryHost) -> None:

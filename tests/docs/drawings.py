@@ -3,7 +3,7 @@
     python -m tests.docs.drawings      docs/images/architecture.svg and docs/images/console/*.svg
 
 Names of states, fields, defaults, stacks and outputs come from the state machine and the template, so that a drawing
-says what is there; `test_drawings.py` fails when one is stale. They are SVG that needs no renderer, light and dark, and
+says what is there; `test_pages.py` fails when one is stale. They are SVG that needs no renderer, light and dark, and
 look drawn on purpose: AWS's own pages look otherwise, and change.
 """
 

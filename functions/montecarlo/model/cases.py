@@ -21,7 +21,11 @@ class Case:
     probability: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The case as plans and results have it: without what it does not have."""
-        told = {"name": self.name, "fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
+        """The case as plans have it."""
+        return {"name": self.name, **self.assumed()}
+
+    def assumed(self) -> dict[str, Any]:
+        """What it assumes, as requests and results have it below its name: without what it does not have."""
+        told: dict[str, Any] = {"fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
         told |= {"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {}
         return told | ({} if self.probability is None else {"probability": self.probability})

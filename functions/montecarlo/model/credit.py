@@ -273,9 +273,7 @@ def shocked_payment(loans: Loans, rise: Floats) -> Floats:
         schedule, age = loans.schedule(rows), loans.age[rows]
         more = schedule.instalment(age, rise[rows] / 1200) - schedule.instalment(age)
         more = np.where(rise[rows] >= 0, np.maximum(more, 0.0), np.minimum(more, 0.0))
-        brought = loans.balance[rows]
-        owed = np.where(np.isnan(brought), loans.loan_amount[rows] * schedule.owed(age), brought)
-        payment[rows] = np.maximum(loans.payment[rows] + owed * more, 0.0)
+        payment[rows] = np.maximum(loans.payment[rows] + loans.owed()[rows] * more, 0.0)
     return payment
 
 

@@ -150,5 +150,4 @@ def _tail_size(profile: LossProfile, tables: ModelTables, scenarios: Scenarios) 
 
 def _stress(cases: Sequence[Case]) -> dict[str, Any]:
     """The cases beside the base, as a request gives them."""
-    told = [case.to_json() for case in cases[1:]]
-    return {case["name"]: {name: value for name, value in case.items() if name != "name"} for case in told}
+    return {case.name: case.assumed() for case in cases[1:]}

@@ -72,7 +72,7 @@ def build(
         expected = in_cents(segments.expected_loss[c].sum())
         measures = sample.measures(expected, plan.levels)
         cases[case.name] = {
-            **{name: value for name, value in case.to_json().items() if name != "name"},
+            **case.assumed(),
             "mean_pd": int(pd_sums[c]) / 2**32 / total.counts.simulated,
             **case_figures(measures),
             "el_check": _el_check(sample, expected, int(segments.exposure.sum())),

@@ -1,6 +1,6 @@
 """The loans and the borrowers that contribute most to the tail, case by case."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from montecarlo.model.measures import Z_95
 from montecarlo.report.markup import Html, cell, details, section, table
@@ -17,7 +17,7 @@ def contributions_section(result: ResultView) -> Html:
     if not cases:
         return Html()
     name, first = cases[0]
-    shown = [*_tables(result, name, first, SHOWN)]
+    shown = _tables(result, name, first, SHOWN)
     if len(first.loans) > SHOWN or len(first.borrowers) > SHOWN:
         shown.append(details(f"All that are named, {name}", *_tables(result, name, first), on_paper=False))
     for name, found in cases[1:]:
@@ -31,33 +31,21 @@ def _tables(result: ResultView, case: str, found: ContributionsView, most: int |
         f"{case}: what each contributes to ES {found.level} %, {money(found.es)}, and to economic capital"
         f" {found.level} %, {money(found.capital)}; below zero where it loses less than usual when VaR is lost."
     )
-    loans = _table(
+    loans = table(
         f"The loans that contribute most. {told} Small figures: half the 95 % interval.",
         ["Loan", "Segment", "Exposure", "ES", "Of ES", "Economic capital"],
-        found.loans[:most],
-        lambda one: [one.name, humanise(one.kind or MISSING), *_amounts(result, one)],
+        [[one.name, humanise(one.kind or MISSING), *_amounts(result, one)] for one in found.loans[:most]],
         _foot(result, found, found.loans[len(found.loans[:most]) :], found.others),
     )
     if found.other_borrowers is None:
         return [loans]
-    borrowers = _table(
+    borrowers = table(
         f"The borrowers that contribute most. {told}",
         ["Borrower", "Loans", "Exposure", "ES", "Of ES", "Economic capital"],
-        found.borrowers[:most],
-        lambda one: [one.name, count(one.loans), *_amounts(result, one)],
+        [[one.name, count(one.loans), *_amounts(result, one)] for one in found.borrowers[:most]],
         _foot(result, found, found.borrowers[len(found.borrowers[:most]) :], found.other_borrowers),
     )
     return [loans, borrowers]
-
-
-def _table(
-    caption: str,
-    head: Sequence[str],
-    rows: Sequence[ContributionView],
-    of: Callable[[ContributionView], list[str]],
-    foot: list[str],
-) -> Html:
-    return table(caption, head, [of(row) for row in rows], foot)
 
 
 def _amounts(result: ResultView, one: ContributionView) -> list[str]:
