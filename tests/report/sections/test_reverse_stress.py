@@ -18,6 +18,9 @@ def section(result: dict[str, Any]) -> str:
 def test_each_case_tells_how_far_and_how_rare_the_economy_is(result: dict[str, Any]) -> None:
     text = section(result)
     assert text.startswith("Reverse stress Which economy costs $60.0 million, the capital available, in expectation?")
+    assert (
+        "expectation? Base (3.63 %): An economy 2.75 standard deviations from the average one costs that much." in text
+    )
     assert "Base (3.63 %) 2.75 0.30 % 336 years $6.00M $10.0M" in text
     assert "Stressed (8.00 %) 2.13 1.66 % 60 years $6.00M $10.0M" in text
     assert "Credit card −2.20 −1.70" in text
@@ -39,6 +42,11 @@ def test_an_average_economy_may_cost_it_already(result: dict[str, Any]) -> None:
     text = section(result)
     assert "Base (3.63 %) 0 – every other year" in text
     assert "Sector Stressed (8.00 %)" in text
+
+
+def test_no_digits_are_claimed_of_what_is_rarer_than_once_in_a_million_years(result: dict[str, Any]) -> None:
+    result["reverse_stress"]["cases"]["base"] |= {"shift": 6.83, "probability": 4.2e-12}
+    assert "Base (3.63 %) 6.83 below 0.0001 % over 1,000,000 years" in section(result)
 
 
 @pytest.mark.parametrize("absent", ["capital_available", "reverse_stress"])

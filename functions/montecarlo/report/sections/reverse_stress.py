@@ -13,6 +13,9 @@ from montecarlo.report.words import MISSING, Currency, count, humanise, percent
 FARTHEST = 8
 """Standard deviations to which economies are looked at, as `montecarlo.model.reverse_stress` has it."""
 
+RAREST = 1e-6
+"""A probability within a year below which no model has a claim to digits."""
+
 WHAT_IT_IS = (
     "Each sector has a factor, standard normal over the years, and all its loans' probabilities of default rise as it "
     "falls. Among all economies in which the loans lose the amount in expectation, this is the one nearest to the "
@@ -36,8 +39,8 @@ def reverse_stress_section(result: ResultView) -> Html:
     found, title = result.reverse_stress, "Reverse stress"
     if found is None:
         return section(title, tag("p", NOT_KNOWN))
-    cases = [(case_label(case), found.cases[case.name]) for case in result.cases if case.name in found.cases]
-    shown = [(case_label(case), found.cases[case.name]) for case in compared(result.cases) if case.name in found.cases]
+    told = [case for case in result.cases if case.name in found.cases]
+    cases, shown = ([(case_label(case), found.cases[case.name]) for case in some] for some in (told, compared(told)))
     caption = (
         "The nearest economy that costs it, in standard deviations from the average one; how likely one at least as "
         "far in its direction is within a year; and what is lost in an average economy, and over all economies (EL)."
@@ -46,6 +49,7 @@ def reverse_stress_section(result: ResultView) -> Html:
     return section(
         title,
         tag("p", headline(found), class_="lead"),
+        *(tag("p", f"{case_label(case)}: {next(sentences(found, case.name))}") for case in told[:1]),
         table(caption, head, [_row(label, economy, found.currency) for label, economy in cases]),
         *_tables(shown, found.currency),
         details("How to read this", tag("p", WHAT_IT_IS), tag("p", WHAT_IT_IS_NOT)),
@@ -65,8 +69,19 @@ def _row(label: str, economy: EconomyView, currency: Currency) -> list[str]:
         ]
     if economy.shift == 0 or not economy.probability:
         return [label, "0", MISSING, "every other year", average, over_all]
-    years = f"{count(1 / economy.probability)} years"
-    return [label, f"{economy.shift:.2f}", percent(economy.probability), years, average, over_all]
+    rare = economy.probability
+    return [label, f"{economy.shift:.2f}", _likely(rare), _seldom(rare), average, over_all]
+
+
+def _likely(probability: float) -> str:
+    return percent(probability) if probability >= RAREST else f"below {percent(RAREST)}"
+
+
+def _seldom(probability: float) -> str:
+    """Once in so many years, to three digits."""
+    return (
+        f"{count(float(f'{1 / probability:.3g}'))} years" if probability >= RAREST else f"over {1 / RAREST:,.0f} years"
+    )
 
 
 def _tables(cases: Sequence[tuple[str, EconomyView]], currency: Currency) -> Iterator[Html]:
@@ -76,6 +91,7 @@ def _tables(cases: Sequence[tuple[str, EconomyView]], currency: Currency) -> Ite
         return
     labels = [label for label, _ in reached]
     sectors = dict.fromkeys(name for _, economy in reached for name in economy.sectors)
+    yield tag("h3", "By sector")
     yield table(
         "The sectors' factors there, in standard deviations; below zero is bad.",
         ["Sector", *labels],
@@ -83,8 +99,9 @@ def _tables(cases: Sequence[tuple[str, EconomyView]], currency: Currency) -> Ite
     )
     worst = reached[0][1].segments
     names = sorted(worst, key=lambda name: -(worst[name].there or 0.0))
+    yield tag("h3", "By segment")
     yield table(
-        "Expected loss there by segment. Small figures: how many times that of an average economy.",
+        "Expected loss there. Small figures: how many times that of an average economy.",
         ["Segment", "Exposure", *labels],
         [
             [
@@ -135,7 +152,7 @@ def sentences(found: ReverseStressView, name: str) -> Iterator[str]:
         rare = economy.probability
         yield (
             f"An economy {economy.shift:.2f} standard deviations from the average one costs that much. One at least as "
-            f"far in this direction has a probability of {percent(rare)} in a year, once in {count(1 / rare)} years."
+            f"far in this direction has a probability of {_likely(rare)} in a year, once in {_seldom(rare)}."
         )
         worst = sorted(economy.sectors.items(), key=lambda sector: sector[1])
         told = ", ".join(f"{humanise(sector)} {_factor(value)}" for sector, value in worst)
