@@ -77,8 +77,12 @@ class Thresholds:
     def of(cls, risks: LoanRisks, tables: ModelTables) -> Self:
         """Those of N loans in C cases."""
         risks = risks.select(np.flatnonzero(~risks.impossible))
-        parts = [part for case in range(len(risks.alpha)) for part in _in_case(risks, tables, case)]
-        return cls(*(np.concatenate(each) for each in zip(*parts, strict=True))).merged()
+
+        made: list[Self] = []
+        for case in range(len(risks.alpha)):  # each merged by itself, to take less memory
+            key, loss = zip(*_in_case(risks, tables, case), strict=True)
+            made.append(cls(np.concatenate(key), np.concatenate(loss)).merged())
+        return cls(np.concatenate([each.key for each in made]), np.concatenate([each.loss for each in made]))
 
     def add(self, other: Self) -> None:
         """Add those of other loans."""
