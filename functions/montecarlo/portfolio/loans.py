@@ -198,8 +198,9 @@ def validate(
 ) -> tuple[Loans, list[Reject]]:
     """Parse and check rows: the valid loans, and all rejects, those of reading included, by file and row.
 
-    segments, sectors: the names known, in index order; how they are capitalised does not matter. as_of: the reporting
-    date. A row is rejected once, for its first faulty column in the order of COLUMNS.
+    segments, sectors: the names known, in index order; how they are capitalised does not matter. Grades are the
+    mapping's, to the letter. as_of: the reporting date. A row is rejected once, for its first faulty column in the
+    order of COLUMNS.
     """
     checks = _Checks(len(raw.row))
     account_id = _check_accounts(raw.tables, checks)
