@@ -106,4 +106,6 @@ def calibrate(
         show("\n" + table(page.QUALITY_HEAD, page.quality_rows(found)))
     show(f"\n{page.verdict(found)}", hang=0)
     say(f"\nParameters: {shown(target) / 'parameters.json'}, for run --parameters")
+    if MAPPING in written:
+        say(f"Mapping:    {shown(target) / MAPPING}, for run --mapping: each grade's PD")
     say(f"Report:     {shown(target) / 'report.html'}")

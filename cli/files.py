@@ -38,9 +38,8 @@ def json_file(path: Path | None, what: str) -> Any:
             raise ValueError(f"it is larger than {LARGEST_JSON:,} bytes")
         return _parsed(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CommandError(
-            f"the {what} file {path} cannot be read as JSON: {error or 'it is nested too deep'}."
-        ) from None
+        why = (error.strerror if isinstance(error, OSError) else str(error)) or "it is nested too deep"
+        raise CommandError(f"the {what} file {path} cannot be read as JSON: {why}.") from None
 
 
 def json_text(text: str | None, option: str) -> Any:

@@ -17,12 +17,13 @@ LARGEST_EXPONENT = 18
 
 
 def whole(text: str) -> int:
-    """A whole number as users write it: 1000, 1_000_000, 1e9."""
+    """A whole number as users write it: 1000, 1_000_000, 1.5e9. 10.000 may mean ten or ten thousand, and is refused."""
     try:
         number = Decimal(text)
         if number.is_finite() and number.adjusted() > LARGEST_EXPONENT:
             raise typer.BadParameter(f"{text!r} is too large: write a whole number such as 1000, 1_000_000 or 1e9.")
-        if number.is_finite() and number == number.to_integral_value():
+        exponent = number.as_tuple().exponent  # a letter, of what is not finite
+        if isinstance(exponent, int) and exponent >= 0:
             return int(number)
     except (InvalidOperation, ValueError):
         pass

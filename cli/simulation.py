@@ -141,6 +141,7 @@ def present(ending: Ending) -> None:
     rejected = result.rows.rejected
     show(
         f"Results: {there / 'result.json'}, loans/, losses.parquet, segments.parquet"
+        + (", contributions/" if result.contributions else "")
         + (f", rejects/ ({rejected:,.0f} rows)" if rejected else "")
     )
 

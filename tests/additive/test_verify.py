@@ -126,6 +126,9 @@ def test_an_honest_run_is_intact(name: str, request: pytest.FixtureRequest) -> N
     assert (record.remarks, record.found_share) == ([], 0.0)
     compared = {key for key in checked_keys(host) if key.startswith("runs/") and not key.endswith("estimate.json")}
     assert set(record.digests) == compared
+    (made,) = (told.split(": made again")[0].split(", ") for told in record.checked if ": made again" in told)
+    assert {f"runs/{RUN}/{name}" for name in made} <= compared, "each by its place below the run"
+    assert len(made) == len(set(made))
     assert all(hashlib.sha256(before[key]).hexdigest() == digest for key, digest in record.digests.items())
     assert host.s3.objects == before  # it wrote nothing
 

@@ -110,6 +110,7 @@ def test_a_portfolio_has_the_pds_of_its_grades_however_the_mapping_finds_them(
     (tmp_path / "m.json").write_text(json.dumps({"dimensions": {"Rating": origin}}))
     status, _, err = command("calibrate", "h.csv", "--mapping", "m.json", "--grade", "Rating", "--date", "Looked")
     assert status == 0, err
+    assert "Mapping:    calibrated/mapping.json, for run --mapping" in err
     made = ColumnMapping.parse(json.loads((tmp_path / "calibrated/mapping.json").read_text()))
     grades = {
         grade: told["pd"]
@@ -130,6 +131,7 @@ def test_of_a_joined_grade_there_is_no_mapping_and_that_is_said(command: Any, tm
     assert status == 0
     assert "A-auto" in out
     assert "Rating is joined from columns" in err
+    assert "Mapping:" not in err
     assert not (tmp_path / "calibrated/mapping.json").exists()
 
 

@@ -30,10 +30,10 @@ def test_it_ends_with_the_table_and_the_report(cloud: Cloud, montecarlo: Monteca
 
 
 def test_the_commercial_book(montecarlo: Montecarlo, tmp_path: Path) -> None:
-    status, out, err = montecarlo(
-        "run", "--book", "commercial", "--loans", 600, "--scenarios", 200, "--name", "book", "--out", tmp_path / "out"
-    )
+    book = ("run", "--book", "commercial", "--loans", 600, "--scenarios", 200, "--contributions")
+    status, out, err = montecarlo(*book, "--name", "book", "--out", tmp_path / "out")
     assert status == 0, err
+    assert "losses.parquet, segments.parquet, contributions/\n" in out
     assert "600 read = 600 simulated" in out
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert {"Rating", "Branch", "Sector"} <= result["cases"]["base"]["dimensions"].keys()

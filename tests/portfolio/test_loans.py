@@ -147,6 +147,10 @@ class TestWhatALoanNeeds:
         ):
             self.columns(*(name for name in GOOD if name not in ("Rate", "PD")))
 
+    def test_a_file_of_one_column_may_be_parted_otherwise(self) -> None:
+        with pytest.raises(InvalidPortfolio, match=r"The name of its only column is not known: .* columns parted"):
+            check_columns(["AccountID;PD;EAD"], "loans", ColumnMapping())
+
     def test_a_column_that_is_mapped_is_not_told_as_written_otherwise(self) -> None:
         mapping = ColumnMapping.parse({"columns": {"Rate": "rate"}})
         names = ["AccountID", "rate", "payment"]

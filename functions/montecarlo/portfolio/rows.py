@@ -146,8 +146,12 @@ def _known(names: list[str], mapping: ColumnMapping) -> str:
     found = [name for name in dict.fromkeys([*COLUMN, *wanted]) if name in names]
     near = [name for name in wanted if name not in names and name.casefold() in same]
     if not found and not near:
-        parted = "" if len(names) > 1 else " Are its columns parted by what the mapping's dialect says?"
-        return f"None of its {len(names)} columns has a name that is known: is its first line a header?{parted}"
+        if len(names) == 1:
+            return (
+                "The name of its only column is not known: is its first line a header, and are its columns parted by "
+                "what the mapping's dialect says?"
+            )
+        return f"None of its {len(names)} columns has a name that is known: is its first line a header?"
     other = f" {', '.join(near)} {'is' if len(near) == 1 else 'are'} written otherwise there." if near else ""
     return f"Of its {len(names)} columns these are known: {', '.join(found) or 'none'}.{other}"
 
