@@ -414,7 +414,7 @@ class _Verifier:
         duplicates = keys.duplicates(self.plan.run)
         if duplicates not in again.written and self.store.exists(duplicates):
             raise Damaged(f"{self.store.url(duplicates)} should not be there: no AccountID occurs twice.")
-        names = ", ".join(sorted(Path(key).name for key in again.written))
+        names = ", ".join(sorted(key.removeprefix(f"runs/{self.plan.run}/") for key in again.written))
         self.found.checked.append(f"{names}: made again from the groups' sums")
 
     def _nothing_else(self, there: Sequence[Chunk]) -> None:

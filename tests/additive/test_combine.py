@@ -169,7 +169,7 @@ def test_what_is_published_can_be_read_and_says_what_it_is(host: MemoryHost, mon
         ("A + ../B", r"there is no run \.\./B: name a run, s3://bucket/runs/NAME/, or a folder"),
         (
             "A + own",
-            r"own and A do not add up: own has another scenarios \(1 waves of its own: run it with scenarios_f",
+            r"own and A do not add up: own differs in scenarios \(1 waves of its own: run it with scenarios_f",
         ),
         ("B - A", "A cannot be taken out: it is no part of the rest, as it has more rows"),
         ("B - C", "C cannot be taken out: it is no part of the rest, as it has"),
@@ -191,7 +191,7 @@ def test_what_is_no_sum_is_refused(host: MemoryHost, expression: str, message: s
 )
 def test_what_differs_is_named(host: MemoryHost, change: dict[str, Any], message: str) -> None:
     pinned(host, "D", ORDER[150:], **change)
-    with pytest.raises(InvalidInput, match=f"D and A do not add up: D has another .*{message.split(' ', 1)[1]}"):
+    with pytest.raises(InvalidInput, match=f"D and A do not add up: D differs in .*{message.split(' ', 1)[1]}"):
         add(host, "A + D")
 
 

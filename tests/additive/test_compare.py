@@ -302,10 +302,10 @@ def test_loans_of_another_run_are_noticed(june: MemoryHost, tmp_path: Path) -> N
 
 def test_what_cannot_be_compared_is_named(june: MemoryHost, tmp_path: Path) -> None:
     run(june, "sampled", book(), sample=2)
-    with pytest.raises(InvalidInput, match="have another sample: 1 and 2"):
+    with pytest.raises(InvalidInput, match="differ in their sample: 1 and 2"):
         beside(june, tmp_path / "a", "june", "sampled")
     run(june, "euros", book(), mapping={"columns": {}, "currency": "EUR"})
-    with pytest.raises(InvalidInput, match="have another currency: USD and EUR"):
+    with pytest.raises(InvalidInput, match="differ in their currency: USD and EUR"):
         beside(june, tmp_path / "b", "june", "euros")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cli.history import Run
 from cli.screen import is_ascii, show
+from cli.tables import of_runs
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
 from tests.report.sample import HOSTILE, case, full_result, many_cases, named
@@ -52,6 +54,14 @@ def test_another_currency() -> None:
     table = table_of(full_result() | {"currency": "CHF"})
     assert "Amounts in CHF million; exposure CHF 1.00B." in table
     assert "$" not in table
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(0.0, "$0.00"), (0.0031, "<$0.01"), (0.0099, "<$0.01"), (1234.5, "$1,234.50")]
+)
+def test_a_run_that_cost_less_than_a_cent_did_not_cost_nothing(usd: float, shown: str) -> None:
+    view = ResultView.of({"schema": 1, "run": "r", "cost": {"usd": usd}, "cases": {"base": {"el": 1.0}}})
+    assert shown in of_runs([Run("r", "done", result=view)]).split("\n")[-1].split()
 
 
 def test_what_is_not_applicable() -> None:

@@ -20,6 +20,11 @@ class Case:
     collateral_shift: Mapping[str, float] = field(default_factory=dict)
     probability: float | None = None
 
+    @property
+    def shock(self) -> dict[str, Any]:
+        """What of the case moves losses, beside its name: all but its probability."""
+        return {name: value for name, value in self.to_json().items() if name not in ("name", "probability")}
+
     def to_json(self) -> dict[str, Any]:
         """The case as plans have it."""
         return {"name": self.name, **self.assumed()}

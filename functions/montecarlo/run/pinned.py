@@ -66,7 +66,9 @@ class Source:
         return taken
 
     def check(self, request: RunRequest, parameters: Parameters, cases: Sequence[Case]) -> None:
-        """Raise InvalidInput that names what the request asks for otherwise, and the scenarios cannot be had with."""
+        """Raise InvalidInput that names what the request asks for otherwise, and the scenarios cannot be had with. The
+        cases' probabilities may be others: no loss depends on them.
+        """
         plan = self.plan
         there, here = (
             {
@@ -75,7 +77,7 @@ class Source:
                 "sample": one.sample,
                 "tail_sampling": aimed,
                 "parameters": its_parameters.to_json(),
-                "cases": _stress(its_cases),
+                "cases": {case.name: case.shock for case in its_cases[1:]},
                 "order of cases": [case.name for case in its_cases],
                 "model version": model,
             }
@@ -86,7 +88,7 @@ class Source:
         )
         if different := list(differences(as_json(there), as_json(here))):
             raise InvalidInput(
-                f"scenarios_from: the run {self.place} has another {', '.join(different[:5])}. Its scenarios bring all "
+                f"scenarios_from: the run {self.place} differs in {', '.join(different[:5])}. Its scenarios bring all "
                 "of these along: leave them out of the request, or leave scenarios_from out."
             )
 

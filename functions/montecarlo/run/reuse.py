@@ -43,7 +43,7 @@ def check(plan: Plan, source: Plan) -> None:
     there, here = (as_json(_of_a_chunk(each)) for each in (source, plan))
     if different := list(differences(there, here)):
         raise InvalidInput(
-            f"reuse: the run {plan.reuse} has another {', '.join(different[:5])}, so that none of its chunks would be "
+            f"reuse: the run {plan.reuse} differs in {', '.join(different[:5])}, so that none of its chunks would be "
             "as those of this run. Ask for the same, or leave reuse out and give scenarios_from instead."
         )
     if plan.capital_available is not None and source.capital_available is None:
@@ -54,7 +54,8 @@ def check(plan: Plan, source: Plan) -> None:
 
 
 def _of_a_chunk(plan: Plan) -> dict[str, Any]:
-    return {name: value for name, value in plan.decisive().items() if name not in NOT_OF_A_CHUNK}
+    shocks = [{"name": case.name, **case.shock} for case in plan.cases]
+    return {name: value for name, value in plan.decisive().items() if name not in NOT_OF_A_CHUNK} | {"cases": shocks}
 
 
 def first_objects(store: Store, run: str, number: int) -> frozenset[str]:
