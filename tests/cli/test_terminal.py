@@ -74,6 +74,20 @@ def test_what_is_not_applicable() -> None:
     assert "Lifetime ECL leaves out 3,333 loans that bring only PD and EAD" in table
 
 
+def test_an_allowance_and_what_the_cases_weigh() -> None:
+    result = full_result() | {"weighted_ecl": {"twelve_month": 1.25e7, "lifetime": None, "allowance": 2.1e7}}
+    for figures in result["cases"].values():
+        figures["ecl"]["allowance"] = 2e7
+    table = table_of(result)
+    assert re.search(r"Allowance by stage +20\.0 +20\.0 +\+0\.0 %\n", table)
+    assert "ECL weighed with the probabilities of the cases: 12 months $12.5M, allowance $21.0M\n" in f"{table}\n"
+    for figures in result["cases"].values():
+        figures["ecl"]["allowance"], figures["not_applicable"] = None, {"allowance": 2}
+    table = table_of(result)
+    assert re.search(r"Allowance by stage +n/a +n/a +–\n", table)
+    assert "There is no allowance: 2 loans in stage 2 or 3 have no known term" in table
+
+
 def test_an_el_that_does_not_agree() -> None:
     result = full_result()
     result["cases"]["stressed"]["el_check"]["agrees"] = False

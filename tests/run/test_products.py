@@ -172,8 +172,14 @@ def test_the_rules_of_stages_are_parameters_that_everything_reads_by(tmp_path: P
 def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
     """And a file that says nothing of stages has all loans in stage 1."""
     table = pa.table({"AccountID": ["a", "b"], "PD": [0.1, 0.1], "EAD": [5e3, 7e3], "Stage": ["2", "1"]})
-    ecl = run(table, dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
-    assert (ecl["allowance"], ecl["lifetime"]) == (None, None)
+    case = run(table, dimensions=["Stage"])[0]["cases"]["base"]
+    assert (case["ecl"]["allowance"], case["ecl"]["lifetime"]) == (None, None)
+    assert case["not_applicable"] == {"lifetime_ecl": 2, "allowance": 1}
+    known = table.set_column(3, "Stage", pa.array(["3", "1"]))
+    case = run(known, dimensions=["Stage"])[0]["cases"]["base"]
+    assert case["not_applicable"] == {"lifetime_ecl": 1}, "in stage 3 all is provided for, whatever the term"
+    assert case["ecl"]["allowance"] > 5e3 * 0.65
+    assert run(table)[0]["cases"]["base"]["not_applicable"] == {"lifetime_ecl": 2}
     plain = run(table.drop(["Stage"]), dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
     assert plain["allowance"] == plain["twelve_month"] > 0
     assert "allowance" not in run(table)[0]["cases"]["base"]["ecl"]
