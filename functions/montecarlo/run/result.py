@@ -187,7 +187,7 @@ def _rows(plan: Plan, total: Partial) -> dict[str, int]:
     rows = asdict(total.counts)
     return (
         rows
-        if plan.columns.conditions or plan.filter
+        if plan.columns.conditions or plan.filter or total.counts.filtered
         else {name: count for name, count in rows.items() if name != "filtered"}
     )
 
