@@ -21,7 +21,7 @@ from additive.replay import Replay
 from additive.waterfall import Books, Waterfall, waterfalls
 from montecarlo.documents import Damaged, parse
 from montecarlo.errors import InvalidInput, InvalidResult, MonteCarloError
-from montecarlo.model.cases import Case
+from montecarlo.model.cases import Case, unweighted
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables, model_tables
@@ -245,7 +245,7 @@ def _books(first: Side, second: Side, cases: Sequence[str], scratch: Path, remar
     one, other = first.plan, second.plan
     shared = [_named(plan, cases) for plan in (one, other)]
     same_parameters = one.parameters == other.parameters
-    same_cases = [case.shock for case in shared[0]] == [case.shock for case in shared[1]]
+    same_cases = unweighted(shared[0]) == unweighted(shared[1])
     books = Books(first.loans, second.loans)
     if same_parameters and same_cases:
         return books
@@ -307,8 +307,8 @@ def _named(plan: Plan, cases: Sequence[str]) -> list[Case]:
 
 
 def _same_plan(one: Plan, other: Plan) -> bool:
-    return (one.seed, one.sample, one.cases, one.scenarios_digest) == (
-        other.seed, other.sample, other.cases, other.scenarios_digest
+    return (one.seed, one.sample, unweighted(one.cases), one.scenarios_digest) == (
+        other.seed, other.sample, unweighted(other.cases), other.scenarios_digest
     )  # fmt: skip
 
 

@@ -391,3 +391,13 @@ def test_page_and_files(june: MemoryHost, tmp_path: Path) -> None:
     assert list(said["cases"]["base"]["expected_loss"]["steps"]) == list(STEPS)
     assert said["cases"]["stressed"]["expected_loss"]["residual"] == 0
     assert list(said["cases"]["base"]["tail"]["es"]) == ["before", *STEPS[:-1]]
+
+
+def test_what_the_cases_weigh_is_no_change_of_theirs(june: MemoryHost, tmp_path: Path) -> None:
+    stressed = june.json(keys.result("june"))["cases"]["stressed"]["fed_rate"]
+    case = {"fed_rate": stressed, "probability": 0.25}
+    run(june, "july", book()[1:], scenarios_from="june", cases={"stressed": case})
+    made = beside(june, tmp_path)
+    assert made.losses is not None
+    assert not any("other cases" in remark for remark in made.remarks)
+    assert all(amounts(found)["parameters"] == 0 for found in made.waterfalls)

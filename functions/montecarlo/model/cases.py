@@ -1,7 +1,7 @@
 """The economic cases that a portfolio is simulated under. Imports the standard library only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -20,11 +20,6 @@ class Case:
     collateral_shift: Mapping[str, float] = field(default_factory=dict)
     probability: float | None = None
 
-    @property
-    def shock(self) -> dict[str, Any]:
-        """What of the case moves losses, beside its name: all but its probability."""
-        return {name: value for name, value in self.to_json().items() if name not in ("name", "probability")}
-
     def to_json(self) -> dict[str, Any]:
         """The case as plans have it."""
         return {"name": self.name, **self.assumed()}
@@ -34,3 +29,8 @@ class Case:
         told: dict[str, Any] = {"fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
         told |= {"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {}
         return told | ({} if self.probability is None else {"probability": self.probability})
+
+
+def unweighted(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """The cases without their probabilities, which move no loss: equal where the losses are."""
+    return tuple(replace(case, probability=None) for case in cases)

@@ -15,7 +15,7 @@ from montecarlo import MODEL_VERSION
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput, RunTaken
 from montecarlo.model import normal
-from montecarlo.model.cases import Case
+from montecarlo.model.cases import Case, unweighted
 from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Scenarios
@@ -77,7 +77,7 @@ class Source:
                 "sample": one.sample,
                 "tail_sampling": aimed,
                 "parameters": its_parameters.to_json(),
-                "cases": {case.name: case.shock for case in its_cases[1:]},
+                "cases": _stress(unweighted(its_cases)),
                 "order of cases": [case.name for case in its_cases],
                 "model version": model,
             }

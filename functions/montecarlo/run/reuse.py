@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput
+from montecarlo.model.cases import unweighted
 from montecarlo.process import peak_memory_mb
 from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.chunk import Chunk
@@ -54,8 +56,8 @@ def check(plan: Plan, source: Plan) -> None:
 
 
 def _of_a_chunk(plan: Plan) -> dict[str, Any]:
-    shocks = [{"name": case.name, **case.shock} for case in plan.cases]
-    return {name: value for name, value in plan.decisive().items() if name not in NOT_OF_A_CHUNK} | {"cases": shocks}
+    decisive = replace(plan, cases=unweighted(plan.cases)).decisive()
+    return {name: value for name, value in decisive.items() if name not in NOT_OF_A_CHUNK}
 
 
 def first_objects(store: Store, run: str, number: int) -> frozenset[str]:
