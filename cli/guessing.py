@@ -571,8 +571,8 @@ def _translated(column: str, name: str, values: Sequence[str], known: Mapping[st
         shown = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
         ours = ", ".join(dict.fromkeys(known.values()))
         doubts.append(
-            f"{name!r} holds {shown}, which {column} does not know: say in values what each is, one of {ours}. Until "
-            "then their rows are rejected."
+            f"{name!r} holds {shown}, which {column} does not know: say in values what each is, one of {ours}, or "
+            "leave the column out. Until then their rows are rejected."
         )
     needed = {value: ours for value, ours in translated.items() if value.lower() != ours.lower()}
     return {"from": name, "values": needed} if needed else name

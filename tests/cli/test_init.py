@@ -227,7 +227,8 @@ def test_words_that_nobody_knows_are_named_and_stay_as_they_are(init: Init) -> N
     assert mapping["columns"]["Segment"] == {"from": "product", "values": {"kfz": "auto"}}
     spoken = " ".join(err.split())
     assert (
-        "'Stage' holds 'watch list', which Stage does not know: say in values what each is, one of 1, 2, 3." in spoken
+        "'Stage' holds 'watch list', which Stage does not know: say in values what each is, one of 1, 2, 3, or"
+        in spoken
     )
     assert spoken.count("Until then their rows are rejected.") == 3
     columns = ColumnMapping.parse(mapping)
