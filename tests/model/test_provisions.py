@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from montecarlo.model.provisions import TermStructure, expected_credit_losses, monthly_credit_losses
@@ -202,6 +202,7 @@ MONTHLY = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(MONTHLY, min_size=1, max_size=8))
 def test_by_months_a_loan_has_the_same_bits_in_any_company(loans: list[dict[str, float]]) -> None:
     together = monthly(loans)
