@@ -26,6 +26,7 @@ import numpy.typing as npt
 from additive import remodel
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput
+from montecarlo.model.cases import unweighted
 from montecarlo.model.credit import LoanRisks, in_case
 from montecarlo.run.chunk import Chunk
 from montecarlo.run.plan import Plan
@@ -46,8 +47,8 @@ Rows = npt.NDArray[np.void]
 def same_scenarios(first: Replay, second: Replay) -> bool:
     """Whether two runs can be compared scenario by scenario: same seed, cases, factors and weights in every wave."""
     one, other = first.plan, second.plan
-    return (one.seed, one.sample, one.cases, len(first.plans)) == (
-        other.seed, other.sample, other.cases, len(second.plans)
+    return (one.seed, one.sample, unweighted(one.cases), len(first.plans)) == (
+        other.seed, other.sample, unweighted(other.cases), len(second.plans)
     ) and all(
         np.array_equal(mine.scenarios.factors, theirs.scenarios.factors)
         and np.array_equal(mine.scenarios.weights, theirs.scenarios.weights)

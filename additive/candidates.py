@@ -74,14 +74,14 @@ def from_rows(plan: Plan, rows: Sequence[Row], name: str = "the loans") -> Loans
 
 
 def _columns(plan: Plan) -> ColumnMapping:
-    """The run's mapping; a candidate need not say what results are broken down by."""
-    return ColumnMapping.parse(plan.mapping, grades=plan.parameters.first_pds)
+    """The run's mapping and filter; a candidate need not say what results are broken down by."""
+    return plan.columns_with(dimensions=())
 
 
 def _checked(plan: Plan, raw: RawRows, columns: ColumnMapping, name: str, most: int | None) -> Loans:
     """All loans of the rows, or an error: none is left out in silence."""
-    segments, sectors = tuple(plan.parameters.segments), tuple(plan.parameters.named_sectors)
-    loans, rejects = validate(raw, columns, segments, plan.as_of, sectors)
+    known = tuple(plan.parameters.segments), plan.as_of, tuple(plan.parameters.named_sectors)
+    loans, rejects = validate(raw, columns, *known, plan.parameters.staging)
     if rejects:
         told = "; ".join(f"row {reject.row:,}: {reject.reason}" for reject in rejects[:SHOWN])
         more = f"; and {len(rejects) - SHOWN:,} more" if len(rejects) > SHOWN else ""
@@ -91,7 +91,7 @@ def _checked(plan: Plan, raw: RawRows, columns: ColumnMapping, name: str, most: 
         )
     if raw.filtered:
         raise InvalidPortfolio(
-            f"{name}: the filter of the mapping leaves out {raw.filtered:,} of its rows: remove them."
+            f"{name}: the filter of the run or its mapping leaves out {raw.filtered:,} of its rows: remove them."
         )
     if not len(loans):
         raise InvalidPortfolio(f"{name} holds no loan.")

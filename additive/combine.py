@@ -230,6 +230,7 @@ def _plan(operands: Sequence[Operand], dimensions: Sequence[str], name: str, buc
         by_borrower=False,
         dimensions=tuple(each for each in dimensions if each != REGIONS),
         mapping=_mapping([each.plan for each in operands], dimensions),
+        filter=_filter([each.plan.filter for each in operands if each.term.sign > 0]),
         dealt_into=0,
         group_chunks=(),
         objects_digest=hashlib.sha256(json.dumps(made_of).encode()).hexdigest(),
@@ -239,6 +240,17 @@ def _plan(operands: Sequence[Operand], dimensions: Sequence[str], name: str, buc
         tail_fit=None,
         version=__version__,
     )
+
+
+def _filter(found: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    """What a loan of the sum met: all conditions of any of the runs added; nothing where one of them has no filter."""
+    if not all(found):
+        return ()
+    if all(each == found[0] for each in found):
+        return tuple(found[0])
+    nested = [each if isinstance(each[0][0], list | tuple) else [each] for each in found]
+    alternatives = [together for each in nested for together in each]
+    return tuple(each for place, each in enumerate(alternatives) if each not in alternatives[:place])
 
 
 def _mapping(found: Sequence[Plan], dimensions: Sequence[str]) -> Mapping[str, Any] | None:

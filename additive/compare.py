@@ -21,7 +21,7 @@ from additive.replay import Replay
 from additive.waterfall import Books, Waterfall, waterfalls
 from montecarlo.documents import Damaged, parse
 from montecarlo.errors import InvalidInput, InvalidResult, MonteCarloError
-from montecarlo.model.cases import Case
+from montecarlo.model.cases import Case, unweighted
 from montecarlo.model.credit import FRACTION_BITS
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.tables import ModelTables, model_tables
@@ -229,7 +229,7 @@ def _comparable(first: Side, second: Side) -> tuple[list[str], list[str]]:
         ("version of the model", one.model, other.model),
     ):
         if mine != theirs:
-            raise InvalidInput(f"the runs {one.run} and {other.run} have another {what}: {mine} and {theirs}.")
+            raise InvalidInput(f"the runs {one.run} and {other.run} differ in their {what}: {mine} and {theirs}.")
     names = [
         [case.name for case in side.plan.cases if case.name in side.result.get("cases", {})] for side in (first, second)
     ]
@@ -244,7 +244,8 @@ def _books(first: Side, second: Side, cases: Sequence[str], scratch: Path, remar
     """The loans of both runs, and where their models differ, the second's under what it had from the first."""
     one, other = first.plan, second.plan
     shared = [_named(plan, cases) for plan in (one, other)]
-    same_parameters, same_cases = one.parameters == other.parameters, shared[0] == shared[1]
+    same_parameters = one.parameters == other.parameters
+    same_cases = unweighted(shared[0]) == unweighted(shared[1])
     books = Books(first.loans, second.loans)
     if same_parameters and same_cases:
         return books
@@ -306,8 +307,8 @@ def _named(plan: Plan, cases: Sequence[str]) -> list[Case]:
 
 
 def _same_plan(one: Plan, other: Plan) -> bool:
-    return (one.seed, one.sample, one.cases, one.scenarios_digest) == (
-        other.seed, other.sample, other.cases, other.scenarios_digest
+    return (one.seed, one.sample, unweighted(one.cases), one.scenarios_digest) == (
+        other.seed, other.sample, unweighted(other.cases), other.scenarios_digest
     )  # fmt: skip
 
 

@@ -135,7 +135,7 @@ class Operand:
             )
         if found:
             raise InvalidInput(
-                f"{self.term.place} and {first.term.place} do not add up: {self.term.place} has another "
+                f"{self.term.place} and {first.term.place} do not add up: {self.term.place} differs in "
                 f"{', '.join(found[:5])}."
             )
 

@@ -127,7 +127,7 @@ class Pricer:
         are damaged.
         """
         if not 50 <= level < 100:
-            raise InvalidInput(f"level is {level:g}, but must lie from 50 to below 100, in percent.")
+            raise InvalidInput(f"level is {level:.12g}, but must lie from 50 to below 100, in percent.")
         self.plan, self.level, self._replay = replay.plan, level, replay
         if self.plan.sample > 1:
             raise InvalidInput(

@@ -80,9 +80,7 @@ def what_if(
             f"the run {plan.run} simulated one loan in {plan.sample:,}: most loans that come or go would not be among "
             "them. Make a run of all loans."
         )
-    columns = plan.columns
-    if mapping is not None:
-        columns = ColumnMapping.parse(mapping, plan.dimensions, grades=columns.grades)
+    columns = (plan if mapping is None else replace(plan, mapping=mapping)).columns
     coming = [candidates.from_file(plan, path, columns, most=None) for path in add]
     names = [account_ids(plan, path, columns) for path in remove]
     gone = _found(replay, _once(pa.concat_arrays(names))) if names else []
@@ -137,7 +135,7 @@ def account_ids(plan: Plan, path: Path, columns: ColumnMapping) -> pa.Array:
     if columns.numbers_rows:
         raise InvalidInput("the run's mapping numbers the rows: its loans have no AccountID by which one is found.")
     origins = {"AccountID": columns.origin("AccountID"), "PD": Origin(constant="0.5"), "EAD": Origin(constant="1")}
-    alone = replace(columns, origins=origins, conditions=(), dimensions={})
+    alone = replace(columns, origins=origins, conditions=(), filters=(), filtered_by={}, dimensions={})
     raw = candidates.rows_of(path, alone)
     raw = replace(raw, tables=tuple(table.select(list(origins)) for table in raw.tables))
     loans, rejects = validate(raw, alone, tuple(plan.parameters.segments), plan.as_of)

@@ -97,7 +97,7 @@ def read(
     found, rejects = [], Counter(reject.reason for reject in raw.rejects)
     days = []
     for day, rows in _by_day(raw, mapping, columns, as_of):
-        valid, rejected = validate(rows, mapping, segments, day, sectors)
+        valid, rejected = validate(rows, mapping, segments, day, sectors, parameters.staging)
         found.append(valid)
         days.append(np.full(len(valid), np.datetime64(day, "D")))
         rejects.update(reject.reason for reject in rejected)

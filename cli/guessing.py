@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from montecarlo.model.parameters import MAX_GRADES
 from montecarlo.portfolio.cells import as_text, numbers
-from montecarlo.portfolio.columns import COLUMN, COLUMNS, DEFAULT_SEGMENT
+from montecarlo.portfolio.columns import COLUMN, COLUMNS
 from montecarlo.portfolio.dates import LANGUAGES, parse_date
 from montecarlo.portfolio.dialect import PLAIN, Dialect
 from montecarlo.portfolio.mapping import UNIT
@@ -563,18 +563,16 @@ def _scale(column: str, name: str, median: float, doubts: list[str]) -> float | 
 
 
 def _translated(column: str, name: str, values: Sequence[str], known: Mapping[str, str], doubts: list[str]) -> Any:
-    """A choice's origin, with the values that must be translated; those that nobody knows are named."""
+    """A choice's origin, with the values that must be translated. Those that nobody knows are named, and stay as they
+    are: their rows are rejected until somebody says what they mean.
+    """
     translated = {value: known[value.lower()] for value in values if value.lower() in known}
-    unknown = [value for value in values if value not in translated]
+    if unknown := [value for value in values if value not in translated]:
+        shown = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
+        ours = ", ".join(dict.fromkeys(known.values()))
+        doubts.append(
+            f"{name!r} holds {shown}, which {column} does not know: say in values what each is, one of {ours}, or "
+            "leave the column out. Until then their rows are rejected."
+        )
     needed = {value: ours for value, ours in translated.items() if value.lower() != ours.lower()}
-    if not unknown:
-        return {"from": name, "values": needed} if needed else name
-    ours = list(dict.fromkeys(known.values()))
-    usual = COLUMN[column].name == "Segment" and DEFAULT_SEGMENT in ours
-    default = DEFAULT_SEGMENT if usual else ours[0]
-    shown = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-    doubts.append(
-        f"{name!r} holds {shown}, which {column} does not know and which would all be {default}: say in values what "
-        f"each is, one of {', '.join(ours)}."
-    )
-    return {"from": name, "values": {**translated, unknown[0]: default}, "default": default}
+    return {"from": name, "values": needed} if needed else name

@@ -132,7 +132,7 @@ def of_portfolio(
 
     for piece in islice(slices(counted(), store, CHUNK, mapping.dialect), most_chunks):
         rows = read_slice(piece, store, mapping)
-        loans, rejects = validate(rows, mapping, tuple(names), as_of, parameters.named_sectors)
+        loans, rejects = validate(rows, mapping, names, as_of, parameters.named_sectors, parameters.staging)
         profile.filtered += rows.filtered
         _count_rejects(profile, rejects)
         profile.accounts.add(loans)

@@ -77,7 +77,7 @@ def price(
             encoding="utf-8",
         )
     chosen = [quote for quote in quotes if quote["case"] == case]
-    head = ["Loan", "EL", f"ES {level:g}", "Capital", "Cost", "Rate", "Break-even", "RAROC"]
+    head = ["Loan", "EL", f"ES {level:.12g}", "Capital", "Cost", "Rate", "Break-even", "RAROC"]
     money = ("el", "marginal_es", "capital", "cost_of_capital")
     rows = [
         [

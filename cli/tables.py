@@ -40,11 +40,16 @@ def _row(run: Run) -> list[str]:
     usd = result.cost.figures.get("usd")
     return [
         *row,
-        f"${usd:,.2f}" if isinstance(usd, float | int) else MISSING,
+        _dollars(usd) if isinstance(usd, float | int) else MISSING,
         MISSING if result.rows.simulated is None else f"{result.rows.simulated:,.0f}",
         case.name[:20],
         *(MISSING if value is None else f"{value / 1e6:,.2f} M" for value in figures),
     ]
+
+
+def _dollars(usd: float) -> str:
+    """To the cent; what is less than one is not nothing."""
+    return "<$0.01" if 0 < usd < 0.01 else f"${usd:,.2f}"
 
 
 def _moment(when: datetime | None) -> str:

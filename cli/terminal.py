@@ -20,6 +20,7 @@ from montecarlo.report.figures import (
     row_equation,
     tail_measure,
     verdict,
+    weighted,
 )
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, Unit, count, percent, plus_minus, shortened
@@ -54,7 +55,7 @@ def format_table(result: ResultView, ascii: bool = False) -> str:
     run = f"Run {result.run}: {count(result.scenarios)} scenarios, seed {seed}"
     amounts = f"Amounts in {result.currency.name(unit)}; exposure {result.currency.money(result.exposure)}."
     counts = f"Loans: {row_equation(result)}"
-    told = (run, amounts, counts, *owed(result))
+    told = (run, amounts, counts, *owed(result), *weighed(result))
     first, *lines = (written(shortened(written(terminal_text(line)), COLUMNS)) for line in told)
     notes = (line for notice in notices(result) for line in wrap(written(terminal_text(notice)), COLUMNS))
     return "\n".join([first, "", "\n\n".join(blocks), "", *lines, *notes])
@@ -68,6 +69,12 @@ def owed(result: ResultView) -> Iterator[str]:
         share = "" if largest is None else f"; the largest has {percent(largest)} of the exposure"
         equal = equal_ones(borrowers.index, "borrower")
         yield f"Borrowers: {count(borrowers.number)}, as concentrated as {equal}{share}"
+
+
+def weighed(result: ResultView) -> Iterator[str]:
+    """The expected credit losses of all cases together, where these have probabilities."""
+    if spelled := weighted(result):
+        yield f"ECL weighed with the probabilities of the cases: {spelled}"
 
 
 def measures_down(cases: Sequence[CaseView], measures: Sequence[Measure], unit: Unit) -> list[list[str]]:

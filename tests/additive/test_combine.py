@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from additive.combine import Combined, combine
 from additive.operands import Folder, parse
+from additive.price import Pricer
 from additive.replay import Replay
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.report.page import render
@@ -25,6 +26,7 @@ from montecarlo.storage.store import Store
 from tests.additive.conftest import LOANS, put
 from tests.memory_run import MemoryHost, figures, simulate
 from tests.memory_s3 import MemoryS3
+from tests.portfolio.helpers import SEGMENTS
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -169,7 +171,7 @@ def test_what_is_published_can_be_read_and_says_what_it_is(host: MemoryHost, mon
         ("A + ../B", r"there is no run \.\./B: name a run, s3://bucket/runs/NAME/, or a folder"),
         (
             "A + own",
-            r"own and A do not add up: own has another scenarios \(1 waves of its own: run it with scenarios_f",
+            r"own and A do not add up: own differs in scenarios \(1 waves of its own: run it with scenarios_f",
         ),
         ("B - A", "A cannot be taken out: it is no part of the rest, as it has more rows"),
         ("B - C", "C cannot be taken out: it is no part of the rest, as it has"),
@@ -191,7 +193,7 @@ def test_what_is_no_sum_is_refused(host: MemoryHost, expression: str, message: s
 )
 def test_what_differs_is_named(host: MemoryHost, change: dict[str, Any], message: str) -> None:
     pinned(host, "D", ORDER[150:], **change)
-    with pytest.raises(InvalidInput, match=f"D and A do not add up: D has another .*{message.split(' ', 1)[1]}"):
+    with pytest.raises(InvalidInput, match=f"D and A do not add up: D differs in .*{message.split(' ', 1)[1]}"):
         add(host, "A + D")
 
 
@@ -405,3 +407,26 @@ def test_what_a_filter_chose_is_taken_out_of_the_whole(host: MemoryHost) -> None
     assert rest["cases"]["base"]["segments"] == run["cases"]["base"]["segments"]
     assert rest["loans"]["read"] == rest["loans"]["simulated"] == run["loans"]["simulated"] > 0
     assert host.s3.objects[keys.losses("REST")] == host.s3.objects[keys.losses("OTHERS")]
+
+
+def test_a_sum_holds_what_any_of_its_runs_holds(host: MemoryHost) -> None:
+    """And so is priced against: each run's filter is one more alternative, and one without a filter leaves none."""
+    autos: list[Any] = ["Segment", "==", "auto"]
+    homes = [["Segment", "==", "mortgage"], ["Rate", "<", 99]]
+    pinned(host, "autos", ORDER[150:], filter=[autos])
+    pinned(host, "homes", ORDER[150:], filter=homes)
+    made = add(host, "autos + homes").result
+    assert made["portfolio"]["filter"] == [[autos], homes]
+    rows = made["loans"]
+    assert rows["read"] == 180 == rows["simulated"] + rows["filtered"]
+    pricer = Pricer.open(host.store, "SUM")
+    deals = {
+        segment: {**LOANS.slice(3, 1).to_pylist()[0], "AccountID": "new", "Segment": segment} for segment in SEGMENTS
+    }
+    assert pricer.price([deals["auto"], deals["mortgage"]])
+    with pytest.raises(InvalidPortfolio, match="filter of the run or its mapping leaves out 1 of its rows"):
+        pricer.price(deals["personal"])
+    assert add(host, "SUM - autos", "left").result["portfolio"]["filter"] == [[autos], homes]
+    whole = add(host, "A + homes", "whole").result
+    assert "filter" not in whole["portfolio"]
+    assert whole["loans"]["filtered"] == host.json(keys.result("homes"))["loans"]["filtered"]

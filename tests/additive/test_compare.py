@@ -302,10 +302,10 @@ def test_loans_of_another_run_are_noticed(june: MemoryHost, tmp_path: Path) -> N
 
 def test_what_cannot_be_compared_is_named(june: MemoryHost, tmp_path: Path) -> None:
     run(june, "sampled", book(), sample=2)
-    with pytest.raises(InvalidInput, match="have another sample: 1 and 2"):
+    with pytest.raises(InvalidInput, match="differ in their sample: 1 and 2"):
         beside(june, tmp_path / "a", "june", "sampled")
     run(june, "euros", book(), mapping={"columns": {}, "currency": "EUR"})
-    with pytest.raises(InvalidInput, match="have another currency: USD and EUR"):
+    with pytest.raises(InvalidInput, match="differ in their currency: USD and EUR"):
         beside(june, tmp_path / "b", "june", "euros")
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -391,3 +391,13 @@ def test_page_and_files(june: MemoryHost, tmp_path: Path) -> None:
     assert list(said["cases"]["base"]["expected_loss"]["steps"]) == list(STEPS)
     assert said["cases"]["stressed"]["expected_loss"]["residual"] == 0
     assert list(said["cases"]["base"]["tail"]["es"]) == ["before", *STEPS[:-1]]
+
+
+def test_what_the_cases_weigh_is_no_change_of_theirs(june: MemoryHost, tmp_path: Path) -> None:
+    stressed = june.json(keys.result("june"))["cases"]["stressed"]["fed_rate"]
+    case = {"fed_rate": stressed, "probability": 0.25}
+    run(june, "july", book()[1:], scenarios_from="june", cases={"stressed": case})
+    made = beside(june, tmp_path)
+    assert made.losses is not None
+    assert not any("other cases" in remark for remark in made.remarks)
+    assert all(amounts(found)["parameters"] == 0 for found in made.waterfalls)

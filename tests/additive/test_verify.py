@@ -123,6 +123,10 @@ def test_an_honest_run_is_intact(name: str, request: pytest.FixtureRequest) -> N
     record = found(host)
 
     assert record.findings == []
+    made_again = next(line for line in record.checked if line.endswith("made again from the groups' sums"))
+    names = made_again.partition(": ")[0].split(", ")
+    assert len({*names}) == len(names)
+    assert {"losses.parquet", "tables/losses/losses.parquet"} < {*names}
     assert (record.remarks, record.found_share) == ([], 0.0)
     compared = {key for key in checked_keys(host) if key.startswith("runs/") and not key.endswith("estimate.json")}
     assert set(record.digests) == compared

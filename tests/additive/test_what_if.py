@@ -264,8 +264,22 @@ def test_the_page_is_one_file_that_says_what_comes_and_goes(host: MemoryHost, tm
 
 def test_no_deal_is_left_out_in_silence(host: MemoryHost, tmp_path: Path) -> None:
     run(host, "autos", ORDER[:60], mapping={"filter": {"Segment": {"in": ["auto"]}}})
-    with pytest.raises(MonteCarloError, match=r"filter of the mapping leaves out \d+ of its rows"):
+    with pytest.raises(MonteCarloError, match=r"filter of the run or its mapping leaves out \d+ of its rows"):
         ask(host, [deals(tmp_path, ORDER[150:190])], name="autos")
+    run(host, "chosen", ORDER[:60], filter=[["Segment", "==", "auto"]])
+    coming = deals(tmp_path, ORDER[150:190])
+    refused = r"filter of the run or its mapping leaves out \d+ of its rows"
+    for mapping in (None, {"currency": "USD"}):
+        with pytest.raises(MonteCarloError, match=refused):
+            what_if(Replay.open(host.store, "chosen"), [coming], mapping=mapping)
+    pricer = Pricer.open(host.store, "chosen")
+    with pytest.raises(MonteCarloError, match=refused):
+        candidates.from_file(pricer.plan, coming)
+    with pytest.raises(MonteCarloError, match=refused):
+        pricer.price({**LOANS.slice(200, 1).to_pylist()[0], "Segment": "mortgage"})
+    assert pricer.price({**LOANS.slice(200, 1).to_pylist()[0], "Segment": "Auto"})
+    autos = [row for row in ORDER[:60] if LOANS["Segment"][int(row)].as_py() == "auto"]
+    assert ask(host, [], [sold(tmp_path, autos[:1])], name="chosen").removed["loans"] == 1, "by the AccountID alone"
     owed = LOANS.append_column("ObligorID", pa.array(["O"] * len(LOANS)))
     with pytest.raises(MonteCarloError, match="has ObligorID, which the portfolio of the run A does not have"):
         ask(host, [deals(tmp_path, [200], table=owed)])

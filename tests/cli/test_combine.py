@@ -43,8 +43,8 @@ def test_a_dry_run_under_the_scenarios_of_a_run_says_which_these_are(
         assert main([*words, place]) == 0
         assert "60 scenarios in each of 2 cases: base 3.63 %, stressed 8 %" in capsys.readouterr().out
     for more, said in (
-        (["may", "--seed", "1"], "the run may has another seed (42, not 1)"),
-        (["may", "--fed-rate", "5"], "another cases.stressed.fed_rate (8.0, not 5.0)"),
+        (["may", "--seed", "1"], "the run may differs in seed (42, not 1)"),
+        (["may", "--fed-rate", "5"], "differs in cases.stressed.fed_rate (8.0, not 5.0)"),
         (["none"], "runs/none/sums.npz does not exist"),
     ):
         assert main([*words, *more]) == 2
@@ -65,6 +65,14 @@ def test_a_sum_is_printed_and_kept(
     assert "montecarlo open all" in out
     assert main(["combine", "all", "-", "new", "--name", "old", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loans"]["simulated"] == 80
+
+
+def test_a_level_is_printed_as_it_was_asked_for(host: MemoryHost, capsys: pytest.CaptureFixture[str]) -> None:
+    deal = str(deals(Path(), [200]))
+    assert main(["price", "may", deal, "--level", "99.99999"]) == 0
+    assert "ES 99.99999" in capsys.readouterr().out
+    assert main(["price", "may", deal, "--level", "100.0000001"]) == 2
+    assert "level is 100.0000001, but must lie from 50 to below 100" in capsys.readouterr().err
 
 
 def test_a_folder_of_a_runs_name_is_the_run(host: MemoryHost, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """`montecarlo init` finds the columns of files as lenders write them, and says what it is unsure of."""
 
+import io
 import json
 import runpy
 import shlex
@@ -21,7 +22,10 @@ from cli.main import main
 from montecarlo.model.parameters import load
 from montecarlo.portfolio import synthetic
 from montecarlo.portfolio.columns import COLUMNS
+from montecarlo.portfolio.loans import validate
 from montecarlo.portfolio.mapping import ColumnMapping
+from montecarlo.portfolio.rows import read_rows
+from montecarlo.storage.parquet import to_parquet
 
 SEGMENTS = tuple(load(None).segments)
 LOANS = synthetic.generate(0, 500, 42, date(2026, 1, 1))
@@ -207,6 +211,32 @@ def test_a_grade_is_a_column_of_few_values_that_is_called_so(init: Init) -> None
         pa.table(table | {"Risikoklasse": [("1.0", "12.0", "")[number % 3] for number in range(count)]})
     )
     assert mapping["columns"]["Grade"] == {"from": "Risikoklasse", "values": {"1.0": "1", "12.0": "12"}}
+
+
+def test_words_that_nobody_knows_are_named_and_stay_as_they_are(init: Init) -> None:
+    """So that their rows are rejected with the word, and not simulated as what happened to be the first choice."""
+    told = {
+        "Stage": ["1", "watch list", "Stage 3"],
+        "rate type": ["F", "hybrid", "fix"],
+        "product": ["kfz", "Blanko", ""],
+    }
+    table = pa.table({"id": list("abc"), "PD": [0.01] * 3, "EAD": [9.0] * 3, **told})
+    _, mapping, err = init(table)
+    assert mapping["columns"]["Stage"] == {"from": "Stage", "values": {"Stage 3": "3"}}
+    assert mapping["columns"]["RateType"] == {"from": "rate type", "values": {"F": "fixed", "fix": "fixed"}}
+    assert mapping["columns"]["Segment"] == {"from": "product", "values": {"kfz": "auto"}}
+    spoken = " ".join(err.split())
+    assert (
+        "'Stage' holds 'watch list', which Stage does not know: say in values what each is, one of 1, 2, 3, or"
+        in spoken
+    )
+    assert spoken.count("Until then their rows are rejected.") == 3
+    columns = ColumnMapping.parse(mapping)
+    data = io.BytesIO(to_parquet(table))
+    loans, rejects = validate(read_rows(data, "a", "parquet", columns), columns, SEGMENTS, date(2026, 1, 1))
+    assert (len(loans), [(reject.row, reject.reason) for reject in rejects]) == (
+        2, [(2, "RateType is none of fixed, floating")]
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cli.history import Run
 from cli.screen import is_ascii, show
+from cli.tables import of_runs
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
 from tests.report.sample import HOSTILE, case, full_result, many_cases, named
@@ -54,6 +56,14 @@ def test_another_currency() -> None:
     assert "$" not in table
 
 
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(0.0, "$0.00"), (0.0031, "<$0.01"), (0.0099, "<$0.01"), (1234.5, "$1,234.50")]
+)
+def test_a_run_that_cost_less_than_a_cent_did_not_cost_nothing(usd: float, shown: str) -> None:
+    view = ResultView.of({"schema": 1, "run": "r", "cost": {"usd": usd}, "cases": {"base": {"el": 1.0}}})
+    assert shown in of_runs([Run("r", "done", result=view)]).split("\n")[-1].split()
+
+
 def test_what_is_not_applicable() -> None:
     result = full_result()
     for figures in result["cases"].values():
@@ -62,6 +72,20 @@ def test_what_is_not_applicable() -> None:
     table = table_of(result)
     assert re.search(r"ECL, lifetime \(stage 2, CECL\) +n/a +n/a +–\n", table)
     assert "Lifetime ECL leaves out 3,333 loans that bring only PD and EAD" in table
+
+
+def test_an_allowance_and_what_the_cases_weigh() -> None:
+    result = full_result() | {"weighted_ecl": {"twelve_month": 1.25e7, "lifetime": None, "allowance": 2.1e7}}
+    for figures in result["cases"].values():
+        figures["ecl"]["allowance"] = 2e7
+    table = table_of(result)
+    assert re.search(r"Allowance by stage +20\.0 +20\.0 +\+0\.0 %\n", table)
+    assert "ECL weighed with the probabilities of the cases: 12 months $12.5M, allowance $21.0M\n" in f"{table}\n"
+    for figures in result["cases"].values():
+        figures["ecl"]["allowance"], figures["not_applicable"] = None, {"allowance": 2}
+    table = table_of(result)
+    assert re.search(r"Allowance by stage +n/a +n/a +–\n", table)
+    assert "There is no allowance: 2 loans in stage 2 or 3 have no known term" in table
 
 
 def test_an_el_that_does_not_agree() -> None:

@@ -16,6 +16,7 @@ from montecarlo.portfolio.dates import LANGUAGES
 from montecarlo.portfolio.filters import EQUAL, MOST_CONDITIONS, ORDERED
 from montecarlo.portfolio.filters import LISTED as LISTED_BY
 from montecarlo.portfolio.mapping import COMPARED, CURRENCY, LISTED, UNIT, origins_of
+from montecarlo.portfolio.stages import Staging
 from montecarlo.run import request
 from montecarlo.run.dimensions import MAX_DIMENSIONS
 from tests.docs.tables import MARKED, ROOT, rows
@@ -141,7 +142,8 @@ def model() -> Schema:
 
     def number(name: str, source: Any = None) -> Schema:
         low, high = parameters._RANGES[name]
-        allowed: Schema = {"type": "number", "minimum": low, "maximum": high}
+        kind = "integer" if name in parameters.WHOLE else "number"
+        allowed: Schema = {"type": kind, "minimum": low, "maximum": high}
         if name == "lgd_volatility":
             allowed = {"anyOf": [{"const": 0}, {**allowed, "minimum": parameters.SMALLEST_VOLATILITY}]}
         if name == "annual_sales":
@@ -160,6 +162,7 @@ def model() -> Schema:
         return _object({name: kinds.get(name) or number(name, source.get(name)) for name in names})
 
     scorecard = {each.name: number(each.name, sources["scorecard"][each.name]) for each in fields(parameters.Scorecard)}
+    staging = {each.name: number(each.name, sources["staging"][each.name]) for each in fields(Staging)}
     top = ("base_fed_rate", "global_factor_share")
     root = _root(
         "Parameters of the model",
@@ -169,6 +172,7 @@ def model() -> Schema:
             **{name: number(name, sources[name]) for name in top},
             "benchmark_rate": _pattern(PART),
             "default_timing": {"enum": list(parameters.TIMINGS), "default": parameters.TIMINGS[0]},
+            "staging": _object(staging),
             "sector_correlations": {
                 "type": "object",
                 "propertyNames": _pattern(PART),

@@ -138,7 +138,7 @@ def test_json_examples_are_accepted() -> None:
         json.loads(block)
         for block in re.findall(r"```json\n(.*?)```", text_of("docs/run-your-portfolio.md"), re.DOTALL)
     ]
-    assert len(examples) == 9
+    assert len(examples) == 10
     for example in examples:
         if "objects" in example:
             assert example["schema"] == 1

@@ -39,7 +39,8 @@ def without_nulls(document: dict[str, Any]) -> dict[str, Any]:
 MORE_THAN_A_SCHEMA_SAYS = re.compile(
     "does not tell year and month|as_of must be a date|half a character|at most three decimals|must be one of ul"
     "|must be an object of numbers by segment|is no name for a|is there twice|segments with the defaults"
-    "|sectors, more than|pair of two sectors once|no factors have these correlations|positive semidefinite"
+    "|must not be above staging.stage_3_days|sectors, more than"
+    "|pair of two sectors once|no factors have these correlations|positive semidefinite"
     "|must be the name of a rate|must be a name|leave target_error out"
     r"|must be a list of \d+ (rows|probabilities)|adds up to|ends with a blank"
     "|is a (number|text|date): write what it is compared with|is no date such as|more than 100 conditions"
@@ -79,6 +80,8 @@ FULL: dict[str, list[Any]] = {
         {"grades": {"AAA": [0], "Baa1": [0.01, 0.02], "C": {"value": [0.5, 1], "source": "a"}}},
         {"migration": {"grades": ["A", "B"], "matrix": [[0.9, 0.08, 0.02], [0, 0.9, 0.1]]}},
         {"migration": {"grades": ["A"], "matrix": {"value": [[1, 0]], "source": "b"}}},
+        {"staging": {"stage_2_days": {"value": 15, "source": "a"}, "stage_3_days": 60, "pd_multiple": 2.5,
+                     "pd_rise": 0.005}, "default_timing": "monthly"},
     ],
     "cases": [json.loads((ROOT / "examples/stress/cases.json").read_text(encoding="utf-8"))],
     "request": [

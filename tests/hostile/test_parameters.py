@@ -29,7 +29,7 @@ KEYS = (
 ANYTHING = st.recursive(
     SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=4), max_leaves=8
 )
-DEFAULTS = load().to_json()
+DEFAULTS = load({"staging": {"pd_rise": 0.001}}).to_json()
 
 
 def paths(document: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -1,11 +1,14 @@
 """Expected credit losses against examples worked by hand, the definition written out, and their properties."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from montecarlo.model.provisions import expected_credit_losses
+from montecarlo.model.provisions import TermStructure, expected_credit_losses, monthly_credit_losses
+from montecarlo.portfolio.amortisation import Schedule
 
 
 def of(pd: float, loss: float, rate: float, months: int) -> tuple[float, float]:
@@ -149,3 +152,82 @@ def test_a_longer_loan_loses_more(pd: float, rate: float, months: int) -> None:
     shorter, longer = of(pd, 1000, rate, months), of(pd, 1000, rate, months + 1)
     assert shorter[0] <= longer[0] * (1 + 1e-9)
     assert shorter[1] <= longer[1] * (1 + 1e-9)
+
+
+def monthly(loans: list[dict[str, float]]) -> tuple[list[float], list[float]]:
+    """The losses of some loans by months: over twelve and over their life. Each loses 1,000 if it defaults today."""
+
+    def column(name: str, otherwise: float, kind: Any = float) -> Any:
+        return np.array([loan.get(name, otherwise) for loan in loans], kind)
+
+    schedule = Schedule(
+        column("rate", 0) / 1200, column("term", 0, np.int64), column("bullet", 0, bool), column("linear", 0, bool),
+        column("balloon", 0), column("free", 0, np.int64), column("period", 1, np.int64),
+    )  # fmt: skip
+    pd = column("pd", 0)
+    table = np.array([np.ones(len(loans)), column("second", 1), column("third", 1)])
+    structure = TermStructure(table, np.arange(len(loans)), np.ones(len(loans)))
+    found = monthly_credit_losses(
+        pd[None], pd[None] * 1000, schedule, column("age", 0, np.int64), column("effective", np.nan),
+        column("early", 0), structure,
+    )  # fmt: skip
+    return found.twelve_month[0].tolist(), found.lifetime[0].tolist()
+
+
+def test_two_months_by_hand() -> None:
+    """PD 75 % a year, of which 1 - 0.25^(1/12) = 10.9101 % default in a month. 1,000 to lose at 12 % over two months;
+    the payment of 507.51 leaves 502.49 after the first. Month 1: 109.101 / 1.01 = 108.021. Month 2: 89.0899 % of
+    10.9101 % of 502.488 / 1.0201 = 47.878.
+    """
+    twelve_month, lifetime = monthly([{"pd": 0.75, "rate": 12, "term": 2}])
+    assert twelve_month == lifetime == pytest.approx([108.021 + 47.878], abs=0.002)
+
+
+MONTHLY = st.fixed_dictionaries(
+    {
+        "pd": st.sampled_from([0.0, 1e-9, 0.003, 0.4, 1 - 2.0**-32]),
+        "rate": st.sampled_from([0.0, 1e-9, 4.5, 100.0]),
+        "term": st.integers(0, 130),
+        "age": st.integers(0, 140),
+        "linear": st.booleans(),
+        "bullet": st.booleans(),
+        "free": st.integers(0, 40),
+        "balloon": st.sampled_from([0.0, 0.4, 1.0]),
+        "period": st.sampled_from([1, 3, 6, 12]),
+        "effective": st.sampled_from([float("nan"), 0.0, 200.0]),
+        "early": st.sampled_from([0.0, 0.1, 0.9]),
+        "second": st.sampled_from([0.0, 1.0, 3.0, 100.0]),
+        "third": st.sampled_from([0.0, 1.0, 100.0]),
+    }
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(MONTHLY, min_size=1, max_size=8))
+def test_by_months_a_loan_has_the_same_bits_in_any_company(loans: list[dict[str, float]]) -> None:
+    together = monthly(loans)
+    for place, loan in enumerate(loans):
+        assert ([together[0][place]], [together[1][place]]) == monthly([loan])
+        twelve_month, lifetime = together[0][place], together[1][place]
+        assert 0 <= twelve_month <= lifetime <= 1000 * (1 + 1e-9)
+        if loan["term"] - loan["age"] <= 12:
+            assert twelve_month == lifetime
+
+
+def test_a_years_defaults_are_its_pd() -> None:
+    """Where nothing is repaid or discounted: a PD of 1,000, and with PDs of 10, 30 and 100 % all of it in the end."""
+    loan = {"pd": 0.1, "term": 36, "bullet": True, "second": 3.0, "third": 10.0}
+    twelve_month, lifetime = monthly([loan, {"pd": 0.1}, {"pd": 0.1, "term": 3, "bullet": True}])
+    assert twelve_month == pytest.approx([100, 100, 1000 * (1 - 0.9**0.25)], rel=1e-12)
+    assert lifetime[0] == pytest.approx(1000, rel=1e-12)
+
+
+def test_by_months_the_bits_are_the_same_on_every_cpu() -> None:
+    (twelve_month,), (lifetime,) = monthly(
+        [{"pd": 0.013, "rate": 7.3, "term": 101, "age": 5, "early": 0.1, "second": 1.5}]
+    )
+    assert [twelve_month.hex(), lifetime.hex()] == ["0x1.6db85768f99d9p+3", "0x1.42369d1ab8700p+5"]
+
+
+def test_by_months_no_loans() -> None:
+    assert monthly([]) == ([], [])

@@ -24,6 +24,22 @@ def test_it_has_the_figures_of_every_case_and_says_those_at_the_highest_level() 
     assert "VaR at 95 %" not in told["text"]
 
 
+def test_it_tells_the_allowance_and_what_the_cases_weigh_where_there_is_such() -> None:
+    plain = headline({**full_result(), "currency": "EUR"})
+    assert "weighted_ecl" not in plain
+    assert "allowance" not in plain["text"]
+    weighted = {"twelve_month": 1.25e7, "lifetime": 5e7, "allowance": None}
+    result = {**full_result(), "currency": "EUR", "weighted_ecl": weighted}
+    result["cases"]["base"]["ecl"]["allowance"] = 2e7
+    result["cases"]["stressed"]["ecl"]["allowance"] = None
+    told = headline(result)
+    assert [case["allowance"] for case in told["cases"].values()] == [2e7, None]
+    assert told["weighted_ecl"] == weighted
+    assert ", allowance €20.0 million. Case stressed: " in told["text"]
+    assert told["text"].count("allowance –") == 2
+    assert "probabilities: 12 months €12.5 million, lifetime €50.0 million, allowance –. It cost" in told["text"]
+
+
 def test_seventeen_cases_make_no_long_text_and_no_large_output() -> None:
     """The output of an execution is bound to 256 KiB, and an event has it up to 248 KiB."""
     result = {**full_result(), "currency": "EUR"}

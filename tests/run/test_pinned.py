@@ -88,13 +88,13 @@ def test_all_waves_are_taken_and_no_more(host: MemoryHost) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 42}, r"another seed \(5, not 42\)"),
-        ({"scenarios": 100}, r"another scenarios \(200, not 100\)"),
-        ({"fed_rate": 8}, r"another cases.stressed.fed_rate \(6.0, not 8.0\)"),
-        ({"cases": {"worse": {"fed_rate": 6}}}, r"another cases.stressed"),
-        ({"parameters": {"base_fed_rate": 1}}, r"another parameters.base_fed_rate \(3.63, not 1.0\)"),
-        ({"sample": 2}, r"another sample \(1, not 2\)"),
-        ({"tail_sampling": False}, r"another tail_sampling \(true, not false\)"),
+        ({"seed": 42}, r"differs in .*seed \(5, not 42\)"),
+        ({"scenarios": 100}, r"differs in .*scenarios \(200, not 100\)"),
+        ({"fed_rate": 8}, r"differs in .*cases.stressed.fed_rate \(6.0, not 8.0\)"),
+        ({"cases": {"worse": {"fed_rate": 6}}}, r"differs in .*cases.stressed"),
+        ({"parameters": {"base_fed_rate": 1}}, r"differs in .*parameters.base_fed_rate \(3.63, not 1.0\)"),
+        ({"sample": 2}, r"differs in .*sample \(1, not 2\)"),
+        ({"tail_sampling": False}, r"differs in .*tail_sampling \(true, not false\)"),
         ({"target_error": 0.1}, "no more: leave target_error out"),
         ({"scenarios_from": "none"}, r"runs/none/sums.npz does not exist: there is no such run, it is not done"),
         ({"scenarios_from": "june/waves/001"}, "must be the name of a run"),
@@ -117,9 +117,31 @@ def test_the_same_may_be_asked_for_in_words(host: MemoryHost) -> None:
     assert figures(pinned(host, run="asked", **asked)) == figures(pinned(host))
 
 
+def test_cases_may_have_other_probabilities_as_no_loss_depends_on_them(host: MemoryHost) -> None:
+    def ask(run: str, probability: float | None, source: str = "june", **more: Any) -> dict[str, Any]:
+        case = {"fed_rate": 6.0, **({} if probability is None else {"probability": probability})}
+        return pinned(
+            host, run=run, portfolio="portfolios/june/", scenarios_from=source, cases={"stressed": case}, **more
+        )
+
+    june = host.json(keys.result("june"))
+    assert "weighted_ecl" not in june
+    result = ask("weighed", 0.25)
+    assert host.s3.objects[keys.losses("weighed")] == host.s3.objects[keys.losses("june")]
+    for name, weighted in result["weighted_ecl"].items():
+        base, stressed = (june["cases"][case]["ecl"][name] for case in ("base", "stressed"))
+        assert weighted == pytest.approx(0.75 * base + 0.25 * stressed, abs=0.01)
+    assert ask("others", 0.5, "weighed")["weighted_ecl"] != result["weighted_ecl"]
+    assert "weighted_ecl" not in ask("none", None, "weighed")
+    taken = pinned(host, run="taken", portfolio="portfolios/june/", scenarios_from="weighed")
+    assert taken["weighted_ecl"] == result["weighted_ecl"]
+    with pytest.raises(InvalidInput, match=r"differs in cases\.stressed\.fed_rate \(6\.0, not 7\.0\)\."):
+        pinned(host, run="worse", scenarios_from="weighed", cases={"stressed": {"fed_rate": 7.0, "probability": 0.5}})
+
+
 def test_another_model_is_refused(host: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("montecarlo.run.pinned.MODEL_VERSION", "0")
-    with pytest.raises(InvalidInput, match="another model version"):
+    with pytest.raises(InvalidInput, match=r"differs in .*model version"):
         pinned(host)
 
 
@@ -145,7 +167,7 @@ def test_an_attempt_that_was_cut_off_takes_them_again(host: MemoryHost) -> None:
 def test_a_pinned_run_is_no_run_of_its_own_and_the_other_way_round(host: MemoryHost) -> None:
     pinned(host)
     for run, scenarios_from in (("pinned", None), ("june", "waves"), ("pinned", "s3://bucket/runs/june/")):
-        with pytest.raises((RunTaken, InvalidInput), match=r"run \w+ exists already, with another .*scenarios_from"):
+        with pytest.raises((RunTaken, InvalidInput), match=r"run \w+ exists already, and differs in .*scenarios_from"):
             simulate(host, run=run, portfolio="portfolios/july/", scenarios_from=scenarios_from)
 
 

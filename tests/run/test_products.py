@@ -1,13 +1,17 @@
 """Runs over loans that repay otherwise, and lines: the same bits however they are cut, ordered and stressed."""
 
 import io
+from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from additive.replay import Replay
+from additive.what_if import what_if
 from montecarlo.errors import InvalidInput
 from montecarlo.model.parameters import TIMINGS, load
 from montecarlo.portfolio import synthetic
@@ -137,11 +141,45 @@ def test_what_is_provided_for_goes_by_stage() -> None:
     assert any("in stage 3 with a PD below 1: 1." in warning for warning in result["input"]["warnings"])
 
 
+def test_the_rules_of_stages_are_parameters_that_everything_reads_by(tmp_path: Path) -> None:
+    """The run, its dimension, and loans that come later."""
+    table = book(40).append_column("DaysPastDue", pa.array([20, 70] * 20))
+    table = table.append_column("PD", pa.array([0.02] * 40)).append_column(
+        "OriginationPD", pa.array([0.01] * 20 + [0.005] * 20)
+    )
+    host = MemoryHost()
+    host.s3.objects["portfolios/own/loans.parquet"] = to_parquet(table)
+    host.s3.objects["portfolios/some/loans.parquet"] = to_parquet(table.slice(0, 30))
+    rules = {"staging": {"stage_2_days": 60, "stage_3_days": 71, "pd_multiple": 2, "pd_rise": 0.0125}}
+    asked: dict[str, Any] = {"as_of": "2026-01-01", "scenarios": 100, "dimensions": ["Stage"], "parameters": rules}
+
+    def stages(result: Mapping[str, Any]) -> dict[str, int]:
+        found = result["portfolio"]["dimensions"]["Stage"]["values"]
+        return {name: stage["loans"] for name, stage in found.items()}
+
+    some = simulate(host, run="some", portfolio="portfolios/some/", **asked)
+    whole = simulate(host, run="own", portfolio="portfolios/own/", **{**asked, "scenarios_from": "some"})
+    assert stages(some) == {"1": 10, "2": 20}
+    assert stages(whole) == {"1": 10, "2": 30}
+    assert whole["parameters"]["staging"] == {**rules["staging"], "pd_multiple": 2.0}
+    coming = tmp_path / "coming.parquet"
+    coming.write_bytes(to_parquet(table.slice(30)))
+    after = what_if(Replay.open(host.store, "some"), [coming]).after
+    assert stages(after) == stages(whole)
+    assert after["cases"]["base"]["ecl"] == whole["cases"]["base"]["ecl"]
+
+
 def test_without_a_term_a_loan_in_stage_2_has_no_allowance() -> None:
     """And a file that says nothing of stages has all loans in stage 1."""
     table = pa.table({"AccountID": ["a", "b"], "PD": [0.1, 0.1], "EAD": [5e3, 7e3], "Stage": ["2", "1"]})
-    ecl = run(table, dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
-    assert (ecl["allowance"], ecl["lifetime"]) == (None, None)
+    case = run(table, dimensions=["Stage"])[0]["cases"]["base"]
+    assert (case["ecl"]["allowance"], case["ecl"]["lifetime"]) == (None, None)
+    assert case["not_applicable"] == {"lifetime_ecl": 2, "allowance": 1}
+    known = table.set_column(3, "Stage", pa.array(["3", "1"]))
+    case = run(known, dimensions=["Stage"])[0]["cases"]["base"]
+    assert case["not_applicable"] == {"lifetime_ecl": 1}, "in stage 3 all is provided for, whatever the term"
+    assert case["ecl"]["allowance"] > 5e3 * 0.65
+    assert run(table)[0]["cases"]["base"]["not_applicable"] == {"lifetime_ecl": 2}
     plain = run(table.drop(["Stage"]), dimensions=["Stage"])[0]["cases"]["base"]["ecl"]
     assert plain["allowance"] == plain["twelve_month"] > 0
     assert "allowance" not in run(table)[0]["cases"]["base"]["ecl"]

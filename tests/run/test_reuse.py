@@ -236,14 +236,22 @@ def test_it_goes_on_where_it_was_interrupted_though_the_other_run_has_gone(
     assert june.json(keys.result("july"))["reused"]["chunks"] == 2
 
 
+def test_chunks_are_taken_over_whatever_the_cases_weigh(june: MemoryHost) -> None:
+    (name,) = [case for case in june.json(keys.result("june"))["cases"] if case != "base"]
+    case = {"fed_rate": june.json(keys.result("june"))["cases"][name]["fed_rate"], "probability": 0.25}
+    assert simulated(june, **REQUEST, run="weighed", reuse="june", cases={name: case}) == 0
+    before, after = (june.json(keys.result(run))["cases"][name] for run in ("june", "weighed"))
+    assert after == {**before, "probability": 0.25}
+
+
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        ({"as_of": "2026-02-01"}, 'another as_of \\("2026-01-01", not "2026-02-01"\\)'),
-        ({"dimensions": ["branch"]}, "another dimensions"),
-        ({"mapping": {"currency": "EUR"}}, "another mapping"),
-        ({"filter": [["Rate", ">", 1]]}, "another filter"),
-        ({"seed": 7}, "another seed"),
+        ({"as_of": "2026-02-01"}, 'differs in .*as_of \\("2026-01-01", not "2026-02-01"\\)'),
+        ({"dimensions": ["branch"]}, "differs in .*dimensions"),
+        ({"mapping": {"currency": "EUR"}}, "differs in .*mapping"),
+        ({"filter": [["Rate", ">", 1]]}, "differs in .*filter"),
+        ({"seed": 7}, "differs in .*seed"),
         ({"scenarios_from": "may"}, "leave scenarios_from out"),
         ({"target_error": 0.1}, "leave target_error out"),
         ({"reuse": "../june"}, "reuse must be"),

@@ -364,7 +364,7 @@ def test_a_run_is_not_mixed_with_another_of_the_same_name(cloud: Cloud) -> None:
     key = cloud.upload("portfolios/small/pool.parquet", pool(100))
     first = cloud.simulate(key, scenarios=10, run="same-name")
     assert figures(cloud.simulate(key, scenarios=10, run="same-name")) == figures(first), "the same again is no harm"
-    with pytest.raises(RunFailed, match="run same-name exists already, with another seed"):
+    with pytest.raises(RunFailed, match="run same-name exists already, and differs in seed"):
         cloud.simulate(key, scenarios=10, seed=7, run="same-name")
 
 

@@ -1,8 +1,9 @@
 """Loans that repay otherwise than by level monthly payments, and lines: what is owed, paid, drawn, provided for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, localcontext
 from importlib import import_module
 from itertools import pairwise, product
 from typing import Any
@@ -177,6 +178,86 @@ def provisions() -> list[Figure]:
         near("PDs of 2, 3, 4 and 4 %: lifetime", lifetime[4], 7_435.62, 0.005),
         near("quarterly bullet: lifetime", middle[1, 3], 6_000 * (1.03**-2 + 0.9 * 1.03**-6), 0.01),
     ]
+
+
+def monthly_provisions() -> list[Figure]:
+    """A spreadsheet in decimals of 40 digits, a row for each month: who is alive defaults with the month's hazard
+    at its end, on what was owed at its beginning; the payment is worked out anew from what is then owed and the
+    months that are left, after it a twelfth-year's share is repaid early, and the loss is discounted from the
+    month's end. 120,000 at 12 % over two years, PD 10 %, LGD 50 %, as level payments; 30 months into 120; with a
+    tenth a year repaid early, an effective rate of 8 % and PDs of 2, 3 and 4 %; in equal quarterly parts; and as a
+    bullet, whose twelve months have a closed form: 60,000 h / 1.01 (1 - q^12) / (1 - q) with h = 1 - 0.9^(1/12) and
+    q = 0.9^(1/12) / 1.01. A card of which nothing is repaid counts for twelve months. Without interest a bullet's
+    twelve months are its EL, 6,000.
+    """
+    segments = {
+        "auto": {"lgd": 0.5},
+        "mortgage": {"lgd": 0.5, "prepayment": 0.1, "pd_by_year": [1.5, 2.0]},
+        "credit_card": {"lgd": 0.5},
+    }
+    told: dict[str, tuple[dict[str, Any], tuple[Decimal, Decimal]]] = {
+        "level": ({}, _by_month(24)),
+        "level, after 30 of 120 months": ({"LoanTerm": 120, "age": 30, "Balance": 95_000.0}, _by_month(90, 95_000)),
+        "prepayments, effective rate, PDs by year": (
+            {"LoanTerm": 36, "PD": 0.02, "EffectiveRate": 8.0, "Segment": "mortgage"},
+            _by_month(36, pds=("0.02", "0.03", "0.04"), early="0.1", effective="8"),
+        ),
+        "equal quarterly parts": (
+            {"Amortisation": "linear", "PaymentFrequency": "quarterly"}, _by_month(24, quarterly=True)
+        ),
+        "bullet": ({"Amortisation": "bullet"}, _by_month(24, bullet=True)),
+        "bullet without interest": ({"Amortisation": "bullet", "Rate": 0.0}, _by_month(24, rate=0, bullet=True)),
+        "card": ({"LoanTerm": 1, "age": 2, "Balance": 120_000.0, "Segment": "credit_card"}, _by_month(12, bullet=True)),
+    }  # fmt: skip
+    parameters = load({"segments": segments, "default_timing": "monthly"})
+    found = loans(*({"Segment": "auto", **row} for row, _ in told.values()))
+    tables = model_tables(parameters, [BASE])
+    risks = credit.loan_risks(found, parameters, [BASE], tables)
+    valued = value(found, risks, tables, parameters)
+    cents = 100 << credit.FRACTION_BITS
+    figures = []
+    for number, (name, (_, expected)) in enumerate(told.items()):
+        for span, values, sheet in zip(("twelve months", "lifetime"), (valued.twelve_month, valued.lifetime), expected,
+                                       strict=True):  # fmt: skip
+            figures.append(near(f"{name}: {span}", values[0, number] / cents, float(sheet), 0.005))
+    hazard, q = 1 - 0.9 ** (1 / 12), 0.9 ** (1 / 12) / 1.01
+    closed = 60_000 * hazard / 1.01 * (1 - q**12) / (1 - q)
+    figures.append(near("bullet: twelve months, closed form", valued.twelve_month[0, 4] / cents, closed, 0.005))
+    figures.append(near("bullet without interest: EL", valued.twelve_month[0, 5] / cents, 6_000, 0.005))
+    return figures
+
+
+def _by_month(
+    months: int,
+    owed: int = 120_000,
+    rate: int = 12,
+    pds: Sequence[str] = ("0.1",),
+    early: str = "0",
+    effective: str | None = None,
+    bullet: bool = False,
+    quarterly: bool = False,
+) -> tuple[Decimal, Decimal]:
+    """The spreadsheet: the expected loss of twelve months, and of all; LGD 50 %. rate, effective: % a year."""
+    with localcontext() as context:
+        context.prec = 40
+        one, twelfth = Decimal(1), Decimal(1) / 12
+        monthly, left, alive, lost = Decimal(rate) / 1200, Decimal(owed), one, Decimal(0)
+        a_month = (one + 3 * monthly) ** (one / 3) if quarterly else one + monthly
+        if effective is not None:
+            a_month = (one + Decimal(effective) / 100) ** twelfth
+        twelve_month = lost
+        for month in range(months):
+            hazard = one - (one - Decimal(pds[min(month // 12, len(pds) - 1)])) ** twelfth
+            lost += alive * hazard * left / 2 / a_month ** (month + 1)
+            alive -= alive * hazard
+            if quarterly:
+                left -= Decimal(owed) * 3 / months if month % 3 == 2 else 0
+            elif not bullet:
+                left = left * (one + monthly) - left * monthly / (one - (one + monthly) ** (month - months))
+            left *= (one - Decimal(early)) ** twelfth
+            if month == 11:
+                twelve_month = lost
+        return twelve_month, lost
 
 
 def stages() -> list[Figure]:

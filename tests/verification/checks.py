@@ -47,6 +47,7 @@ CHECKS: dict[str, Check] = {
         check_products.repayment_by_quantlib,
         check_products.collateral,
         check_products.provisions,
+        check_products.monthly_provisions,
         check_products.stages,
         check_products.migration,
         check_stress.reverse_stress,

@@ -1,7 +1,7 @@
 """The economic cases that a portfolio is simulated under. Imports the standard library only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -29,3 +29,8 @@ class Case:
         told: dict[str, Any] = {"fed_rate": self.fed_rate, "probit_shift": dict(self.probit_shift)}
         told |= {"collateral_shift": dict(self.collateral_shift)} if self.collateral_shift else {}
         return told | ({} if self.probability is None else {"probability": self.probability})
+
+
+def unweighted(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """The cases without their probabilities, which move no loss: equal where the losses are."""
+    return tuple(replace(case, probability=None) for case in cases)

@@ -16,9 +16,11 @@ from typing import Any
 
 from montecarlo.errors import InvalidInput, checked_text, shown
 from montecarlo.model import capital, factors, migration
+from montecarlo.portfolio.columns import COLUMN
+from montecarlo.portfolio.stages import STAGING, Staging
 
 SCHEMA = 1
-TIMINGS = ("mid-year", "year-end")
+TIMINGS = ("mid-year", "year-end", "monthly")
 MAX_ASSET_CORRELATION = 0.95
 """Above it the fixed-point scale of `normal` could overflow; no published correlation comes near."""
 
@@ -102,6 +104,7 @@ class Parameters:
     sector_correlations: those of two sectors' factors, each pair once; of other pairs it is `global_factor_share`.
     benchmark_rate: what the report calls the rate that cases differ in, and that `base_fed_rate` is today.
     default_timing: one of TIMINGS, where in a year provisions take defaults to happen.
+    staging: which loans are in which stage of IFRS 9, if they do not tell.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Parameters:
     default_timing: str = "mid-year"
     grades: dict[str, tuple[float, ...]] = field(default_factory=dict)
     migration: Migration | None = None
+    staging: Staging = STAGING
 
     def to_json(self) -> dict[str, Any]:
         """The same shape as the file, values only, and without what is optional and was not given."""
@@ -161,11 +165,17 @@ _OPTIONAL = {"sector": None, "basel_correlation": False, "ccf": 0.4, "haircut": 
 _NOTHING: Mapping[str, Any] = {
     "sector_correlations": {}, "benchmark_rate": BENCHMARK_RATE, "default_timing": TIMINGS[0],
     "grades": {}, "migration": None,
+    "staging": asdict(STAGING),
 }  # fmt: skip
 """What is left out of parameters where it is this."""
 
 _SHARES = ("ccf", "haircut", "recovery_cost", "unsecured_lgd", "prepayment")
 """Those that are numbers."""
+
+_MOST_DAYS = COLUMN["DaysPastDue"].high
+
+WHOLE = ("stage_2_days", "stage_3_days")
+"""Numbers that must be whole, as DaysPastDue is."""
 
 # Allowed range of each number, ends included: (low, high).
 _RANGES: dict[str, tuple[float, float]] = {
@@ -196,6 +206,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "grades": (0, 1),
     "migration": (0, 1),
     "sector_correlations": (-1, 1),
+    "stage_2_days": (1, _MOST_DAYS),
+    "stage_3_days": (1, _MOST_DAYS),
+    "pd_multiple": (1, 100),
+    "pd_rise": (0, 1),
 }
 
 
@@ -267,6 +281,7 @@ def _parameters(given: object, base: Parameters | None) -> Parameters:
         default_timing=_timing(document.get("default_timing", base.default_timing if base else TIMINGS[0])),
         grades=_grades(document.get("grades", {})),
         migration=_migration(document["migration"]) if "migration" in document else None,
+        staging=_staging(document.get("staging", {}), base.staging if base else None),
     )
     if "grades" in document and "migration" in document:
         raise InvalidInput("parameters: give grades or migration, not both: each tells the PDs of all grades.")
@@ -284,6 +299,18 @@ def _timing(given: object) -> str:
     if given not in TIMINGS:
         raise InvalidInput(f"parameters: default_timing must be one of {', '.join(TIMINGS)}, not {shown(given)}.")
     return str(given)
+
+
+def _staging(given: object, base: Staging | None) -> Staging:
+    names = [field.name for field in fields(Staging)]
+    document = _object(given, "staging", names)
+    second, third, multiple, rise = (_number(document, name, base, "staging.") for name in names)
+    if second > third:
+        raise InvalidInput(
+            f"parameters: staging.stage_2_days is {second:,.0f}, but must not be above staging.stage_3_days, which is "
+            f"{third:,.0f}: a loan comes to stage 2 before it comes to 3."
+        )
+    return Staging(int(second), int(third), multiple, rise)
 
 
 def _rate_name(given: object) -> str:
@@ -474,4 +501,6 @@ def _number(document: Mapping[str, Any], name: str, base: object, path: str = ""
             f"parameters: {path}{name} must be 0 or a number from {SMALLEST_VOLATILITY:g} to {high:g}, not "
             f"{shown(value)}."
         )
+    if name in WHOLE and value != int(value):
+        raise InvalidInput(f"parameters: {path}{name} must be a whole number, not {shown(value)}.")
     return value

@@ -14,7 +14,8 @@ or none is known, and then `valuation` tells no lifetime. A loan in default (PD 
 A loan that repays otherwise has B(m) by its schedule, after the payments that are due by then.
 
 PD and LGD are the same in every year. There are no prepayments, and Rate stands for the effective interest rate, unless
-a segment or a loan says otherwise: then `scheduled_credit_losses` provides for it.
+a segment or a loan says otherwise: then `scheduled_credit_losses` provides for it, or `monthly_credit_losses` in steps
+of a month.
 
 Only +, -, *, /, square roots and comparisons, each its own NumPy operation: the same bits on every CPU. The caller
 rounds to cents. Imports nothing that touches AWS.
@@ -27,12 +28,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from montecarlo.portfolio.amortisation import Schedule, growth, root
+from montecarlo.portfolio.amortisation import NO_INTEREST, Schedule, growth, root
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-_NO_INTEREST = 1e-6  # interest over a loan's life, as a share of it, below which 1 - m / n is the better number
 
 
 class TermStructure(NamedTuple):
@@ -87,7 +86,7 @@ def expected_credit_losses(pd: Floats, expected: Floats | Ints, rate: Floats, mo
     year = half_year * half_year
     last = growth(month - 1, last_months)
     interest = growth(month - 1, left) - 1
-    bearing = interest > _NO_INTEREST
+    bearing = interest > NO_INTEREST
 
     # B(m) / (1 + r)**m is owed / interest with owed = (1 + r)**(n - m) - 1, or (n - m) / n without interest. Both grow
     # from a year to the one before it by the same kind of step, and the sum over years is taken from the last one on.
@@ -119,8 +118,8 @@ def scheduled_credit_losses(
     age: Ints,
     effective_rate: Floats,
     prepayment: Floats,
-    year_end: bool = False,
     structure: TermStructure | None = None,
+    year_end: bool = False,
 ) -> ExpectedCreditLosses:
     """As `expected_credit_losses`, of N loans by their schedules and with assumptions of their own.
 
@@ -161,6 +160,67 @@ def scheduled_credit_losses(
         return np.asarray(expected * np.where(pd < 1, share, 1.0))
 
     return ExpectedCreditLosses(of_expected(first), of_expected(total))
+
+
+def monthly_credit_losses(
+    pd: Floats,
+    expected: Floats | Ints,
+    schedule: Schedule,
+    age: Ints,
+    effective_rate: Floats,
+    prepayment: Floats,
+    structure: TermStructure | None = None,
+) -> ExpectedCreditLosses:
+    """As `scheduled_credit_losses`, month by month: a loan defaults at the end of a month, on what was owed at its
+    beginning, and what is lost is discounted from its end,
+
+        ECL = EL / PD * sum over months m from 0 of  S * h * B(m) * (1 - c)**(m / 12) / (1 + r)**(m + 1)
+
+    with the hazard h = 1 - (1 - PD of the year)**(1 / 12), so that a whole year's defaults are its PD, and S the share
+    that is alive then. Over twelve months it has the first twelve terms; a loan without payments to come has no more.
+    """
+    left = np.maximum(schedule.term - age, 0)
+    by_payment = root(1 + schedule.monthly * schedule.period, schedule.period)
+    effective = root(1 + np.nan_to_num(effective_rate) / 100, np.full_like(left, 12))
+    month = np.where(np.isnan(effective_rate), by_payment, effective)
+    kept = np.where(left > 0, root(1 - prepayment, np.full_like(left, 12)), 1.0)
+
+    # Loans of most months come first, so that those that are still going are the first so many.
+    months = np.where(left > 0, left, 12)
+    order = np.argsort(-months, kind="stable")
+    going = np.cumsum(np.bincount(months)[::-1])[::-1][1:].tolist()  # in month m, from 0
+    pd_now, factor, step = pd[:, order], (1 / month)[order], (kept / month)[order]
+    alive, total = np.ones_like(pd_now), np.zeros_like(pd_now)
+    first = total
+    for number, owed in enumerate(schedule.select(order).path(age[order], going)):
+        count = owed.size
+        if number == 12:
+            first = total.copy()
+        year = number // 12
+        if not number or (number % 12 == 0 and structure and year < len(structure.table)):
+            multiple = structure.select(order[:count]).multiple(year) if structure else 1.0
+            hazard = 1 - _month_alive(1 - np.minimum(pd_now[:, :count] * multiple, 1.0))
+        defaults = alive[:, :count] * hazard[:, :count]
+        total[:, :count] += defaults * (owed * factor[:count])
+        alive = alive[:, :count] - defaults
+        factor = factor[:count] * step[:count]
+    if len(going) <= 12:
+        first = total
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+
+    def of_expected(sums: Floats) -> Floats:
+        share = sums[:, back] / np.where(pd > 0, pd, 1.0)
+        return np.asarray(expected * np.where(pd < 1, share, 1.0))
+
+    return ExpectedCreditLosses(of_expected(first), of_expected(total))
+
+
+def _month_alive(year: Floats) -> Floats:
+    """year**(1 / 12) of shares that are alive after a year, of any shape."""
+    quarter = np.sqrt(np.sqrt(year)).ravel()
+    found = root(quarter, np.full(quarter.size, 3))
+    return np.where(year > 0, found.reshape(year.shape), 0.0)
 
 
 def _half_months(month: Floats, halves: Ints) -> Floats:

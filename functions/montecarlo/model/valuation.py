@@ -10,8 +10,13 @@ import numpy.typing as npt
 
 from montecarlo.model import capital, normal
 from montecarlo.model.credit import FRACTION_BITS, LoanRisks, in_case
-from montecarlo.model.parameters import Parameters
-from montecarlo.model.provisions import TermStructure, expected_credit_losses, scheduled_credit_losses
+from montecarlo.model.parameters import TIMINGS, Parameters
+from montecarlo.model.provisions import (
+    TermStructure,
+    expected_credit_losses,
+    monthly_credit_losses,
+    scheduled_credit_losses,
+)
 from montecarlo.model.severity import expected_share
 from montecarlo.model.tables import ModelTables
 from montecarlo.portfolio.loans import Loans
@@ -59,13 +64,13 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Param
     months = np.maximum(loans.term - loans.age, 0)
     provisions = expected_credit_losses(pd, expected, loans.rate, months)
     defaulted = np.flatnonzero((loans.stage == 3) & ~risks.certain)
-    prepayment, year_end, structure = np.zeros(len(loans)), False, None
+    prepayment, timing, structure = np.zeros(len(loans)), TIMINGS[0], None
     own_way = ~np.isnan(loans.effective_rate)
     if parameters:
         structure = term_structure(loans, pd[0], parameters)
         prepayment = np.array([each.prepayment for each in parameters.segments.values()])[loans.segment]
-        year_end = parameters.default_timing == "year-end"
-        own_way |= (prepayment > 0) | year_end | ~structure.is_flat
+        timing = parameters.default_timing
+        own_way |= (prepayment > 0) | (timing != TIMINGS[0]) | ~structure.is_flat
     own_way[rows] = True
     rows = np.flatnonzero(own_way)
     if rows.size:
@@ -75,8 +80,13 @@ def value(loans: Loans, risks: LoanRisks, tables: ModelTables, parameters: Param
             later = by_year.first == SMALLEST
             of_year = np.where(later, SMALLEST, of_year)
             over_year = np.where(later, SMALLEST * _losses(risks, rows), over_year)
-        assumed = loans.effective_rate[rows], prepayment[rows], year_end, by_year
-        own = scheduled_credit_losses(of_year, over_year, loans.schedule(rows), loans.age[rows], *assumed)
+        given = of_year, over_year, loans.schedule(rows), loans.age[rows]
+        assumed = loans.effective_rate[rows], prepayment[rows], by_year
+        own = (
+            monthly_credit_losses(*given, *assumed)
+            if timing == "monthly"
+            else scheduled_credit_losses(*given, *assumed, year_end=timing == "year-end")
+        )
         provisions.twelve_month[:, rows], provisions.lifetime[:, rows] = own
     if defaulted.size:  # provided for in full, whatever their PD says
         loss = _losses(risks, defaulted)

@@ -4,6 +4,7 @@ Multiplications, divisions and subtractions only, each its own NumPy operation, 
 order decides cents and stays. Imports NumPy only.
 """
 
+from collections.abc import Iterator, Sequence
 from copy import copy
 
 import numpy as np
@@ -14,6 +15,10 @@ Ints = npt.NDArray[np.int64]
 
 _LOW_RATE = 2e-3
 """A month. Below it growth - 1 has lost too many digits: rounding 1 + rate alone changes it by 1e-16 / rate of it."""
+
+
+NO_INTEREST = 1e-6
+"""Interest over a loan's life, as a share of it, below which 1 - m / n is the better number."""
 
 
 _ROOT_STEPS = 24
@@ -47,7 +52,7 @@ def interest(monthly: Floats, months: Ints) -> Floats:
 
 def root(value: Floats, degree: Ints) -> Floats:
     """value**(1 / degree), shape (N,), by Newton's method, which has the same bits everywhere. value: (N,), from 0.1 to
-    3. degree: (N,), 1 to 12; the root of degree 1 is the value itself.
+    3, of a cube root from 1e-5 on. degree: (N,), 1 to 12; the root of degree 1 is the value itself.
     """
     result = value.copy()
     rows = np.flatnonzero((degree != 1) & (value != 1))
@@ -142,6 +147,38 @@ class Schedule:
         part = np.where(self.linear, 1 / np.maximum(left, 1) + rate, annuity(rate, np.maximum(left, 1)))
         repays = (left > 0) & (free == 0)
         return np.asarray(np.where(repays, (1 - balloon) * part + balloon * rate, rate) / self.period)
+
+    def path(self, age: Ints, going: Sequence[int]) -> Iterator[Floats]:
+        """What is owed at `age` and in each month after it, as shares of what is owed at `age`: (going[m],) for month
+        m, of the first so many loans. 1 in every month where the term is over.
+        """
+        due = np.minimum(age, np.maximum(self.term - 1, 0))
+        paid = np.clip(due // self.period - self._free, 0, self._repaying)
+        at_end = growth(self._rate, self._repaying)
+        bearing = ~self.linear & (at_end - 1 > NO_INTEREST)
+        # Of level payments (1 + r)**n - (1 + r)**m is left, of equal ones n - m: from a payment to the next, what has
+        # been repaid grows by the same kind of step.
+        top = np.where(bearing, at_end, self._repaying)
+        done = np.where(bearing, growth(self._rate, paid), paid)
+        factor, step = np.where(bearing, 1 + self._rate, 1.0), np.where(bearing, 0.0, 1.0)
+        owed = self.owed(due)
+        over = (age >= self.term) | (owed <= 0)
+        whole = np.where(over, 1.0, owed)
+        kept = np.where(over, 1.0, self._balloon / whole)
+        part = np.where(over, 0.0, (1 - self._balloon) / np.where(bearing, at_end - 1, np.maximum(self._repaying, 1)))
+        part = part / whole
+        plain = bool((self.period == 1).all() and (self._free == 0).all())
+        for month, count in enumerate(going):
+            if month:
+                now = done[:count] * factor[:count] + step[:count]
+                if plain:
+                    done = now
+                else:
+                    at = age[:count] + month
+                    period = self.period[:count]
+                    due_now = (at % period == 0) & (at > self._free[:count] * period)
+                    done = np.where(due_now, now, done[:count])
+            yield kept[:count] + part[:count] * (top[:count] - done[:count])
 
     def mean_months(self, age: Ints) -> Floats:
         """Sum of t * CF / sum of CF over the payments to come, interest included, (N,); t in months from `age`."""

@@ -6,7 +6,7 @@ the rows beside it. Nothing here calls ``exp``, ``log`` or ``power``, which diff
 Imports numpy, pyarrow and this room only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import pairwise
@@ -34,6 +34,7 @@ from montecarlo.portfolio.mapping import DIMENSION, GRADE, LTV_BAND, REGIONS, ST
 from montecarlo.portfolio.regions import STATE_REGION, UNKNOWN_REGION
 from montecarlo.portfolio.rejects import MAX_VALUE, Reject, place
 from montecarlo.portfolio.rows import RawRows
+from montecarlo.portfolio.stages import STAGING, Staging
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -194,13 +195,18 @@ class _Checks:
 
 
 def validate(
-    raw: RawRows, mapping: ColumnMapping, segments: Sequence[str], as_of: date, sectors: Sequence[str] = ()
+    raw: RawRows,
+    mapping: ColumnMapping,
+    segments: Sequence[str],
+    as_of: date,
+    sectors: Sequence[str] = (),
+    staging: Staging = STAGING,
 ) -> tuple[Loans, list[Reject]]:
     """Parse and check rows: the valid loans, and all rejects, those of reading included, by file and row.
 
     segments, sectors: the names known, in index order; how they are capitalised does not matter. Grades are the
-    mapping's, to the letter. as_of: the reporting date. A row is rejected once, for its first faulty column in the
-    order of COLUMNS.
+    mapping's, to the letter. as_of: the reporting date. staging: of the loans that do not tell their stage. A row is
+    rejected once, for its first faulty column in the order of COLUMNS.
     """
     checks = _Checks(len(raw.row))
     account_id = _check_accounts(raw.tables, checks)
@@ -209,7 +215,7 @@ def validate(
         rows = slice(start, start + len(table))
         columns = _Columns(table, mapping)
         known = segments, sectors
-        parts.append(_parse(columns, account_id[rows.start : rows.stop], known, as_of, checks.of(rows)))
+        parts.append(_parse(columns, account_id[rows.start : rows.stop], known, as_of, staging, checks.of(rows)))
         start = rows.stop
     loans = joined(parts)
     rejects = sorted([*raw.rejects, *_rejects(raw, checks)], key=place)
@@ -217,7 +223,12 @@ def validate(
 
 
 def _parse(
-    table: "_Columns", account_id: pa.Array, known: tuple[Sequence[str], Sequence[str]], as_of: date, checks: _Checks
+    table: "_Columns",
+    account_id: pa.Array,
+    known: tuple[Sequence[str], Sequence[str]],
+    as_of: date,
+    staging: Staging,
+    checks: _Checks,
 ) -> Loans:
     """All rows of a table as loans, with nonsense where a row is at fault. known: segments and sectors."""
     segments, sectors = known
@@ -313,7 +324,7 @@ def _parse(
         limit=numbers["Limit"],
         collateral=numbers["CollateralValue"],
         effective_rate=numbers["EffectiveRate"],
-        stage=np.where(stage > 0, stage, stages_of(by_grade)).astype(np.int8),
+        stage=np.where(stage > 0, stage, staging.stages_of(by_grade)).astype(np.int8),
         dimensions=tuple(as_text(table.array(f"{DIMENSION}{name}")) for name in table.dimensions),
     )
     for name, label in ((LTV_BAND, _ltv_bands), (STAGE, _stages)):
@@ -352,23 +363,6 @@ def _ltv_bands(loans: Loans) -> pa.Array:
     loan_to_value = loans.loan_to_value
     band = np.searchsorted(np.array(_LTV_EDGES) / 100, loan_to_value, side="left")
     return pa.array(_LTV_BANDS).take(pa.array(band, mask=np.isnan(loan_to_value)))
-
-
-PAST_DUE, IN_DEFAULT = 30, 90
-"""Days past due from which a loan is in stage 2, and in stage 3, unless it says otherwise (IFRS 9, 5.5.11, B5.5.37)."""
-
-PD_MULTIPLE = 3
-"""How often its PD at origination a loan's PD is from which on it is in stage 2 unless it says otherwise (EBA's
-backstop in its stress tests)."""
-
-
-def stages_of(numbers: Mapping[str, Floats]) -> Ints:
-    """The stage of each loan by its numbers alone, (n,)."""
-    days, pd = numbers["DaysPastDue"], numbers["PD"]
-    default = (days >= IN_DEFAULT) | (pd == 1)
-    three_times = PD_MULTIPLE * numbers["OriginationPD"] * (1 - 1e-12)  # 0.15 is three times 0.05, but less as doubles
-    risen = (days >= PAST_DUE) | (pd >= three_times)
-    return np.where(default, 3, np.where(risen, 2, 1))
 
 
 def _stages(loans: Loans) -> pa.Array:

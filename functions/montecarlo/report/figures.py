@@ -241,6 +241,13 @@ def sum_or_none(values: Iterable[float | None]) -> float | None:
     return total
 
 
+def weighted(result: ResultView) -> str:
+    """The expected credit losses as the cases' probabilities weigh them: 12 months $1.2M, lifetime $3.4M."""
+    names = {TWELVE_MONTH_ECL: "12 months", LIFETIME_ECL: "lifetime", ALLOWANCE: "allowance"}
+    told = {name: result.weighted_ecl.get(measure.path[-1]) for measure, name in names.items()}
+    return ", ".join(f"{name} {result.currency.money(value)}" for name, value in told.items() if value is not None)
+
+
 def notices(result: ResultView) -> list[str]:
     """What a reader must know before using any figure, in full sentences."""
     found = []
@@ -291,4 +298,11 @@ def notices(result: ResultView) -> list[str]:
     if left_out:
         loans = "one loan that brings" if left_out == 1 else f"{count(left_out)} loans that bring"
         found.append(f"Lifetime ECL leaves out {loans} only PD and EAD: what remains of their terms is not known.")
+    untold = max((case.figure(ALLOWANCE.path).inapplicable for case in result.cases), default=0)
+    if untold:
+        loans = "one loan in stage 2 or 3 has" if untold == 1 else f"{count(untold)} loans in stage 2 or 3 have"
+        found.append(
+            f"There is no allowance: {loans} no known term, and so no lifetime ECL. Give each a LoanTerm and an"
+            " OriginationDate; where no end is agreed, the life that is expected of it."
+        )
     return found

@@ -30,7 +30,7 @@ APART = (
 )  # fmt: skip
 """Keys of a case that are no figures of their own, or another name of one."""
 
-INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl"}
+INAPPLICABLE = {("ecl", "lifetime"): "lifetime_ecl", ("ecl", "allowance"): "allowance"}
 """Figures that do not hold for every loan, with their names in `not_applicable`."""
 
 THINNED = ("el", "var_99.9", "es_99.9")

@@ -66,7 +66,8 @@ def look(
     def read(columns: ColumnMapping) -> Loans:
         with ThreadPoolExecutor(PILOT_OBJECTS) as pool:
             rows = gather(list(pool.map(lambda item: _first_rows(item, portfolio, columns), chosen)))
-        return validate(rows, columns, tuple(parameters.segments), as_of, tuple(parameters.named_sectors))[0]
+        known = tuple(parameters.segments), as_of, tuple(parameters.named_sectors)
+        return validate(rows, columns, *known, parameters.staging)[0]
 
     loans = read(columns)
     # A request's filter may keep none of the first rows, though many later.

@@ -15,7 +15,7 @@ from montecarlo import MODEL_VERSION
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput, RunTaken
 from montecarlo.model import normal
-from montecarlo.model.cases import Case
+from montecarlo.model.cases import Case, unweighted
 from montecarlo.model.measures import LossSample, independent_error
 from montecarlo.model.parameters import Parameters
 from montecarlo.model.scenarios import Scenarios
@@ -66,7 +66,9 @@ class Source:
         return taken
 
     def check(self, request: RunRequest, parameters: Parameters, cases: Sequence[Case]) -> None:
-        """Raise InvalidInput that names what the request asks for otherwise, and the scenarios cannot be had with."""
+        """Raise InvalidInput that names what the request asks for otherwise, and the scenarios cannot be had with. The
+        cases' probabilities may be others: no loss depends on them.
+        """
         plan = self.plan
         there, here = (
             {
@@ -75,7 +77,7 @@ class Source:
                 "sample": one.sample,
                 "tail_sampling": aimed,
                 "parameters": its_parameters.to_json(),
-                "cases": _stress(its_cases),
+                "cases": _stress(unweighted(its_cases)),
                 "order of cases": [case.name for case in its_cases],
                 "model version": model,
             }
@@ -86,7 +88,7 @@ class Source:
         )
         if different := list(differences(as_json(there), as_json(here))):
             raise InvalidInput(
-                f"scenarios_from: the run {self.place} has another {', '.join(different[:5])}. Its scenarios bring all "
+                f"scenarios_from: the run {self.place} differs in {', '.join(different[:5])}. Its scenarios bring all "
                 "of these along: leave them out of the request, or leave scenarios_from out."
             )
 

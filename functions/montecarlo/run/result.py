@@ -65,6 +65,7 @@ def build(
     further = {name: (breakdown.totals(plan.sample), parts) for name, (parts, breakdown) in named.items()}
     regions, region_names = further.pop(OWN_REGIONS, (regions, REGIONS))
     pd_sums = sums.exact(total.pd_sum)
+    untold = without_allowance(*further[STAGE]) if plan.columns.has_stages else 0
     cases: dict[str, Any] = {}
     first: tuple[LossSample, Measures] | None = None
     for c, case in enumerate(plan.cases):
@@ -86,9 +87,12 @@ def build(
             "ecl": {
                 "twelve_month": expected_money(segments.twelve_month[c].sum()),
                 "lifetime": lifetime_ecl(segments, c, slice(None)),
-                **({"allowance": allowance(*further[STAGE], c)} if plan.columns.has_stages else {}),
+                **({"allowance": None if untold else allowance(*further[STAGE], c)} if plan.columns.has_stages else {}),
             },
-            "not_applicable": {"lifetime_ecl": int(segments.without_lifetime.sum())},
+            "not_applicable": {
+                "lifetime_ecl": int(segments.without_lifetime.sum()),
+                **({"allowance": untold} if untold else {}),
+            },
             "convergence": _convergence(sample, strata),
             "segments": parts_figures(plan, segments, segment_names, c, sample),
             "regions": parts_figures(plan, regions, region_names, c, sample),
@@ -183,7 +187,7 @@ def _rows(plan: Plan, total: Partial) -> dict[str, int]:
     rows = asdict(total.counts)
     return (
         rows
-        if plan.columns.conditions or plan.filter
+        if plan.columns.conditions or plan.filter or total.counts.filtered
         else {name: count for name, count in rows.items() if name != "filtered"}
     )
 
@@ -394,15 +398,18 @@ def weighted_ecl(plan: Plan, cases: Mapping[str, Any]) -> dict[str, float | None
 
 
 def allowance(by_stage: Totals, stages: Sequence[str], case: int) -> float | None:
-    """What is provided for all loans: 12 months' ECL in stage 1, and the lifetime's in stages 2 and 3. None where a
-    loan in stage 2 has no lifetime, as its term is not known.
-    """
-    whole = 0
-    for part, stage in enumerate(stages):
-        if stage in STAGES[1:] and by_stage.without_lifetime[part]:
-            return None
-        whole += (by_stage.lifetime if stage in STAGES[1:] else by_stage.twelve_month)[case, part]
-    return expected_money(whole)
+    """What is provided for all loans: 12 months' ECL in stage 1, and the lifetime's in stages 2 and 3."""
+    return expected_money(
+        sum(
+            (by_stage.lifetime if stage in STAGES[1:] else by_stage.twelve_month)[case, part]
+            for part, stage in enumerate(stages)
+        )
+    )
+
+
+def without_allowance(by_stage: Totals, stages: Sequence[str]) -> int:
+    """Loans in stages 2 and 3 that have no lifetime, as their term is not known: with them there is no allowance."""
+    return sum(int(by_stage.without_lifetime[part]) for part, stage in enumerate(stages) if stage in STAGES[1:])
 
 
 def holdings(totals: Totals, names: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun, InvalidInput
+from montecarlo.model.cases import unweighted
 from montecarlo.process import peak_memory_mb
 from montecarlo.run import borrowers, duplicates, groups, records
 from montecarlo.run.chunk import Chunk
@@ -43,7 +45,7 @@ def check(plan: Plan, source: Plan) -> None:
     there, here = (as_json(_of_a_chunk(each)) for each in (source, plan))
     if different := list(differences(there, here)):
         raise InvalidInput(
-            f"reuse: the run {plan.reuse} has another {', '.join(different[:5])}, so that none of its chunks would be "
+            f"reuse: the run {plan.reuse} differs in {', '.join(different[:5])}, so that none of its chunks would be "
             "as those of this run. Ask for the same, or leave reuse out and give scenarios_from instead."
         )
     if plan.capital_available is not None and source.capital_available is None:
@@ -54,7 +56,8 @@ def check(plan: Plan, source: Plan) -> None:
 
 
 def _of_a_chunk(plan: Plan) -> dict[str, Any]:
-    return {name: value for name, value in plan.decisive().items() if name not in NOT_OF_A_CHUNK}
+    decisive = replace(plan, cases=unweighted(plan.cases)).decisive()
+    return {name: value for name, value in decisive.items() if name not in NOT_OF_A_CHUNK}
 
 
 def first_objects(store: Store, run: str, number: int) -> frozenset[str]:

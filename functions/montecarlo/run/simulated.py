@@ -56,7 +56,8 @@ def read_loans(
     """
     columns, parameters = columns or plan.columns, plan.parameters
     rows = read_slices(slices, portfolio, columns)
-    loans, rejects = validate(rows, columns, tuple(parameters.segments), plan.as_of, tuple(parameters.named_sectors))
+    known = tuple(parameters.segments), plan.as_of, tuple(parameters.named_sectors)
+    loans, rejects = validate(rows, columns, *known, parameters.staging)
     sampled = loans.select(in_sample(loans, plan.sample)) if plan.sample > 1 else loans
     counts = Counts(
         read=len(loans) + len(rejects) + rows.filtered,

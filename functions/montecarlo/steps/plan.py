@@ -366,8 +366,8 @@ def _refuse_another(store: Store, run: str, earlier: Mapping[str, Any] | None, a
     different = list(differences(earlier, as_json(asked)))
     if different:
         raise RunTaken(
-            f"run {run} exists already, with another {', '.join(different[:5])}: choose another name for this run, or "
-            f"delete {store.url(keys.plan(run))} and what lies beside it."
+            f"run {run} exists already, and differs in {', '.join(different[:5])}: choose another name for this run, "
+            f"or delete {store.url(keys.plan(run))} and what lies beside it."
         )
 
 

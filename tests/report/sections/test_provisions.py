@@ -24,3 +24,32 @@ def test_segments_without_a_lifetime_are_left_out_of_the_total(result: dict[str,
         figures["segments"]["auto"] = {"el": 1.0, "twelve_month_ecl": 4e6, "lifetime_ecl": None}
     text = visible(render(result, {}))
     assert "Auto 750.0 4.0 0.53 % 4.0 0.53 % n/a n/a Total 1,000.0 6.2 0.62 % 7.3 0.73 % 7.3 0.73 % 11.0 1.10 %" in text
+
+
+def told_by_stage(result: dict[str, Any], amount: float | None, **not_applicable: int) -> None:
+    for figures in result["cases"].values():
+        figures["ecl"]["allowance"] = amount
+        figures["not_applicable"] = not_applicable
+
+
+def test_an_allowance_that_cannot_be_told_says_why_and_what_to_do(result: dict[str, Any]) -> None:
+    told_by_stage(result, None, lifetime_ecl=12, allowance=3)
+    page = render(result, {})
+    assert "Base (3.63 %) 11.2 1.12 % 47.1 4.71 % n/a Stressed" in visible(page)
+    assert notices(page)[-1] == (
+        "There is no allowance: 3 loans in stage 2 or 3 have no known term, and so no lifetime ECL. Give each a "
+        "LoanTerm and an OriginationDate; where no end is agreed, the life that is expected of it."
+    )
+    told_by_stage(result, None, allowance=1)
+    assert "one loan in stage 2 or 3 has no known term" in notices(render(result, {}))[-1]
+    told_by_stage(result, 2e7)
+    assert notices(render(result, {})) == []
+
+
+def test_what_the_cases_weigh_is_told_beside_them(result: dict[str, Any]) -> None:
+    told_by_stage(result, 2e7)
+    result["weighted_ecl"] = {"twelve_month": 1.25e7, "lifetime": 5e7, "allowance": 2.1e7}
+    said = "Weighed with the probabilities of the cases: 12 months $12.5M, lifetime $50.0M, allowance $21.0M."
+    assert said in visible(render(result, {}))
+    result["weighted_ecl"]["allowance"] = None
+    assert "12 months $12.5M, lifetime $50.0M." in visible(render(result, {}))

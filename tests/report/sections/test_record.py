@@ -32,6 +32,16 @@ def test_defaults_are_not_listed(result: dict[str, Any]) -> None:
     assert "segments." not in text.split("Where the parameters come from")[0]
 
 
+def test_what_is_optional_is_held_against_its_default_too(result: dict[str, Any]) -> None:
+    own = {"staging": {"stage_2_days": 15}, "default_timing": "monthly", "segments": {"auto": {"pd_by_year": [1.5]}}}
+    result["parameters"] = load(own).to_json()
+    before, after = visible(render(result, {})).split("Where the parameters come from")
+    assert "default_timing monthly mid-year staging.stage_2_days 15 30" in before
+    assert "segments.auto.pd_by_year [1.5] []" in before
+    assert "staging.stage_3_days" not in before
+    assert "staging.stage_2_days 15 this run's request staging.stage_3_days 90 IFRS 9, B5.5.37" in after
+
+
 def test_each_parameter_has_its_source(result: dict[str, Any]) -> None:
     text = visible(render(result, {})).split("Where the parameters come from")[1]
     assert "segments.auto.lgd 0.4375 this run's request" in text

@@ -12,6 +12,7 @@ from montecarlo.report.figures import (
     compared,
     in_unit,
     page_unit,
+    weighted,
 )
 from montecarlo.report.markup import Html, cell, section, table, tag
 from montecarlo.report.sections.tables import PART_LIFETIME, PART_TWELVE_MONTH, change_cell, parts_table
@@ -36,7 +37,7 @@ def provisions_section(result: ResultView) -> Html:
     changes = ["Change"] if len(cases) > 1 else []
     told = [TWELVE_MONTH_ECL, LIFETIME_ECL]
     heads = ["12 months", "Lifetime"]
-    if any(ALLOWANCE.value(case) is not None for case in cases):
+    if any(ALLOWANCE.known_of(case) for case in cases):
         told, heads = [*told, ALLOWANCE], [*heads, "Allowance"]
     head = ["Case", *(name for each in heads for name in (each, *changes))]
     rows = [[case_label(case), *(text for each in told for text in amount(case, each))] for case in cases]
@@ -47,13 +48,7 @@ def provisions_section(result: ResultView) -> Html:
     )
     if ALLOWANCE in told:
         note += " Allowance: the 12 months of loans in stage 1, and the remaining life of those in stages 2 and 3."
-    weighed = {
-        name: result.weighted_ecl[each.path[-1]]
-        for name, each in zip(heads, told, strict=True)
-        if each.path[-1] in result.weighted_ecl
-    }
-    if weighed:
-        spelled = ", ".join(f"{name.lower()} {result.currency.money(amount)}" for name, amount in weighed.items())
+    if spelled := weighted(result):
         note += f" Weighed with the probabilities of the cases: {spelled}."
     by_segment = parts_table(
         result, "segments", [PART_TWELVE_MONTH, PART_LIFETIME], "Small figures: share of the exposure."

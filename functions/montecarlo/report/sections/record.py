@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from montecarlo.model.parameters import load, sources
@@ -56,7 +57,7 @@ def source_table(result: ResultView) -> list[Html]:
 
 def sources_table(result: ResultView) -> list[Html]:
     """Where each parameter of the model comes from, for the segments that hold loans; folded away."""
-    used, defaults = leaves(result.parameters), leaves(load().to_json())
+    used, defaults = leaves(result.parameters), leaves(asdict(load()))
     named = result.parameters.get("segments")
     others = set(named if isinstance(named, Mapping) else ()) - set(result.portfolio.segments)
     rows = []
@@ -80,10 +81,11 @@ def parameters_table(result: ResultView) -> list[Html]:
     if not result.parameters:
         return []
     used, defaults = leaves(result.parameters), leaves(load().to_json())
+    whole = leaves(asdict(load())) | defaults  # what is optional included
     rows = [
-        [key, *(plain(values[key]) if key in values else MISSING for values in (used, defaults))]
+        [key, *(plain(values[key]) if key in values else MISSING for values in (used, whole))]
         for key in dict.fromkeys([*used, *defaults])
-        if key not in used or key not in defaults or used[key] != defaults[key]
+        if key not in used or key not in whole or used[key] != whole[key]
     ]
     if not rows:
         return [
