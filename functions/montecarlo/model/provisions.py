@@ -34,6 +34,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+_NEWTON_STEPS = 8
+"""More than any share needs that is a float64 above 0 and 1 less something."""
+
+
 class TermStructure(NamedTuple):
     """PDs by year of N loans, of which there are K kinds: those of `table`, float64 (Y, K), of a loan that is alive at
     the year's beginning; the last one stays. kind: int64 (N,). first: float64 (N,), by what PD of the table's a loan's
@@ -217,10 +221,14 @@ def monthly_credit_losses(
 
 
 def _month_alive(year: Floats) -> Floats:
-    """year**(1 / 12) of shares that are alive after a year, of any shape."""
-    quarter = np.sqrt(np.sqrt(year)).ravel()
-    found = root(quarter, np.full(quarter.size, 3))
-    return np.where(year > 0, found.reshape(year.shape), 0.0)
+    """year**(1 / 12) of shares that are alive after a year, of any shape: a cube root by Newton's method, which has the
+    same bits everywhere, of a fourth root, and begun at that one's fourth root, which is near.
+    """
+    fourth = np.sqrt(np.sqrt(np.where(year > 0, year, 1.0)))
+    found = np.sqrt(np.sqrt(fourth))
+    for _ in range(_NEWTON_STEPS):
+        found = found - (found - fourth / (found * found)) / 3
+    return np.where(year > 0, found, 0.0)
 
 
 def _half_months(month: Floats, halves: Ints) -> Floats:

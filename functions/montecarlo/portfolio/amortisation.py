@@ -52,7 +52,7 @@ def interest(monthly: Floats, months: Ints) -> Floats:
 
 def root(value: Floats, degree: Ints) -> Floats:
     """value**(1 / degree), shape (N,), by Newton's method, which has the same bits everywhere. value: (N,), from 0.1 to
-    3, of a cube root from 1e-5 on. degree: (N,), 1 to 12; the root of degree 1 is the value itself.
+    3. degree: (N,), 1 to 12; the root of degree 1 is the value itself.
     """
     result = value.copy()
     rows = np.flatnonzero((degree != 1) & (value != 1))
