@@ -10,7 +10,7 @@ from typing import Any
 from ministack.services import ecs, s3, sns, stepfunctions
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, helpers, provisioners
 
-from embedded_aws import permissions, queries, step_functions
+from embedded_aws import permissions, queries, scheduler, step_functions
 
 _create_state_machine: Any = provisioners._sfn_state_machine_create
 _update_state_machine: Any = provisioners._sfn_state_machine_update
@@ -20,6 +20,8 @@ _update_resource: Any = provisioners._update_resource
 _delete_nested_stack: Any = provisioners._cfn_nested_stack_delete
 _delete_bucket: Any = provisioners._s3_delete
 _create_topic: Any = provisioners._sns_create
+_create_schedule: Any = provisioners._scheduler_schedule_create
+_update_schedule: Any = provisioners._scheduler_schedule_update
 
 
 def patch() -> None:
@@ -29,6 +31,8 @@ def patch() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::CloudFormation::Stack"]["delete"] = delete_nested_stack
     provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
     provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]["create"] = create_topic
+    provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"]["create"] = create_schedule
+    provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"]["update"] = update_schedule
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = create_state_machine
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["update"] = update_state_machine
     provisioners._RESOURCE_HANDLERS |= {
@@ -104,6 +108,18 @@ def create_topic(logical_id: str, properties: Any, stack: str) -> Any:
     if key := properties.get("KmsMasterKeyId"):
         sns._topics[created[0]]["attributes"]["KmsMasterKeyId"] = key
     return created
+
+
+def create_schedule(logical_id: str, properties: Any, stack: str) -> Any:
+    """Create a schedule, unless Scheduler refuses its expression, which MiniStack does not tell."""
+    answer(scheduler.refusal(properties["ScheduleExpression"]) or (200, {}, b"{}"))
+    return _create_schedule(logical_id, properties, stack)
+
+
+def update_schedule(physical_id: str, old: Any, new: Any, stack: str) -> Any:
+    """Update a schedule, unless Scheduler refuses its expression."""
+    answer(scheduler.refusal(new["ScheduleExpression"]) or (200, {}, b"{}"))
+    return _update_schedule(physical_id, old, new, stack)
 
 
 def create_query(logical_id: str, properties: Any, stack: str) -> Any:

@@ -236,6 +236,7 @@ def root(template: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     template["Description"] = part["Description"]
     without(template["Parameters"], OF_FUNCTIONS)
     template["Parameters"] |= part["Parameters"]
+    template["Rules"] = part["Rules"]
     resources = template["Resources"]
     for name in ("DataProc", "Monitoring"):
         there, new = resources[name]["Properties"], part["Resources"][name]["Properties"]
@@ -247,7 +248,8 @@ def root(template: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         if name == "DataProc":
             template["Resources"]["Network"] = part["Resources"]["Network"]
         template["Resources"][name] = body
-    return template
+    order = ("AWSTemplateFormatVersion", "Transform", "Description", "Metadata", "Parameters", "Rules")
+    return {**{name: template[name] for name in order}, **template}
 
 
 def without(values: dict[str, Any], names: Sequence[str]) -> None:

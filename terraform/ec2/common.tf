@@ -63,4 +63,5 @@ module "automation" {
   schedule                    = var.schedule
   scheduled_request           = var.scheduled_request
   notification_email          = var.notification_email
+  alarm_topic_arn             = var.alarm_topic_arn
 }

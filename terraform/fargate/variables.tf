@@ -253,7 +253,7 @@ variable "run_expiration_days" {
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic for alarms. Told when an execution fails or times out. Empty for alarms that show on the dashboard only."
+  description = "SNS topic for alarms. Told when an execution fails or times out, when chunks wait for long, and when a scheduled run cannot start. Empty for alarms that show in CloudWatch only."
   type        = string
   default     = ""
   nullable    = false

@@ -57,8 +57,18 @@ def test_a_failed_run_has_a_report_of_why_it_failed(tmp_path: Path, capsys: pyte
     assert "This run failed" in page
     assert "InvalidPortfolio." in page
     assert "7 of 8 rows &lt;b&gt; were rejected." in page
-    (tmp_path / "failure.json").write_text('{"run": 5}')
-    assert main(["report", str(tmp_path), "--out", str(tmp_path / "again.html")]) == 2
+    for damaged, told in (
+        ('{"run": 5}', "failure.json: run must be text, not a number."),
+        ("[]", "failure.json: the whole must be an object, not a list."),
+        ("null", "failure.json: the whole must be an object, not null."),
+        ("{", "failure.json is not JSON."),
+    ):
+        (tmp_path / "failure.json").write_text(damaged)
+        capsys.readouterr()
+        assert main(["report", str(tmp_path), "--out", str(tmp_path / "again.html")]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert told in said
+        assert "result.json" not in said
     (tmp_path / "failure.json").unlink()
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "again.html")]) == 2
     assert "holds no report" in capsys.readouterr().err

@@ -177,6 +177,40 @@ def test_a_chunk_is_given_a_plain_address_and_the_same_environment_as_in_lambda(
         assert given[name] == functions[name], name
 
 
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("compute", "given", "refused"),
+    [
+        ("fargate", {}, ""),
+        ("fargate", {"SpotWeight": "0", "OnDemandWeight": "1"}, ""),
+        ("fargate", {"SpotWeight": "0", "OnDemandWeight": "0"}, "SomeWorkers"),
+        ("fargate", {"VpcId": "vpc-1", "SubnetIds": "subnet-1"}, ""),
+        ("fargate", {"VpcId": "vpc-1"}, "OwnNetwork"),
+        ("fargate", {"SubnetIds": "subnet-1"}, "OwnNetwork"),
+        ("ec2", {"SpotShare": "0"}, ""),
+        ("ec2", {"VpcId": "vpc-1"}, "OwnNetwork"),
+        ("ec2", {"SubnetIds": "subnet-1"}, "OwnNetwork"),
+        ("ec2", {"VpcId": "vpc-1", "SubnetIds": "subnet-1"}, ""),
+    ],
+)
+def test_the_rules_refuse_what_terraform_refuses_and_nothing_else(
+    compute: str, given: dict[str, str], refused: str
+) -> None:
+    """By MiniStack's evaluation of them; tests/publishing/test_deployment.py has whole requests."""
+    engine = pytest.importorskip("ministack.services.cloudformation.engine", reason="the embedded AWS is not installed")
+    root = template(f"template-{compute}.yaml")
+    values = {name: {"Value": given.get(name, str(each["Default"]))} for name, each in root["Parameters"].items()}
+    engine._check_rules_section(root)
+    if not refused:
+        engine._evaluate_rules(root, values, {})
+        return
+    (assertion,) = root["Rules"][refused]["Assertions"]
+    with pytest.raises(ValueError, match=f"rule {refused} failed: {re.escape(assertion['AssertDescription'])}"):
+        engine._evaluate_rules(root, values, {})
+
+
 # Nothing while nothing runs -------------------------------------------------------------------------------------------
 
 FREE = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cli.deployment import STACK, deploy
 from embedded_aws.permissions import recorded
@@ -83,6 +84,32 @@ def test_both_state_machines_run_and_the_result_is_that_of_sam_to_the_last_bit(
 
 COMPUTES = ("fargate", "ec2") if "SOAK" in os.environ else ("ec2",)
 """Stacks with workers that are made from their files; tests/system has them as SAM makes them."""
+
+
+ABSURD = (
+    ("fargate", {"SpotWeight": "0"}, "One of SpotWeight and OnDemandWeight must be above 0"),
+    ("ec2", {"VpcId": "vpc-0123abcd"}, "VpcId and SubnetIds go together"),
+)
+
+
+@pytest.mark.parametrize(("compute", "parameters", "told"), ABSURD)
+def test_parameters_that_make_no_sense_together_are_refused_before_anything_is_made(
+    account: Account, compute: str, parameters: dict[str, str], told: str
+) -> None:
+    """The console's file by CreateStack, and SAM's template by a change set, as `sam deploy` has it."""
+    before = account.inventory()
+    with pytest.raises(ClientError, match=told):
+        ConsoleStack(account, "absurd").create(account.upload(console.self_contained(compute)), **parameters)
+    with pytest.raises(ClientError, match=told):
+        account.client("cloudformation").create_change_set(
+            StackName="absurd-sam",
+            ChangeSetName="first",
+            ChangeSetType="CREATE",
+            TemplateBody=(console.PROJECT / f"template-{compute}.yaml").read_text(encoding="utf-8"),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+    assert account.inventory() - before <= {f"bucket {UPLOADS}"}
 
 
 @pytest.mark.parametrize("compute", COMPUTES)

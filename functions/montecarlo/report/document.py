@@ -9,6 +9,9 @@ from typing import Any
 
 from montecarlo.errors import InvalidResult
 
+RESULT = "result.json"
+"""The document that most of this is about."""
+
 DEEPEST = 16
 """Levels of a result below each other at most; ours has seven."""
 
@@ -17,19 +20,20 @@ REMEDY = "The file is damaged, or no result of a run: take it from the run's fol
 
 @dataclass(frozen=True)
 class Node:
-    """A JSON object and where it stands in the result, for messages."""
+    """A JSON object and where it stands in which document, for messages."""
 
     value: Mapping[str, Any]
     path: str
+    document: str = RESULT
 
     @classmethod
-    def at(cls, value: Any, path: str) -> "Node":
+    def at(cls, value: Any, path: str, document: str = RESULT) -> "Node":
         """An object; null is an empty one."""
         if value is None and path:
             value = {}
         if not isinstance(value, Mapping):
-            raise wrong(path, "an object", value)
-        return cls(value, path)
+            raise wrong(path, "an object", value, document)
+        return cls(value, path, document)
 
     def where(self, key: str) -> str:
         """The path of a key below."""
@@ -37,7 +41,7 @@ class Node:
 
     def child(self, key: str) -> "Node":
         """The object of that name, empty where it is missing."""
-        return Node.at(self.value.get(key), self.where(key))
+        return Node.at(self.value.get(key), self.where(key), self.document)
 
     def children(self) -> Iterator[tuple[str, "Node"]]:
         """Each key with its object."""
@@ -46,7 +50,7 @@ class Node:
 
     def number(self, key: str) -> float | None:
         """The number of that name; None where it is missing."""
-        return number_at(self.value.get(key), self.where(key))
+        return number_at(self.value.get(key), self.where(key), self.document)
 
     def numbers(self) -> dict[str, float | None]:
         """Each key with its number."""
@@ -69,23 +73,23 @@ class Node:
         """The text of that name; None where it is missing."""
         value = self.value.get(key)
         if value is not None and not isinstance(value, str):
-            raise wrong(self.where(key), "text", value)
+            raise wrong(self.where(key), "text", value, self.document)
         return value
 
     def flag(self, key: str) -> bool | None:
         """True or false; None where it is missing."""
         value = self.value.get(key)
         if value is not None and not isinstance(value, bool):
-            raise wrong(self.where(key), "true or false", value)
+            raise wrong(self.where(key), "true or false", value, self.document)
         return value
 
     def items(self, key: str) -> Sequence[Any]:
         """The list of that name, empty where it is missing."""
         value = self.value.get(key)
-        return list_at([] if value is None else value, self.where(key))
+        return list_at([] if value is None else value, self.where(key), self.document)
 
 
-def parsed(content: str | bytes, name: str = "result.json") -> Any:
+def parsed(content: str | bytes, name: str = RESULT) -> Any:
     """A document's text as JSON. Raises InvalidResult where it is none."""
     try:
         return json.loads(content)
@@ -98,25 +102,25 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def number_at(value: Any, path: str) -> float | None:
+def number_at(value: Any, path: str, document: str = RESULT) -> float | None:
     """A finite number; None for null."""
     if value is None:
         return None
     if not is_number(value):
-        raise wrong(path, "a number", value)
+        raise wrong(path, "a number", value, document)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise InvalidResult(f"result.json: {readable(path)} must be a finite number. {REMEDY}")
+        raise InvalidResult(f"{document}: {readable(path)} must be a finite number. {REMEDY}")
     return number
 
 
-def list_at(value: Any, path: str) -> Sequence[Any]:
+def list_at(value: Any, path: str, document: str = RESULT) -> Sequence[Any]:
     """A list."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise wrong(path, "a list", value)
+        raise wrong(path, "a list", value, document)
     return value
 
 
@@ -132,10 +136,10 @@ def check_depth(value: Any, level: int = 0) -> None:
 KINDS = {bool: "true or false", int: "a number", float: "a number", str: "text", type(None): "null"}
 
 
-def wrong(path: str, expected: str, value: Any) -> InvalidResult:
+def wrong(path: str, expected: str, value: Any, document: str = RESULT) -> InvalidResult:
     """An error that names the place and the types, and nothing of what stands there."""
     kind = "an object" if isinstance(value, Mapping) else KINDS.get(type(value), "a list")
-    return InvalidResult(f"result.json: {readable(path) or 'the whole'} must be {expected}, not {kind}. {REMEDY}")
+    return InvalidResult(f"{document}: {readable(path) or 'the whole'} must be {expected}, not {kind}. {REMEDY}")
 
 
 def readable(path: str) -> str:

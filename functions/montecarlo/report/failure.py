@@ -13,7 +13,7 @@ from montecarlo.report.words import MISSING
 
 def render_failure(failure: Mapping[str, Any]) -> str:
     """The page of failure.json: run, error, cause. Raises InvalidResult where it is none."""
-    node = Node.at(failure, "")
+    node = Node.at(failure, "", "failure.json")
     run, error = node.text("run") or MISSING, node.text("error") or MISSING
     cause = node.text("cause") or "No cause was recorded: see the execution in Step Functions."
     head = tag(

@@ -74,6 +74,10 @@ resource "aws_scheduler_schedule" "this" {
       maximum_event_age_in_seconds = 3600
       maximum_retry_attempts       = 10
     }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.this[each.key].arn
+    }
   }
 }
 
@@ -99,7 +103,10 @@ resource "aws_iam_role" "schedule" {
 
 module "start" {
   source = "../policy_document"
-  allow  = [{ actions = ["states:StartExecution"], resources = [var.data_proc_state_machine_arn] }]
+  allow = concat(
+    [{ actions = ["states:StartExecution"], resources = [var.data_proc_state_machine_arn] }],
+    [for queue in aws_sqs_queue.this : { actions = ["sqs:SendMessage"], resources = [queue.arn] }],
+  )
 }
 
 resource "aws_iam_role_policy" "schedule" {
@@ -108,6 +115,50 @@ resource "aws_iam_role_policy" "schedule" {
   name   = "start"
   role   = aws_iam_role.schedule[each.key].name
   policy = module.start.json
+}
+
+# What EventBridge Scheduler was to start and could not, with what it was told: nothing else would tell of it.
+resource "aws_sqs_queue" "this" {
+  for_each = local.schedules
+
+  name                      = "${var.stack_name}-NotStarted"
+  message_retention_seconds = 1209600 # 14 days, the most
+  sqs_managed_sse_enabled   = true
+}
+
+resource "aws_sqs_queue_policy" "this" {
+  for_each = local.schedules
+
+  queue_url = aws_sqs_queue.this[each.key].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.this[each.key].arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+# It stays until the messages are deleted, or are 14 days old.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.schedules
+
+  alarm_name          = "${var.stack_name}-RunNotStarted"
+  alarm_description   = "A scheduled run could not be started. The messages in the queue NotStarted say why; the alarm ends when they are deleted."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.this[each.key].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = concat(compact([var.alarm_topic_arn]), [for topic in aws_sns_topic.this : topic.arn])
 }
 
 # EventBridge can use a key only whose policy names it, which that of the key alias/aws/sns does not. Neither this policy
@@ -120,7 +171,7 @@ resource "aws_kms_key" "this" {
   deletion_window_in_days = 7
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid       = "Account"
         Effect    = "Allow"
@@ -135,7 +186,13 @@ resource "aws_kms_key" "this" {
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
       },
-    ]
+      ], [for _ in local.schedules : {
+        Sid       = "Alarm"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+    }])
   })
 }
 
@@ -152,13 +209,23 @@ resource "aws_sns_topic_policy" "this" {
   arn = aws_sns_topic.this[each.key].arn
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
+    Statement = concat([{
       Sid       = "EventBridge"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.this[each.key].arn
-    }]
+      }], [for alarm in aws_cloudwatch_metric_alarm.this : {
+      Sid       = "Alarm"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.this[each.key].arn
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnEquals    = { "aws:SourceArn" = alarm.arn }
+      }
+    }])
   })
 }
 

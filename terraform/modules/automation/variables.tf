@@ -32,3 +32,8 @@ variable "notification_email" {
   description = "Address that is told how a run has ended. Empty for none."
   type        = string
 }
+
+variable "alarm_topic_arn" {
+  description = "SNS topic that is told where a scheduled run could not start. Empty for none."
+  type        = string
+}
