@@ -223,7 +223,7 @@ def _place(place: str, store: Store, make_store: MakeStore) -> tuple[Store, str]
         return Folder(path), "folder"
     raise InvalidInput(
         f"there is no run {place}: name a run, s3://bucket/runs/NAME/, or a folder with the plan.json and sums.npz "
-        "that somebody has sent."
+        "that somebody has sent." + (" Write RUN + RUN with a space at each sign." if "+" in place else "")
     )
 
 

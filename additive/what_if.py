@@ -134,7 +134,8 @@ def account_ids(plan: Plan, path: Path, columns: ColumnMapping) -> pa.Array:
     """The AccountIDs of a file, which needs no other column. Raises InvalidInput, InvalidPortfolio."""
     if columns.numbers_rows:
         raise InvalidInput("the run's mapping numbers the rows: its loans have no AccountID by which one is found.")
-    origins = {"AccountID": columns.origin("AccountID"), "PD": Origin(constant="0.5"), "EAD": Origin(constant="1")}
+    one = Origin(constant="1")  # which every dialect spells so
+    origins = {"AccountID": columns.origin("AccountID"), "PD": one, "EAD": one}
     alone = replace(columns, origins=origins, conditions=(), filters=(), filtered_by={}, dimensions={})
     raw = candidates.rows_of(path, alone)
     raw = replace(raw, tables=tuple(table.select(list(origins)) for table in raw.tables))

@@ -271,8 +271,8 @@ def _mapping(
     made.pop("dimensions", None)
     if told:
         made["dimensions"] = told
-    pds = {name: f"{grade.pd:g}" for name, grade in grades.items()}
-    values = {theirs: pds[ours] for theirs, ours in origin.values.items() if ours in pds}
+    pds = {name: grade.pd for name, grade in grades.items()}  # as numbers, which are read alike in every dialect
+    values: dict[str, float] = {theirs: pds[ours] for theirs, ours in origin.values.items() if ours in pds}
     if origin.constant is not None:
         pd: dict[str, Any] = {"constant": pds[origin.constant]}
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from cli.input_profile import EXAMPLES, PortfolioProfile, of_portfolio
 from cli.local_objects import opened
@@ -29,11 +30,24 @@ def described(profile: PortfolioProfile) -> str:
     found = profile.to_json()
     read = found["loans"] + profile.rejects + profile.filtered
     filtered = f", {profile.filtered:,} filtered out" if profile.filtered else ""
-    exposure = sum(segment["exposure"] for segment in found["segments"].values())
-    names = ["least", *QUANTILES, "most"]
     lines = [
         f"{read:,} rows in {counted(profile.files, 'file')}: {found['loans']:,} loans, {profile.rejects:,} rejected"
         f"{filtered}; reporting date {profile.as_of}",
+        *(_of_loans(found) if found["loans"] else []),
+    ]
+    for reason, offending in sorted(profile.rejected.items(), key=lambda item: -item[1].total()):
+        examples = ", ".join(repr(value) for value, _ in offending.most_common(EXAMPLES))
+        lines += ["", f"{offending.total():,} rows rejected: {reason}", f"  values: {examples}"]
+        lines.append(f"  first in {'; '.join(profile.places[reason])}")
+    return "\n".join(lines)
+
+
+def _of_loans(found: Mapping[str, Any]) -> list[str]:
+    """What the loans are like, which there are."""
+    exposure = sum(segment["exposure"] for segment in found["segments"].values())
+    names = ["least", *QUANTILES, "most"]
+    segments = sorted(found["segments"].items(), key=lambda item: -item[1]["exposure"])
+    return [
         f"exposure {exposure:,.0f}; {found['own_pd']:,} loans bring their PD, {found['floating_rate']:,} have a "
         "floating rate",
         *(f"{found[name]:,} loans {words}" for name, words in COUNTED_IF_ANY.items() if name in found),
@@ -46,9 +60,6 @@ def described(profile: PortfolioProfile) -> str:
                 if name not in RATIOS
             ],
         ),
-    ]
-    segments = sorted(found["segments"].items(), key=lambda item: -item[1]["exposure"])
-    lines += [
         "",
         table(
             ["segment", "loans", "exposure", "share", "PD", "LGD"],
@@ -70,11 +81,6 @@ def described(profile: PortfolioProfile) -> str:
             [[one["loan"], f"{one['exposure']:,.0f}", f"{one['share']:.2%}"] for one in found["largest"]],
         ),
     ]
-    for reason, offending in sorted(profile.rejected.items(), key=lambda item: -item[1].total()):
-        examples = ", ".join(repr(value) for value, _ in offending.most_common(EXAMPLES))
-        lines += ["", f"{offending.total():,} rows rejected: {reason}", f"  values: {examples}"]
-        lines.append(f"  first in {'; '.join(profile.places[reason])}")
-    return "\n".join(lines)
 
 
 def _number(number: float) -> str:

@@ -168,6 +168,7 @@ def test_what_is_published_can_be_read_and_says_what_it_is(host: MemoryHost, mon
         ("A + A", "A and A have a run in common: a loan counts once"),
         ("A - A", "A and A have a run in common: a loan counts once"),
         ("A + none", "there is no run none: s3://bucket/runs/none/plan.json does not exist"),
+        ("A+B", r"there is no run A\+B: .* Write RUN \+ RUN with a space at each sign\."),
         ("A + ../B", r"there is no run \.\./B: name a run, s3://bucket/runs/NAME/, or a folder"),
         (
             "A + own",

@@ -228,6 +228,19 @@ def test_deals_come_to_a_sum_of_runs_and_its_loans_do_not_go(host: MemoryHost, t
         ask(host, [], [sold(tmp_path, [3])], "SUM")
 
 
+def test_accounts_go_from_a_portfolio_with_decimal_commas(host: MemoryHost, tmp_path: Path) -> None:
+    rows = {"COMMA": ORDER[:60], "LESS": ORDER[3:60]}
+    for name, some in rows.items():
+        text = synthetic.to_csv(LOANS.take(pa.array(some, pa.int64()))).decode().replace(",", ";").replace(".", ",")
+        host.s3.objects[f"portfolios/{name}/loans.csv"] = text.encode()
+    dialect = {"dialect": {"delimiter": ";", "decimal": ",", "thousands": "."}}
+    simulate(host, **{**REQUEST, "run": "COMMA", "portfolio": "portfolios/COMMA/", "mapping": dialect})
+    pinned = {"scenarios_from": "COMMA", "scenarios": None, "mapping": dialect}
+    simulate(host, **{**REQUEST, "run": "LESS", "portfolio": "portfolios/LESS/", **pinned})
+    found = ask(host, [], [sold(tmp_path, ORDER[:3])], name="COMMA")
+    assert found.after["cases"] == host.json(keys.result("LESS"))["cases"]
+
+
 def test_borrowers_share_their_luck_and_are_not_told(host: MemoryHost, tmp_path: Path) -> None:
     mapping = {"columns": {"ObligorID": "ZipCode"}}
     run(host, "D", ORDER[:100], mapping=mapping)

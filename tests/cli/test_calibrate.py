@@ -118,10 +118,28 @@ def test_a_portfolio_has_the_pds_of_its_grades_however_the_mapping_finds_them(
     }
     read = history(path, Columns(grade="Rating"), {"dimensions": {"Rating": origin}})
     assert read.grade is not None
+    assert pds(path, made) == pytest.approx([grades[grade] for grade in read.grade.to_pylist()], rel=1e-5)
+
+
+def pds(path: Path, mapping: ColumnMapping) -> list[float]:
+    """Of the file's loans, by the mapping."""
     with path.open("rb") as file:
-        raw = read_rows(file, "h.csv", "csv", replace(made, origins={**made.origins, "ZipCode": Origin(constant="0")}))
-    taken = validate(raw, made, tuple(load().segments), date(2020, 1, 1))[0]
-    assert taken.pd.tolist() == pytest.approx([grades[grade] for grade in read.grade.to_pylist()], rel=1e-5)
+        nowhere = {**mapping.origins, "ZipCode": Origin(constant="0")}
+        raw = read_rows(file, path.name, "csv", replace(mapping, origins=nowhere))
+    pd: list[float] = validate(raw, mapping, tuple(load().segments), date(2020, 1, 1))[0].pd.tolist()
+    return pd
+
+
+def test_a_portfolio_with_decimal_commas_has_the_pds_of_its_grades(command: Any, tmp_path: Path) -> None:
+    path = a_history(tmp_path, 1_500)
+    path.write_text(path.read_text().replace(",", ";").replace(".", ","))
+    (tmp_path / "m.json").write_text('{"dialect": {"delimiter": ";", "decimal": ",", "thousands": "."}}')
+    status, _, err = command("calibrate", "h.csv", "--mapping", "m.json", "--grade", "Grade")
+    assert status == 0, err
+    made, told = (
+        json.loads((tmp_path / "calibrated" / name).read_text()) for name in ("mapping.json", "calibration.json")
+    )
+    assert set(pds(path, ColumnMapping.parse(made))) == {grade["pd"] for grade in told["grades"].values()}
 
 
 def test_of_a_joined_grade_there_is_no_mapping_and_that_is_said(command: Any, tmp_path: Path) -> None:

@@ -174,6 +174,19 @@ def test_in_a_large_portfolio_rows_of_one_account_are_estimated(monkeypatch: pyt
     assert found == pytest.approx(12_000, rel=0.2)
 
 
+def test_without_a_loan_there_is_nothing_but_why(tmp_path: Path, check: Callable[..., tuple[int, str, str]]) -> None:
+    def misread(row: Row) -> None:
+        row["Rate"] += " percent"
+
+    path = written(tmp_path / "loans.csv", misread)
+    status, out, err = check(path)
+    first, _, reason, *_ = out.splitlines()
+    assert status == 2
+    assert first == f"3,000 rows in 1 file: 0 loans, 3,000 rejected; reporting date {AS_OF}"
+    assert reason == "3,000 rows rejected: Rate is not a finite number"
+    assert err == f"montecarlo: {path} holds no loan that can be simulated.\n"
+
+
 def test_a_run_looks_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path / "loans.csv", scaled("Rate", 0.01))
     assert main(["run", "--portfolio", str(path), "--dry-run", "--out", str(tmp_path / "out")]) == 0
