@@ -82,6 +82,7 @@ def parameters_table(result: ResultView) -> list[Html]:
         return []
     used, defaults = leaves(result.parameters), leaves(load().to_json())
     whole = leaves(asdict(load())) | defaults  # what is optional included
+    del whole["benchmark_rate"]  # a name: a run that has its own is not about the default's
     rows = [
         [key, *(plain(values[key]) if key in values else MISSING for values in (used, whole))]
         for key in dict.fromkeys([*used, *defaults])
