@@ -7,6 +7,7 @@ import typer
 from cli import CommandError
 from cli.place import Profile, Region
 from cli.screen import show
+from publishing import STACKS
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,6 +29,9 @@ def doctor(
     architecture: Annotated[
         str, typer.Option(metavar="NAME", help="of the functions to come: arm64 or x86_64")
     ] = "arm64",
+    compute: Annotated[
+        str, typer.Option(metavar="NAME", help="what simulates in a stack to come: lambda, fargate or ec2")
+    ] = "lambda",
 ) -> None:
     """Say whether a stack can be deployed and run in your account, and what to do where it cannot."""
     from cli import readiness
@@ -35,10 +39,12 @@ def doctor(
 
     if architecture not in ("arm64", "x86_64"):
         raise CommandError(f"--architecture is {architecture!r}, but must be arm64 or x86_64.")
+    if compute not in STACKS:
+        raise CommandError(f"--compute is {compute!r}, but must be {', '.join(STACKS)}.")
     looked_at = (
         readiness.of_stack(connect(stack, profile, region))
         if stack
-        else readiness.of_account(readiness.session(profile, region), architecture)
+        else readiness.of_account(readiness.session(profile, region), architecture, compute)
     )
     found = list(looked_at)
     show("\n".join(map(str, found)), hang=8)

@@ -4,6 +4,7 @@ Imports boto3 and the templates' reader.
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,14 @@ NEW_BUCKETS, PUBLISHED_BUCKETS = 2, 10_000
 BUCKETS, TRANSITIONS = "General purpose buckets", "StateTransition throttle token refill rate per second"
 """Names of quotas in Service Quotas."""
 
+VCPUS = {
+    ("fargate", "Spot"): ("fargate", "L-36FBB829", "Fargate Spot vCPU resource count", 6),
+    ("fargate", "demand"): ("fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", 6),
+    ("ec2", "Spot"): ("ec2", "L-34B43A08", "All Standard Spot Instance Requests", 5),
+    ("ec2", "demand"): ("ec2", "L-1216C47A", "Running On-Demand Standard instances", 5),
+}
+"""Quotas of vCPUs, by what workers run on: service, code, name in short, and what AWS publishes as the default."""
+
 _SECONDS = "seconds of a Lambda invocation"
 
 DEPLOYING = (
@@ -61,6 +70,22 @@ class Finding:
         return f"{line}\n        {self.way_out}" if self.way_out else line
 
 
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a stack. `spot`, `on_demand`: their shares, whose sum is all."""
+
+    compute: str
+    most: int
+    cores: int
+    spot: int
+    on_demand: int
+
+    def vcpus(self, share: int) -> int:
+        """What the workers of a share take at most. On EC2 two with a vCPU each have an instance of two."""
+        number = math.ceil(self.most * share / (self.spot + self.on_demand))
+        return 2 * math.ceil(number / 2) if (self.compute, self.cores) == ("ec2", 1) else number * self.cores
+
+
 def session(profile: str | None, region: str | None) -> boto3.Session:
     """The user's own. Raises CommandError where no Region is set."""
     settings = botocore.session.Session(profile=profile)
@@ -71,8 +96,11 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
     return made
 
 
-def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
-    """Everything, one after the other; without an identity nothing more can be asked."""
+def of_account(given: boto3.Session, architecture: str, compute: str = "lambda") -> Iterator[Finding]:
+    """Everything, one after the other; without an identity nothing more can be asked.
+
+    compute: what simulates in the stack to come, which has its defaults: lambda, fargate or ec2.
+    """
     first = _asked("identity", partial(_identity, given))
     yield first
     if first.verdict != FINE:
@@ -84,6 +112,8 @@ def of_account(given: boto3.Session, architecture: str) -> Iterator[Finding]:
     yield _asked("Lambda", partial(_lambda, given))
     yield _asked("Step Functions", partial(_step_functions, given))
     yield _asked("S3", partial(_s3, given, NEW_BUCKETS))
+    if compute != "lambda":
+        yield from _vcpus(given, lambda: _default_workers(compute))
     for machine in ("datagen", "dataproc"):
         for children in ("STANDARD", "EXPRESS"):
             what = f"state machine {machine}, {children.lower()} children"
@@ -103,6 +133,7 @@ def of_stack(stack: Stack) -> Iterator[Finding]:
     yield _asked("Lambda", partial(_lambda, given, stack))
     yield _asked("Step Functions", partial(_step_functions, given))
     yield _asked("S3", partial(_s3, given, 0))
+    yield from _vcpus(given, lambda: _workers(stack))
     yield _asked("functions", partial(_functions, stack))
     for arn in _layers_of(stack):
         yield _asked(f"layer {arn.split(':')[6]}", partial(_layer, given, f"layer {arn.split(':')[6]}", arn))
@@ -279,13 +310,66 @@ def _s3(given: boto3.Session, more: int) -> Finding:
     return Finding("S3", FINE, told)
 
 
+def _workers(stack: Stack) -> Workers | None:
+    """A stack's workers, from what Plan knows of them; None where functions simulate."""
+    plan = stack.client("lambda").get_function_configuration(FunctionName=dict(functions(stack))["Plan"])
+    told = plan.get("Environment", {}).get("Variables", {})
+    if "COMPUTE" not in told:
+        return None
+    return Workers(told["COMPUTE"], *(int(told[each]) for each in ("MAX_WORKERS", "WORKER_CORES", "SPOT", "ON_DEMAND")))
+
+
+def _default_workers(compute: str) -> Workers:
+    """The workers of a stack that is deployed with its defaults."""
+    parameters = read((PROJECT / f"template-{compute}.yaml").read_text(encoding="utf-8"))["Parameters"]
+    most, cores = (int(parameters[name]["Default"]) for name in ("MaxWorkers", "WorkerCores"))
+    if compute == "ec2":
+        spot = int(parameters["SpotShare"]["Default"])
+        return Workers(compute, most, cores, spot, 100 - spot)
+    return Workers(compute, most, cores, *(int(parameters[n]["Default"]) for n in ("SpotWeight", "OnDemandWeight")))
+
+
+def _vcpus(given: boto3.Session, find: Callable[[], Workers | None]) -> Iterator[Finding]:
+    """Whether the account may have as many vCPUs as its workers take at most, of each kind that there is some of."""
+    found: list[Workers | None] = []
+    looked = _asked("workers", lambda: found.append(find()) or Finding("workers", FINE, ""))
+    if not found:
+        yield looked
+    for workers in filter(None, found):
+        for kind, share in (("Spot", workers.spot), ("demand", workers.on_demand)):
+            if share:
+                what = f"vCPUs on {kind}"
+                yield _asked(what, partial(_vcpus_of, given, what, workers, kind, share))
+
+
+def _vcpus_of(given: boto3.Session, what: str, workers: Workers, kind: str, share: int) -> Finding:
+    service, code, name, published = VCPUS[workers.compute, kind]
+    may, named = _quota(given, service, code, published)
+    wanted = workers.vcpus(share)
+    told = f"{may:,.0f}{named}, of which {workers.most:,} workers of {workers.cores} take up to {wanted:,}"
+    if may >= wanted:
+        return Finding(what, FINE, told)
+    way_out = (
+        f"Fewer workers start at once, and runs take longer. Ask Service Quotas for more of {name!r} ({code}), or "
+        "deploy with a lower MaxWorkers."
+    )
+    return Finding(what, DOUBT, told, way_out)
+
+
 def _quota(given: boto3.Session, service: str, name: str, published: float) -> tuple[float, str]:
     """What Service Quotas tells of this account; where it names no such quota, what AWS publishes, and that it is that.
+
+    name: the quota's name, or its code.
 
     Raises ClientError where the user may not ask.
     """
     pages = given.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode=service)
-    listed = {each["QuotaName"].lower(): float(each["Value"]) for page in pages for each in page["Quotas"]}
+    listed = {
+        key.lower(): float(each["Value"])
+        for page in pages
+        for each in page["Quotas"]
+        for key in (each["QuotaName"], each.get("QuotaCode", ""))
+    }
     found = listed.get(name.lower())
     return (published, " (as published: Service Quotas does not name it here)") if found is None else (found, "")
 

@@ -1,4 +1,5 @@
-"""Service Quotas, which MiniStack has not: what an account may have, as the profile says; else AWS's defaults.
+"""Service Quotas, which MiniStack has not: what an account may have, as the profile says; else AWS's defaults, and
+vCPUs as an account has them that has been used for long.
 
 Imports MiniStack and the standard library only.
 """
@@ -13,6 +14,9 @@ from ministack.core.responses import error_response_json, json_response
 from embedded_aws.profile import LENIENT, STRICT, Profile
 
 TARGET = "ServiceQuotasV20190624"
+
+STANDARD = "Standard (A, C, D, H, I, M, R, T, Z)"
+"""The families of instances that quotas call so."""
 
 _profile: Profile = LENIENT
 
@@ -43,4 +47,12 @@ def of_service(service: str) -> list[tuple[str, str, float]]:
         "lambda": [("L-B99A9384", "Concurrent executions", float(_profile.concurrency or STRICT.concurrency or 0))],
         "states": [("L-TRANSITIONS", "StateTransition throttle token refill rate per second", transitions)],
         "s3": [("L-DC2B2D3D", "General purpose buckets", 10_000.0)],
+        "fargate": [
+            ("L-3032A538", "Fargate On-Demand vCPU resource count", 4000.0),
+            ("L-36FBB829", "Fargate Spot vCPU resource count", 4000.0),
+        ],
+        "ec2": [
+            ("L-1216C47A", f"Running On-Demand {STANDARD} instances", 4000.0),
+            ("L-34B43A08", f"All {STANDARD} Spot Instance Requests", 4000.0),
+        ],
     }.get(service, [])

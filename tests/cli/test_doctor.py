@@ -1,5 +1,6 @@
 """`montecarlo doctor` looks an account up and says what to do where a stack could not be deployed or run."""
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -139,6 +140,59 @@ def test_what_stands_in_the_way_is_told_with_the_way_out(
 ) -> None:
     found, _ = looked_up(answers)
     assert (found[what].verdict, way_out in found[what].way_out) == (verdict, True), found[what]
+
+
+def vcpus(compute: str, quotas: dict[str, float]) -> dict[str, Finding]:
+    """What is told of the vCPUs of a stack to come."""
+    listed = [{"QuotaName": code, "QuotaCode": code, "Value": value} for code, value in quotas.items()]
+    session: Any = Account(answers={"list_service_quotas": {"Quotas": listed}})
+    found = readiness.of_account(session, "arm64", compute)
+    return {finding.what: finding for finding in found if finding.what.startswith("vCPUs")}
+
+
+def test_a_stack_of_functions_needs_no_vcpus_and_one_of_workers_those_of_all_its_workers() -> None:
+    assert vcpus("lambda", {}) == {}
+    (spot,) = vcpus("fargate", {"L-36FBB829": 100.0, "L-3032A538": 6.0}).values()
+    assert (spot.verdict, spot.told) == (FINE, "100, of which 25 workers of 4 take up to 100")
+    (spot,) = vcpus("fargate", {"L-36FBB829": 99.0, "L-3032A538": 4000.0}).values()
+    assert spot.verdict == DOUBT
+    assert "'Fargate Spot vCPU resource count' (L-36FBB829)" in spot.way_out
+    assert "lower MaxWorkers" in spot.way_out
+    (spot,) = vcpus("ec2", {"L-34B43A08": 5.0}).values()
+    assert (spot.what, spot.verdict) == ("vCPUs on Spot", DOUBT)
+    (unnamed,) = vcpus("ec2", {}).values()
+    assert unnamed.told.startswith("5 (as published: Service Quotas does not name it here), of which 25 workers")
+
+
+@pytest.mark.parametrize(
+    ("shares", "cores", "compute", "wanted"),
+    [
+        ({"SPOT": "3", "ON_DEMAND": "2"}, "2", "fargate", {"vCPUs on Spot": 12, "vCPUs on demand": 8}),
+        ({"SPOT": "0", "ON_DEMAND": "1"}, "2", "fargate", {"vCPUs on demand": 20}),
+        ({"SPOT": "75", "ON_DEMAND": "25"}, "1", "ec2", {"vCPUs on Spot": 8, "vCPUs on demand": 4}),
+    ],
+)
+def test_the_workers_of_a_deployed_stack_are_looked_at_as_they_are(
+    shares: dict[str, str], cores: str, compute: str, wanted: dict[str, int]
+) -> None:
+    """Of ten workers; two with one vCPU share an instance of EC2."""
+    environment = {"COMPUTE": compute, "MAX_WORKERS": "10", "WORKER_CORES": cores, **shares}
+    definition = DATAPROC.read_text(encoding="utf-8").replace("${Partition}", "aws")
+    text = re.sub(r"\$\{(\w+)\}", "arn:aws:lambda:eu-central-1:1:function:\\1", definition)
+    answers: dict[str, Answer] = {
+        "describe_state_machine": {"definition": text, "stateMachineArn": "arn:machine", "roleArn": "arn:role"},
+        "get_function_configuration": {"Role": "arn:role", "Environment": {"Variables": environment}},
+    }
+    session: Any = Account(answers=answers)
+    outputs = {"DataBucket": "data", "DataGenStateMachineArn": "arn:one", "DataProcStateMachineArn": "arn:two"}
+    found = {each.what: each for each in readiness.of_stack(Stack(session, outputs)) if "vCPUs" in each.what}
+    assert {what: int(each.told.rpartition(" ")[2]) for what, each in found.items()} == wanted
+    answers["get_function_configuration"] = refused("AccessDeniedException", "GetFunctionConfiguration")
+    found = {}
+    with contextlib.suppress(ClientError):  # of the layers, which are asked for after
+        for each in readiness.of_stack(Stack(session, outputs)):
+            found[each.what] = each
+    assert (found["workers"].verdict, "Ask for GetFunctionConfiguration" in found["workers"].way_out) == (UNKNOWN, True)
 
 
 def test_iam_is_asked_about_every_role_and_everything_that_it_is_for() -> None:

@@ -102,25 +102,50 @@ def test_nothing_is_made_that_is_not_asked_for() -> None:
         assert [root["Parameters"][name]["Default"] for name in ("Schedule", "NotificationEmail")] == ["", ""]
 
 
-def test_the_schedule_may_start_this_state_machine_and_nothing_else() -> None:
+def test_the_schedule_may_start_this_state_machine_tell_that_it_could_not_and_nothing_else() -> None:
     role = template(PATH)["Resources"]["NightlyRunRole"]["Properties"]
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trusted["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert set(trusted["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
     (policy,) = role["Policies"]
-    (allowed,) = policy["PolicyDocument"]["Statement"]
-    assert (allowed["Action"], allowed["Resource"]) == ("states:StartExecution", {"Ref": "DataProcStateMachineArn"})
+    allowed = [(each["Action"], each["Resource"]) for each in policy["PolicyDocument"]["Statement"]]
+    assert allowed == [
+        ("states:StartExecution", {"Ref": "DataProcStateMachineArn"}),
+        ("sqs:SendMessage", {"Fn::GetAtt": ["NotStarted", "Arn"]}),
+    ]
+
+
+def test_what_could_not_be_started_is_kept_encrypted_for_as_long_as_aws_lets_and_told() -> None:
+    made = template(PATH)["Resources"]
+    assert made["NightlyRun"]["Properties"]["Target"]["DeadLetterConfig"] == {
+        "Arn": {"Fn::GetAtt": ["NotStarted", "Arn"]}
+    }
+    assert made["NotStarted"]["Properties"] == {"MessageRetentionPeriod": 14 * 86_400, "SqsManagedSseEnabled": True}
+    (tls,) = made["NotStartedPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "sqs:*")
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    alarm = made["RunNotStarted"]["Properties"]
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["NotStarted", "QueueName"]}}]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+    told = [(action["Fn::If"][0], action["Fn::If"][1]["Ref"]) for action in alarm["AlarmActions"]]
+    assert told == [("HasTopic", "AlarmTopicArn"), ("HasEmail", "Notifications")]
 
 
 def test_eventbridge_meets_no_condition_on_the_topic_or_its_key_so_that_there_is_none() -> None:
     """With one the mail would never come, and nothing but a metric would tell."""
     made = template(PATH)["Resources"]
-    (allowed,) = made["NotificationsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    account, service = made["NotificationKey"]["Properties"]["KeyPolicy"]["Statement"]
+    allowed, publish = made["NotificationsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    account, service, encrypt = made["NotificationKey"]["Properties"]["KeyPolicy"]["Statement"]
     for statement in (allowed, service):
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert "Condition" not in statement
     assert service["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    for statement in (publish, encrypt):  # of the alarm, which is there with the schedule only
+        condition, given, nothing = statement["Fn::If"]
+        assert (condition, nothing) == ("HasSchedule", {"Ref": "AWS::NoValue"})
+        assert given["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert publish["Fn::If"][1]["Condition"]["ArnEquals"] == {"aws:SourceArn": {"Fn::GetAtt": ["RunNotStarted", "Arn"]}}
+    assert encrypt["Fn::If"][1]["Action"] == service["Action"]
     assert account["Principal"]["AWS"]["Fn::Sub"].endswith(":root")
     assert made["Notifications"]["Properties"]["KmsMasterKeyId"] == {"Ref": "NotificationKey"}
 

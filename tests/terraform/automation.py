@@ -12,7 +12,8 @@ from cli.deployment import Stack
 Json = dict[str, Any]
 
 OF_A_SCHEDULE = ("Description", "ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "State")
-OF_A_TARGET = ("Arn", "Input", "RetryPolicy")
+OF_A_TARGET = ("Arn", "Input", "RetryPolicy", "DeadLetterConfig")
+OF_A_QUEUE = ("SqsManagedSseEnabled", "MessageRetentionPeriod", "VisibilityTimeout", "Policy")
 
 
 @dataclass
@@ -46,6 +47,24 @@ class Automation:
         (arn,) = {rule["Target"]["Arn"] for rule in self.rules()}
         return str(arn)
 
+    def queue(self) -> str:
+        """The name of the queue of what a schedule could not start, empty without a schedule."""
+        arns = [schedule["Target"]["DeadLetterConfig"]["Arn"] for schedule in self.schedules()]
+        return arns[0].rsplit(":", 1)[-1] if arns else ""
+
+    def described_queue(self) -> Json:
+        sqs, name = self.stack.client("sqs"), self.queue()
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        (alarm,) = (
+            each["AlarmName"]
+            for each in self.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+            if each["Dimensions"] == [{"Name": "QueueName", "Value": name}]
+        )
+        self.names |= {name: "<queue>", alarm: "<alarm>"}
+        described = {each: attributes.get(each) for each in OF_A_QUEUE}
+        return described | {"Policy": json.loads(attributes["Policy"])["Statement"]}
+
     def describe(self, role: Any) -> Json:
         """All that is made. role: describes a role, given its ARN."""
         schedules, rules = list(self.schedules()), list(self.rules())
@@ -67,6 +86,7 @@ class Automation:
                 for rule in rules
             },
             "topic": self.described_topic() if rules else None,
+            "queue": self.described_queue() if schedules else None,
         }
 
     def described_topic(self) -> Json:

@@ -56,6 +56,7 @@ class Face:
         names[self.stack.outputs["ResultsDatabase"]] = "<database>"
         names |= {machine["name"]: f"<{name}>" for name, machine in machines.items()}
         names |= {function["FunctionName"]: f"<{name}>" for name, function in functions.items()}
+        automation = Automation(self.stack, machines["dataproc"]["stateMachineArn"])
         made = {
             "bucket": self.bucket(),
             "functions": {name: self.function(function) for name, function in functions.items()},
@@ -70,14 +71,13 @@ class Face:
             },
             "alarms": self.alarms(
                 {machine["stateMachineArn"] for machine in machines.values()}
-                | {activity, functions.get("SimulateChunk", {}).get("FunctionName")}
+                | {activity, functions.get("SimulateChunk", {}).get("FunctionName"), automation.queue()}
             ),
             "queries": self.queries(groups),
             "tables": self.tables(),
             "dashboard": dashboard,
             "outputs": dict(self.stack.outputs),
         }
-        automation = Automation(self.stack, machines["dataproc"]["stateMachineArn"])
         made["automation"] = automation.describe(self.role)
         names |= automation.names
         if activity:
@@ -152,12 +152,12 @@ class Face:
             if any(group in groups for group in each["logGroupNames"])
         }
 
-    def alarms(self, machines: set[Any]) -> Json:
-        """The alarms on these state machines, the function of chunks or their activity, by what they say."""
+    def alarms(self, of: set[Any]) -> Json:
+        """The alarms on these state machines, function, activity and queue, by what they say."""
         return {
             alarm["AlarmDescription"]: {name: alarm[name] for name in OF_AN_ALARM}
             for alarm in self.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
-            if alarm["Dimensions"][0]["Value"] in machines
+            if alarm["Dimensions"][0]["Value"] in of
         }
 
 
@@ -200,6 +200,8 @@ def in_order(tree: Any) -> Any:
         return tree
     if "Statements" in tree:
         return sorted((in_order(as_lists(statement)) for statement in tree["Statements"]), key=json.dumps)
+    if "AlarmActions" in tree:  # a set, of whose members each has been named by now
+        tree = {**tree, "AlarmActions": sorted(tree["AlarmActions"])}
     return {name: in_order(tree[name]) for name in sorted(tree)}
 
 

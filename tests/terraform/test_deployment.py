@@ -141,6 +141,8 @@ COUNTERPARTS = {
     "AWS::SNS::Topic": "aws_sns_topic",
     "AWS::SNS::TopicPolicy": "aws_sns_topic_policy",
     "AWS::Scheduler::Schedule": "aws_scheduler_schedule",
+    "AWS::SQS::Queue": "aws_sqs_queue",
+    "AWS::SQS::QueuePolicy": "aws_sqs_queue_policy",
     "AWS::S3::Bucket": "aws_s3_bucket",
     "AWS::S3::BucketPolicy": "aws_s3_bucket_policy",
     "AWS::StepFunctions::StateMachine": "aws_sfn_state_machine",
@@ -382,6 +384,8 @@ def test_a_scheduled_run_starts_and_the_mail_tells_how_runs_end(both: Both) -> N
         change(**given, ScheduleExpression="at(2020-01-01T00:00:00)")
         first, second = next_message(sqs, url).split("\n")
         change(**given, ScheduleExpression=GIVEN["Schedule"])
+        (waiting,) = not_started(stack, automation, given, change)
+        assert waiting["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "InvalidExecutionInput"
         (run,) = re.findall(r"The run (scheduled-\d{4}-\d\d-\d\d) is done: 3,000 loans", first)
         assert "expected loss $" in first
         assert f"prefix=runs%2F{run}%2Freport.html" in second
@@ -391,6 +395,17 @@ def test_a_scheduled_run_starts_and_the_mail_tells_how_runs_end(both: Both) -> N
         assert "has ended as FAILED" in next_message(sqs, url)
         assert b"holds no object" in Cloud(stack).read("runs/none/failure.html")
         sqs.delete_queue(QueueUrl=url)
+
+
+def not_started(stack: Stack, automation: Automation, given: dict[str, Any], change: Any) -> list[Any]:
+    """What waits in the queue after a start whose input is no JSON, which ScheduledRequest's pattern lets pass."""
+    wrong = {**given, "Target": {**given["Target"], "Input": "{nightly}"}}
+    change(**wrong, ScheduleExpression="at(2020-01-01T00:00:00)")
+    sqs = stack.client("sqs")
+    url = sqs.get_queue_url(QueueName=automation.queue())["QueueUrl"]
+    found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"])["Messages"]
+    change(**given, ScheduleExpression=GIVEN["Schedule"])
+    return list(found)
 
 
 def next_message(sqs: Any, url: str) -> str:
