@@ -99,6 +99,7 @@ class CaseView:
     collateral_shift: by which share each segment's collateral is worth more or less.
     probit_shift: what the case adds to the default thresholds of each segment's loans, in probits; None in results
     that do not tell.
+    probability: the case's weight in the expected credit losses of all cases; None where cases have none.
     changes: how figures differ from the first case's, each with the interval of the difference.
     further: numbers that a later version adds. effective_sizes: numbers of scenarios by level in percent, or "all".
     thinned: most scenarios first.
@@ -109,6 +110,7 @@ class CaseView:
     rate_name: str
     probit_shift: Mapping[str, float] | None
     collateral_shift: Mapping[str, float]
+    probability: float | None
     figures: Mapping[Path, Figure]
     changes: Mapping[Path, Figure]
     el_check: ElCheck | None
@@ -567,6 +569,7 @@ def case_view(name: str, index: int, case: Node, contribution_level: str, rate_n
         rate_name,
         shifts_of(case, "probit_shift") if "probit_shift" in case.value else None,
         shifts_of(case, "collateral_shift"),
+        case.number("probability"),
         figures,
         changes_of(case.child("change"), paths),
         el_check_of(case) if "el_check" in case.value else None,

@@ -18,3 +18,15 @@ def test_without_a_shift_there_is_nothing_to_explain(result: dict[str, Any]) -> 
     text = visible(render(result, {}))
     assert "Base 3.63 % none Stressed 8.00 % –" in text
     assert "A shift of" not in text
+
+
+def test_cases_tell_what_collateral_is_worth_in_them_and_how_likely_they_are(result: dict[str, Any]) -> None:
+    text = visible(render(result, {}))
+    assert "Collateral is worth" not in text
+    assert "Expected credit losses are weighed" not in text
+    result["cases"]["base"] |= {"probit_shift": {}, "probability": 0.75}
+    result["cases"]["stressed"] |= {"collateral_shift": {"auto": -0.25}, "probability": 0.25}
+    text = visible(render(result, {}))
+    assert "Probability Base 3.63 % none none 75.00 % Stressed 8.00 % – Auto −25 % 25.00 %" in text
+    assert "Collateral is worth more or less by the shares below, so that LGDs differ." in text
+    assert "Expected credit losses are weighed with the probabilities of the cases, and nothing else is." in text

@@ -53,3 +53,14 @@ def test_what_the_cases_weigh_is_told_beside_them(result: dict[str, Any]) -> Non
     assert said in visible(render(result, {}))
     result["weighted_ecl"]["allowance"] = None
     assert "12 months $12.5M, lifetime $50.0M." in visible(render(result, {}))
+
+
+def test_when_loans_default_is_told_and_that_those_in_default_count_in_full(result: dict[str, Any]) -> None:
+    text = visible(render(result, {}))
+    assert "A loan defaults in the middle of a year, on what is owed then. What is in default, by a PD of 1" in text
+    for timing, told in {
+        "year-end": "at the end of a year, on what was owed at its beginning.",
+        "monthly": "at the end of a month, on what was owed at its beginning.",
+    }.items():
+        result["parameters"]["default_timing"] = timing
+        assert f"A loan defaults {told}" in visible(render(result, {}))

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from montecarlo.report.document import is_number
 from montecarlo.report.figures import FED_RATE, case_rate, case_title
 from montecarlo.report.markup import Html, section, table, tag
-from montecarlo.report.view import ResultView
+from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import MISSING, humanise, percent
 
 EXAMPLE = 0.01
@@ -23,8 +23,7 @@ def cases_section(result: ResultView) -> Html:
         largest = max([largest, *shifts.values()])
         told = ", ".join(f"{humanise(segment)} {shift:+.2f}" for segment, shift in shifts.items())
         none = MISSING if case.probit_shift is None else "none"
-        moved = ", ".join(f"{humanise(name)} {100 * shift:+.0f} %" for name, shift in case.collateral_shift.items())
-        rows.append([case_title(case), case_rate(case) or MISSING, told or none, moved.replace("-", "−") or "none"])
+        rows.append([case_title(case), case_rate(case) or MISSING, told or none])
     rate = result.cases[0].rate_name
     note = (
         f"The first case is the reference. In the others, payments of floating-rate loans follow the {rate},"
@@ -33,11 +32,28 @@ def cases_section(result: ResultView) -> Html:
     if largest > 0:
         shifted = NormalDist().cdf(NormalDist().inv_cdf(EXAMPLE) + largest)
         note += f" A shift of {largest:+.2f} turns a PD of {percent(EXAMPLE)} into one of {percent(shifted)}."
-    head = ["Case", rate, "Own shift of the default threshold by segment", "Collateral by segment"]
-    if not any(case.collateral_shift for case in result.cases):
-        head, rows = head[:-1], [row[:-1] for row in rows]
+    head = ["Case", rate, "Own shift of the default threshold by segment"]
+    if any(case.collateral_shift for case in result.cases):
+        note += " Collateral is worth more or less by the shares below, so that LGDs differ."
+        head.append("Collateral by segment")
+        rows = [[*row, collateral_of(case)] for row, case in zip(rows, result.cases, strict=True)]
+    if any(case.probability is not None for case in result.cases):
+        note += " Expected credit losses are weighed with the probabilities of the cases, and nothing else is."
+        head.append("Probability")
+        rows = [[*row, probability_of(case)] for row, case in zip(rows, result.cases, strict=True)]
     assumed = tag("div", table("What each case assumes.", head, rows), class_="record")
     return section("Cases", tag("p", note), assumed, effects_table(result))
+
+
+def collateral_of(case: CaseView) -> str:
+    """By which share the collateral of which segments is worth more or less: Mortgage −25 %"""
+    moved = ", ".join(f"{humanise(name)} {100 * shift:+.0f} %" for name, shift in case.collateral_shift.items())
+    return moved.replace("-", "−") or "none"
+
+
+def probability_of(case: CaseView) -> str:
+    """30.00 %"""
+    return MISSING if case.probability is None else percent(case.probability)
 
 
 def effects_table(result: ResultView) -> Html:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from montecarlo.model.parameters import TIMINGS
 from montecarlo.report.charts.bars import legend
 from montecarlo.report.figures import (
     ALLOWANCE,
@@ -18,6 +19,13 @@ from montecarlo.report.markup import Html, cell, section, table, tag
 from montecarlo.report.sections.tables import PART_LIFETIME, PART_TWELVE_MONTH, change_cell, parts_table
 from montecarlo.report.view import CaseView, ResultView
 from montecarlo.report.words import percent
+
+TIMES = {
+    "mid-year": "in the middle of a year, on what is owed then",
+    "year-end": "at the end of a year, on what was owed at its beginning",
+    "monthly": "at the end of a month, on what was owed at its beginning",
+}
+"""When a loan defaults, by the parameter default_timing."""
 
 
 def provisions_section(result: ResultView) -> Html:
@@ -46,6 +54,9 @@ def provisions_section(result: ResultView) -> Html:
         "Expected credit losses (ECL), discounted to today: over 12 months, as IFRS 9 asks for loans in stage 1, and"
         " over the loans' remaining life, as it does in stage 2 and CECL does for all. Computed, not simulated."
     )
+    if timed := TIMES.get(str(result.parameters.get("default_timing", TIMINGS[0]))):
+        note += f" A loan defaults {timed}."
+    note += " What is in default, by a PD of 1 or by stage 3, is provided for in full in each."
     if ALLOWANCE in told:
         note += " Allowance: the 12 months of loans in stage 1, and the remaining life of those in stages 2 and 3."
     if spelled := weighted(result):
