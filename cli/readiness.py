@@ -332,7 +332,12 @@ def _default_workers(compute: str) -> Workers:
 def _vcpus(given: boto3.Session, find: Callable[[], Workers | None]) -> Iterator[Finding]:
     """Whether the account may have as many vCPUs as its workers take at most, of each kind that there is some of."""
     found: list[Workers | None] = []
-    looked = _asked("workers", lambda: found.append(find()) or Finding("workers", FINE, ""))
+
+    def look() -> Finding:
+        found.append(find())
+        return Finding("workers", FINE, "")
+
+    looked = _asked("workers", look)
     if not found:
         yield looked
     for workers in filter(None, found):
