@@ -7,7 +7,7 @@ from calibration.calibrate import Calibration
 from calibration.quality import Quality
 from calibration.scorecard import COEFFICIENTS, Estimate
 from montecarlo.report.charts.frame import Frame, line, svg, text_at, ticks
-from montecarlo.report.markup import Html, contents, section, table, tag
+from montecarlo.report.markup import Html, contents, scrolling, section, table, tag
 from montecarlo.report.page import document
 from montecarlo.report.words import MISSING, count, humanise, percent
 
@@ -170,7 +170,7 @@ def render(found: Calibration) -> str:
             *(
                 [
                     table("The old parameters and the new, on the loans left out.", QUALITY_HEAD, quality_rows(found)),
-                    reliability(found.after),
+                    tag("figure", scrolling(reliability(found.after), "Chart: reliability", more=True)),
                     table(_BINS, BINS_HEAD, bin_rows(found.after)),
                 ]
                 if found.after

@@ -83,9 +83,7 @@ def calibrate(
         reason, many = next(iter(found.history.reasons.items()))
         warn(f"{counted(found.history.rejected, 'row')} cannot be used, {many:,} of them since {reason}.")
     if found.incomplete:
-        warn(
-            f"{counted(found.incomplete, 'loan')} lack a column that the scorecard needs, and are left out of the fit."
-        )
+        warn(f"{counted(found.incomplete, 'loan')} without a column that the scorecard needs: left out of the fit.")
     if grade is not None and found.mapping is None:
         warn(f"{grade} is joined from columns, which no mapping turns into PDs: they are in calibration.json alone.")
     if json:

@@ -7,7 +7,7 @@ import typer
 from cli import CommandError
 from cli.options import Mapping, MaxDuplicateShare, Parameters, real
 from cli.place import Place, Profile, Region, StackName
-from cli.screen import show, warn
+from cli.screen import counted, show, warn
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,8 +73,9 @@ def check(
         raise CommandError(f"{portfolio} holds no loan that can be simulated.")
     if seen.rejects > understood.max_rejected_share * (seen.loans.loans + seen.rejects + seen.filtered):
         raise CommandError(
-            f"{seen.rejects:,} rows are rejected, a larger share than --max-rejected-share allows "
-            f"({understood.max_rejected_share:g}): a run would fail. Correct the rows or the mapping."
+            f"{counted(seen.rejects, 'row')} {'is' if seen.rejects == 1 else 'are'} rejected, a larger share than "
+            f"--max-rejected-share allows ({understood.max_rejected_share:g}): a run would fail. "
+            "Correct the rows or the mapping."
         )
     repeated, _, _ = seen.accounts.repeated
     if repeated > understood.max_duplicate_share * seen.loans.loans:

@@ -21,6 +21,9 @@ SHEET_ROWS = 1_048_575
 SHEET_LOANS = 100_000
 """Loans that go into a workbook; more make it slow to open, and are left to CSV."""
 
+OF_LOANS = ("loans", "loan_contributions")
+"""Tables with a row for each loan."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -33,7 +36,8 @@ def parsed(folder: Path) -> dict[str, Any]:
 def result_tables(result: Mapping[str, Any]) -> dict[str, pa.Table]:
     """The figures of result.json, a table for each kind, with a row for each figure or part."""
     cases = result.get("cases", {})
-    told = {name: value for name, value in result.items() if name not in ("cases", "parameters", "portfolio")}
+    apart = ("cases", "parameters", "portfolio", "contributions", "reverse_stress")
+    told = {name: value for name, value in result.items() if name not in apart}
     portfolio = result.get("portfolio", {})
     about = {name: value for name, value in portfolio.items() if name not in ("segments", "regions", "dimensions")}
     return {
@@ -44,6 +48,8 @@ def result_tables(result: Mapping[str, Any]) -> dict[str, pa.Table]:
         ),
         **{kind: _parts(kind, portfolio.get(kind, {}), cases) for kind in ("segments", "regions")},
         **({"dimensions": _dimensions(portfolio["dimensions"], cases)} if "dimensions" in portfolio else {}),
+        **({"contributions": _contributions(result["contributions"])} if result.get("contributions") else {}),
+        **({"reverse_stress": _economies(result["reverse_stress"])} if result.get("reverse_stress") else {}),
         "parameters": _table(("name", "value"), _leaves(result.get("parameters", {}))),
     }
 
@@ -98,6 +104,32 @@ def _dimensions(dimensions: Mapping[str, Any], cases: Mapping[str, Any]) -> pa.T
     )
 
 
+def _contributions(found: Mapping[str, Any]) -> pa.Table:
+    """The loans and the borrowers that contribute most, a row for each case."""
+
+    def told(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        yield from (("loan", row) for row in case.get("loans", []))
+        yield from (("borrower", row) for row in case.get("borrowers", []))
+        yield from ((kind.replace("_", " "), case[kind]) for kind in ("others", "other_borrowers") if kind in case)
+
+    cases = found.get("cases", {}).items()
+    return _rows({"case": name, "kind": kind, **dict(_leaves(row))} for name, case in cases for kind, row in told(case))
+
+
+def _economies(found: Mapping[str, Any]) -> pa.Table:
+    """The economy of each case that costs the capital available, a row for each segment."""
+    return _rows(
+        {
+            "case": case_name,
+            "segment": segment,
+            **{f"segment_{name}": value for name, value in lost.items()},
+            **dict(_leaves({name: value for name, value in case.items() if name != "segments"})),
+        }
+        for case_name, case in found.get("cases", {}).items()
+        for segment, lost in (case.get("segments") or {"": {}}).items()
+    )
+
+
 def _rows(given: Iterable[dict[str, Any]]) -> pa.Table:
     rows = list(given)
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -140,6 +172,7 @@ def detail_files(folder: Path) -> dict[str, list[Path]]:
     """The Parquet files of a folder of results, by what they hold."""
     found = {name: [folder / f"{name}.parquet"] for name in ("losses",)}
     found |= {name: sorted((folder / name).glob("*.parquet")) for name in ("loans", "rejects")}
+    found["loan_contributions"] = sorted((folder / "contributions").glob("*.parquet"))
     return {name: there for name, files in found.items() if (there := [file for file in files if file.is_file()])}
 
 
@@ -213,7 +246,7 @@ def write_workbook(result: Mapping[str, Any], folder: Path, target: Path) -> lis
             _sheet(book, name, table.column_names, [table])
         for name, files in detail_files(folder).items():
             rows = sum(pq.ParquetFile(path).metadata.num_rows for path in files)
-            if rows > (SHEET_LOANS if name == "loans" else SHEET_ROWS):
+            if rows > (SHEET_LOANS if name in OF_LOANS else SHEET_ROWS):
                 left_out.append(f"{name} ({rows:,} rows)")
             else:
                 _sheet(book, name, pq.read_schema(files[0]).names, map(pq.read_table, files))

@@ -31,6 +31,9 @@ _SURE = 0.9
 """The share of letters among its signs from which such an encoding may be meant."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
+_EXCEL = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+"""A line that Excel reads as what parts the columns, and shows to nobody."""
+
 _VALUE = re.compile(r"[+\-$€£]?\d[\d.,:/'\u00a0 \-]*[%$€£]?")
 """A number or a date, with which no name of a column is likely to be meant."""
 
@@ -69,6 +72,8 @@ def _of_csv(path: Path, data: bytes, whole: bool) -> Beginning:
     doubts: list[str] = []
     text, dialect = _decoded(path, data, whole, doubts)
     lines = text.splitlines(keepends=True)
+    if lines and _EXCEL.fullmatch(lines[0].strip()):
+        raise CommandError(f"{path}: its first line, {lines[0].strip()}, is for Excel alone: remove it.")
     if not whole and len(lines) > 1:
         lines = lines[:-1]  # cut off
     dialect = _parted(lines[: ROWS + 1], dialect, doubts)

@@ -37,7 +37,7 @@ def described(profile: PortfolioProfile) -> str:
     ]
     for reason, offending in sorted(profile.rejected.items(), key=lambda item: -item[1].total()):
         examples = ", ".join(repr(value) for value, _ in offending.most_common(EXAMPLES))
-        lines += ["", f"{offending.total():,} rows rejected: {reason}", f"  values: {examples}"]
+        lines += ["", f"{counted(offending.total(), 'row')} rejected: {reason}", f"  values: {examples}"]
         lines.append(f"  first in {'; '.join(profile.places[reason])}")
     return "\n".join(lines)
 

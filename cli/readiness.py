@@ -331,11 +331,16 @@ def _default_workers(compute: str) -> Workers:
 
 def _vcpus(given: boto3.Session, find: Callable[[], Workers | None]) -> Iterator[Finding]:
     """Whether the account may have as many vCPUs as its workers take at most, of each kind that there is some of."""
-    found: list[Workers | None] = []
-    looked = _asked("workers", lambda: found.append(find()) or Finding("workers", FINE, ""))
-    if not found:
+    found: list[Workers] = []
+
+    def look() -> Finding:
+        found.extend(filter(None, [find()]))
+        return Finding("workers", FINE, "")
+
+    looked = _asked("workers", look)
+    if looked.verdict != FINE:
         yield looked
-    for workers in filter(None, found):
+    for workers in found:
         for kind, share in (("Spot", workers.spot), ("demand", workers.on_demand)):
             if share:
                 what = f"vCPUs on {kind}"

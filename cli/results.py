@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from cli import CommandError, files, folder, history
 from cli.deployment import Stack
 from cli.place import Place
+from cli.screen import counted
 from montecarlo.report.view import ResultView
 from montecarlo.run.request import NAME
 from montecarlo.storage import keys
@@ -126,7 +127,7 @@ def rejected(folder: Path) -> Iterator[str]:
     for reason, number in reasons.most_common(SHOWN_REASONS):
         first = next(row for row in rows if row["reason"] == reason)
         place = f"{files.name_of(first['file'])}, row {first['row']:,}"
-        yield f"{number:,} rows: {reason}, such as {first['value']!r} in {place}."
+        yield f"{counted(number, 'row')}: {reason}, such as {first['value']!r} in {place}."
 
 
 def read(out: Path) -> ResultView:

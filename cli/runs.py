@@ -150,12 +150,12 @@ def resume(
     there = Place(stack, profile, region).find()
     if history.under_way(there, run):
         raise CommandError(f"the run {run} is under way: see it with `{typed('watch', run)}`.")
+    if history.find(there, run).state == history.DONE:  # a sum of runs, too, which was never asked for
+        simulation.bring(there, run, ending, f"The run {run} is done already.\n")
+        return
     request = history.request(there, run)
     if request is None:
         raise CommandError(f"there is no run {run}; `{typed('list')}` shows those that there are.")
-    if history.find(there, run).state == history.DONE:
-        simulation.bring(there, run, ending, f"The run {run} is done already.\n")
-        return
     simulation.finish(there, simulation.begin(there, run, request), run, ending)
 
 

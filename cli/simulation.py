@@ -16,7 +16,7 @@ from cli import CommandError, RunFailed, files, history, results
 from cli.deployment import Stack
 from cli.execution import Execution
 from cli.meter import Expected, watched
-from cli.screen import is_ascii, say, show, shown, typed
+from cli.screen import counted, is_ascii, say, show, shown, typed
 from cli.terminal import format_table
 from montecarlo.report.view import ResultView
 from montecarlo.storage import keys
@@ -142,7 +142,7 @@ def present(ending: Ending) -> None:
     show(
         f"Results: {there / 'result.json'}, loans/, losses.parquet, segments.parquet"
         + (", contributions/" if result.contributions else "")
-        + (f", rejects/ ({rejected:,.0f} rows)" if rejected else "")
+        + (f", rejects/ ({counted(int(rejected), 'row')})" if rejected else "")
     )
 
 

@@ -12,7 +12,7 @@ MISSING = "-"
 
 def of_runs(runs: Sequence[Run]) -> str:
     """A line for each run: state, start, duration, cost, loans, and the headline figures of its last case."""
-    head = ["run", "state", "started", "took", "cost", "loans", "case", "EL", "VaR 99.9 %"]
+    head = ["run", "state", "started", "took", "cost", "loans", "case", "EL", "VaR 99.9"]
     return table(head, map(_row, runs), left=(0, 1, 2, 6))
 
 
@@ -43,7 +43,7 @@ def _row(run: Run) -> list[str]:
         _dollars(usd) if isinstance(usd, float | int) else MISSING,
         MISSING if result.rows.simulated is None else f"{result.rows.simulated:,.0f}",
         case.name[:20],
-        *(MISSING if value is None else f"{value / 1e6:,.2f} M" for value in figures),
+        *(MISSING if value is None else result.currency.money(value) for value in figures),
     ]
 
 

@@ -98,8 +98,8 @@ def start(target: Any) -> tuple[str, str] | None:
 
 def bury(target: Any, event: Any, error: str, message: str) -> None:
     """Send what could not be started to the schedule's dead-letter queue, if it has one that its role may send to."""
-    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    queue = arn and sqs._queue_by_arn(arn)
+    arn = str((target.get("DeadLetterConfig") or {}).get("Arn"))
+    queue = sqs._queue_by_arn(arn)
     if not queue or not permissions.judge(target["RoleArn"], "sqs:SendMessage", arn):
         return
     told = {

@@ -14,6 +14,7 @@ import pytest
 from cli import exporting
 from cli.main import main
 from tests.memory_run import MemoryHost, generate, simulate
+from tests.report.sample import full_result
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -31,6 +32,39 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
     return folder
+
+
+@pytest.fixture
+def whole(out: Path, tmp_path: Path) -> Path:
+    """The results of a run that was asked for contributions and has a capital, made up from those of another."""
+    folder = tmp_path / "whole"
+    shutil.copytree(out, folder)
+    result = json.loads((folder / "result.json").read_text()) | {
+        name: full_result()[name] for name in ("contributions", "reverse_stress")
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "contributions").mkdir()
+    pq.write_table(pa.table({"AccountID": ["=L1", "L2"], "ES_base": [1.5, 2.0]}), folder / "contributions/0.parquet")
+    return folder
+
+
+def test_contributions_and_the_reverse_stress_are_tables_of_their_own(whole: Path, tmp_path: Path) -> None:
+    assert main(["export", str(whole), str(tmp_path / "csv")]) == 0
+    named = rows(tmp_path / "csv" / "contributions.csv")
+    assert {row["kind"] for row in named} == {"loan", "borrower", "others", "other borrowers"}
+    (first,) = (row for row in named if (row["case"], row.get("account")) == ("base", "account-0"))
+    assert float(first["es"]) == full_result()["contributions"]["cases"]["base"]["loans"][0]["es"]
+    economies = {(row["case"], row["segment"]): row for row in rows(tmp_path / "csv" / "reverse_stress.csv")}
+    assert float(economies["stressed", "auto"]["segment_loss"]) == 15e6
+    assert float(economies["base", "auto"]["shift"]) == 2.75
+    assert float(economies["base", "auto"]["sectors.auto"]) == pytest.approx(-1.65)
+    assert [row["AccountID"] for row in rows(tmp_path / "csv" / "loan_contributions.csv")] == ["'=L1", "L2"]
+    assert not any("contributions" in row["name"] for row in rows(tmp_path / "csv" / "run.csv"))
+    assert main(["export", str(whole), str(tmp_path / "june.xlsx")]) == 0
+    with zipfile.ZipFile(tmp_path / "june.xlsx") as book:
+        assert {"contributions", "reverse_stress", "loan_contributions"} <= {
+            sheet.attrib["name"] for sheet in ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{SHEET}sheet")
+        }
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -52,7 +52,8 @@ def test_lendingclubs_outcomes_are_what_the_document_shows(command: Any, tmp_pat
     assert (status, out) == (0, printed)
     assert "2 rows cannot be used, 2 of them since GrossIncome is zero." in err
     made = {path.name: path for path in (tmp_path / "calibrated").iterdir()}
-    ElementTree.fromstring(made["report.html"].read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    page = ElementTree.fromstring(made["report.html"].read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    assert page.find(".//figure/div[@class='wide more']/svg:svg", {"svg": "http://www.w3.org/2000/svg"}) is not None
     parameters, by_grade = (json.loads(made[name].read_text()) for name in ("parameters.json", "mapping.json"))
     host = MemoryHost()
     head = (tmp_path / "history.csv").read_text().split("\n")[:60]

@@ -174,6 +174,15 @@ def test_in_a_large_portfolio_rows_of_one_account_are_estimated(monkeypatch: pyt
     assert found == pytest.approx(12_000, rel=0.2)
 
 
+def test_one_row_that_is_rejected_is_one(tmp_path: Path, check: Callable[..., tuple[int, str, str]]) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("AccountID,PD,EAD\nL1,0.1,100\nL2,7,100\n")
+    status, out, err = check(path)
+    assert status == 2
+    assert "\n1 row rejected: PD must not be above 1\n" in out
+    assert "1 row is rejected, a larger share than --max-rejected-share allows" in err
+
+
 def test_without_a_loan_there_is_nothing_but_why(tmp_path: Path, check: Callable[..., tuple[int, str, str]]) -> None:
     def misread(row: Row) -> None:
         row["Rate"] += " percent"

@@ -164,6 +164,11 @@ def test_a_stack_of_functions_needs_no_vcpus_and_one_of_workers_those_of_all_its
     assert unnamed.told.startswith("5 (as published: Service Quotas does not name it here), of which 25 workers")
 
 
+def test_what_nothing_runs_on_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--compute", "ecs", "--region", "us-east-1"]) == 2
+    assert "--compute is 'ecs', but must be lambda, fargate, ec2." in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("shares", "cores", "compute", "wanted"),
     [

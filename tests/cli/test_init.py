@@ -106,6 +106,7 @@ def test_real_loans_are_mapped_so_that_nearly_all_can_be_simulated(
         ("ID,Name\n1,Müller\n".encode("utf-16"), "is UTF-16, which no run can cut into chunks"),
         ("ID,ID\n1,2\n", "the column 'ID' twice"),
         ("ID,Rate\n", "no rows below its header"),
+        ("sep=;\nID;Rate\n1;2\n", "its first line, sep=;, is for Excel alone: remove it."),
         ("", "no rows below its header"),
         ("\n \n\n\n", "no rows below its header"),
         (b"\x9d\x8f,\x11\xfe\n" + b"\xba\x0f" * 70 + b"\n\x01", "has no row with as many cells as its header, 2"),

@@ -23,7 +23,7 @@ def test_rejected_rows_are_told_by_reason_with_a_value_and_a_place(tmp_path: Pat
     pq.write_table(rejects_table(rows[2:]), tmp_path / "rejects" / "00000-000001.parquet")
     assert list(results.rejected(tmp_path)) == [
         "3 rows: Rate is not a finite number, such as '12,5' in loans.csv, row 7.",
-        "1 rows: PD must not be above 1, such as '7' in loans.csv, row 9.",
+        "1 row: PD must not be above 1, such as '7' in loans.csv, row 9.",
     ]
     assert list(results.rejected(tmp_path / "nothing")) == []
 

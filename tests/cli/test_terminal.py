@@ -64,6 +64,12 @@ def test_a_run_that_cost_less_than_a_cent_did_not_cost_nothing(usd: float, shown
     assert shown in of_runs([Run("r", "done", result=view)]).split("\n")[-1].split()
 
 
+def test_what_a_small_run_loses_is_told_in_its_currency() -> None:
+    case = {"el": 2_310.4, "var": {"99.9": 45_823.44}}
+    view = ResultView.of({"schema": 1, "run": "r", "currency": "EUR", "cases": {"base": case}})
+    assert of_runs([Run("r", "done", result=view)]).split("\n")[-1].split()[-2:] == ["€2.31K", "€45.8K"]
+
+
 def test_what_is_not_applicable() -> None:
     result = full_result()
     for figures in result["cases"].values():

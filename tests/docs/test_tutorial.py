@@ -39,7 +39,7 @@ def test_every_command_of_the_tutorial_works(
     assert "read as cp1252" in said[0]
     assert "'Status' holds 'aktiv', 'getilgt'" in said[0]
     assert "80 rows in 1 file: 79 loans, 1 rejected" in said[1]
-    assert "1 rows rejected: GrossIncome is missing" in said[1]
+    assert "1 row rejected: GrossIncome is missing" in said[1]
     assert "72 loans, 0 rejected, 8 filtered out" in said[2]
     assert "Nothing was started" in said[3]
     assert "Left out by the filter: 8 of 80 rows." in said[4]

@@ -79,7 +79,7 @@ def test_what_was_started_and_what_the_role_may_not_send_goes_to_no_queue(strict
     schedule(strict, "well", ONCE, "nothing", '{"run": "well"}', START, SEND)
     states, sqs = strict.client("stepfunctions"), strict.client("sqs")
     url = sqs.get_queue_url(QueueName="not-started")["QueueUrl"]
-    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3)
+    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)
     (execution,) = states.list_executions(stateMachineArn=MACHINE + "nothing")["executions"]
     assert states.describe_execution(executionArn=execution["executionArn"])["input"] == '{"run": "well"}'
 

@@ -82,7 +82,8 @@ def test_the_catalogue_is_told_these_columns_and_where_they_lie() -> None:
         assert told["Parameters"]["projection.run.type"] == "injected"
 
 
-QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), re.DOTALL)
+DOCUMENTED = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), re.DOTALL)
+QUERIES = [statement for statement in DOCUMENTED if statement.startswith("SELECT")]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,20 @@ def test_the_documented_queries_answer_with_the_runs_figures(
     segments = results["july-2026"]["cases"]["base"]["segments"]
     assert [row[0] for row in tail] == sorted(segments, key=lambda part: -segments[part]["es_97.5_contribution"])
     assert sum(row[3] for row in tail) == pytest.approx(1)
+
+
+def test_the_documented_table_of_single_loans_is_over_columns_and_files_that_a_run_has(host: MemoryHost) -> None:
+    (statement,) = (each for each in DOCUMENTED if each.startswith("CREATE"))
+    listed = re.findall(r"^  (.+)$", statement, re.MULTILINE)
+    columns = dict(column.split() for line in listed for column in line.split(", "))
+    (place,) = re.findall(r"LOCATION 's3://DATA_BUCKET/(.+/)'", statement)
+    keys_below = [key for key in host.s3.objects if key.startswith(place)]
+    assert keys_below
+    for key in keys_below:
+        schema = pq.read_schema(io.BytesIO(host.s3.objects[key]))
+        types = {name: schema.field(name).type for name in columns}
+        plain = {name: getattr(each, "value_type", each) for name, each in types.items()}
+        assert columns == {name: HIVE[each] for name, each in plain.items()}
 
 
 def test_every_query_names_the_run_as_athena_demands() -> None:

@@ -25,19 +25,28 @@ CHECK = """
     }
   }
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  const cut = innerWidth < 1200 ? [] : [...document.querySelectorAll(".wide")].filter((each) =>
+    each.scrollWidth > each.clientWidth + 1).map((each) => each.ariaLabel);
   axe.run({ resultTypes: ["violations"] }).then((found) =>
-    tell({ outside, wide, violations: found.violations.map((each) =>
+    tell({ outside, wide, cut, violations: found.violations.map((each) =>
       [each.id, ...each.nodes.slice(0, 3).map((node) => node.html.slice(0, 150))]) }));
 """
 
-NOTHING = {"outside": [], "wide": 0, "violations": []}
+NOTHING = {"outside": [], "wide": 0, "cut": [], "violations": []}
 
 
-def many() -> str:
+def three() -> str:
+    """With the changes of two cases."""
+    result, losses = full_result(), gamma_losses()
+    result["cases"]["severe"] = result["cases"]["stressed"]
+    return render(result, {**losses, "severe": losses["stressed"]})
+
+
+def some(number: int) -> str:
     result = many_cases()
-    result["cases"] = dict(list(result["cases"].items())[:7])
-    losses = gamma_losses()["base"]
+    result["cases"] = dict(list(result["cases"].items())[:number])
     result["capital_available"] = 1e8
+    losses = gamma_losses()["base"]
     return render(result, dict.fromkeys(result["cases"], losses))
 
 
@@ -59,12 +68,22 @@ def long_cause() -> str:
     ("page", "options"),
     [
         (lambda: render(full_result(), gamma_losses()), ("--window-size=1280,900",)),
-        (many, ("--window-size=500,900", DARK)),
+        (three, ("--window-size=1280,900",)),
+        (lambda: some(7), ("--window-size=1280,900",)),
+        (lambda: some(7), ("--window-size=500,900", DARK)),
         (long_names, ("--window-size=500,900",)),
         (long_cause, ("--window-size=500,900",)),
         (lambda: render_failure({"run": "june", "error": "InvalidPortfolio", "cause": "Too many rejects."}), (DARK,)),
     ],
-    ids=["two cases", "many cases, narrow and dark", "long names", "long cause", "failed, dark"],
+    ids=[
+        "two cases",
+        "three cases",
+        "seven cases",
+        "many cases, narrow and dark",
+        "long names",
+        "long cause",
+        "failed, dark",
+    ],
 )
 def test_nothing_to_complain_of(page: Any, options: tuple[str, ...]) -> None:
     found, complaints = found_by(page(), AXE.read_text(encoding="utf-8") + CHECK, *options)

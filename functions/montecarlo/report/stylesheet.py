@@ -175,6 +175,7 @@ pre { font: .8125rem/1.45 ui-monospace, Consolas, "Liberation Mono", monospace; 
   .wide:is(.wide, .more):has(table)::before {
     content: ""; display: block; position: static; padding: 0; height: 45mm; margin-bottom: -45mm; break-inside: avoid;
   }
+  thead button { display: contents; } /* else Chromium does not repeat the head where a table goes on */
   tfoot { display: table-row-group; } /* else the total is printed at the foot of every page */
   .slice:not([hidden]), .save, .on-screen { display: none; }
   .appendix { break-before: page; }

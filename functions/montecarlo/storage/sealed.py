@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import struct
+import tokenize
 import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -22,7 +23,7 @@ _SEAL = "sha256"
 
 _UNREADABLE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, MemoryError),
-    *(ValueError, KeyError, AttributeError, TypeError, SyntaxError, OverflowError),
+    *(ValueError, KeyError, AttributeError, TypeError, SyntaxError, OverflowError, tokenize.TokenError),
 )
 """What NumPy and zipfile raise for bytes that are no such file."""
 

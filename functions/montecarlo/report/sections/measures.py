@@ -51,7 +51,8 @@ def measures_down(result: ResultView, measures: Sequence[Measure]) -> Html:
     head = ["Measure"]
     for case in cases:
         head += [case_label(case), "Change"] if case.index else [case_label(case)]
-    return table(measures_caption(result), head, rows())
+    made = table(measures_caption(result), head, rows())
+    return made if len(cases) < COMPARED else tag("div", made, class_="compact")
 
 
 def check_cell(case: CaseView, unit: Unit) -> Html:
