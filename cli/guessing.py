@@ -244,7 +244,11 @@ def propose(table: pa.Table, segments: Sequence[str], dialect: Dialect = PLAIN, 
     has_pd, has_ead = "PD" in found.columns, "EAD" in found.columns
     needed = [column.name for column in COLUMNS if column.is_needed(has_pd, has_ead)]
     found.lacks = [name for name in needed if name not in found.columns]
-    found.doubts += [f"no column was found for {name} ({_meaning(name)}), which is needed." for name in found.lacks]
+    graded = "Grade" in found.columns
+    by_grade = {column.name for column in COLUMNS if graded and not column.is_needed(True, has_ead)}
+    for name in found.lacks:
+        unless = " unless the parameters tell the PDs of the grades" if name in by_grade else ""
+        found.doubts.append(f"no column was found for {name} ({_meaning(name)}), which is needed{unless}.")
     return found
 
 

@@ -50,6 +50,14 @@ def renamed(**names: str) -> pa.Table:
     return LOANS.rename_columns([names.get(name, name) for name in LOANS.column_names])
 
 
+def test_what_a_grade_may_take_the_place_of_is_needed_unless_the_parameters_tell_its_pds(init: Init) -> None:
+    table = LOANS.drop_columns(["GrossIncome", "LoanTerm"])
+    assert "currency a year), which is needed.\n" in init(table)[2]
+    _, _, err = init(table.append_column("Grade", pa.array(["A"] * len(LOANS))))
+    assert "currency a year), which is needed unless the parameters tell the PDs of the grades.\n" in err
+    assert "months), which is needed.\n" in err
+
+
 @pytest.mark.parametrize("name", ["loans.csv", "loans.parquet"])
 def test_the_projects_own_names_are_found_without_a_doubt(init: Init, name: str) -> None:
     status, mapping, err = init(LOANS, name)
