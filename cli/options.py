@@ -60,14 +60,15 @@ FIELDS = {"name": "run", "concurrency": "max_concurrency"}
 def named(message: str, options: dict[str, str]) -> str:
     """A message that begins with a field of a request, with the options that were typed; any other as it is.
 
-    options: by their parameters. Within the message only names with an underscore are no words of its own.
+    options: by their parameters. Within the message only names with an underscore are no words of its own, and
+    those in quotes are what was given.
     """
     typed = {FIELDS.get(parameter, parameter): option for parameter, option in options.items()}
     first, space, rest = message.partition(" ")
     field, colon = first.removesuffix(":"), ":" * first.endswith(":")
     if field not in typed:
         return message
-    rest = re.sub(r"(?<![\w.])[a-z]+(_[a-z]+)+(?!\w|\.\w|\[)", lambda found: typed.get(found[0], found[0]), rest)
+    rest = re.sub(r'(?<![\w."])[a-z]+(_[a-z]+)+(?!\w|\.\w|\[)', lambda found: typed.get(found[0], found[0]), rest)
     return f"{typed[field]}{colon}{space}{rest}"
 
 

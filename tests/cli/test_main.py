@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main, parser
+from cli.options import named
 from montecarlo import __version__
 
 SLOW = {"boto3", "botocore", "numpy", "pyarrow", "duckdb", "xlsxwriter", "samtranslator", "yaml", "rich.progress"}
@@ -56,3 +57,11 @@ def test_a_stream_that_the_shell_has_closed_is_as_dev_null(
     assert done.returncode == status
     assert "Traceback" not in done.stderr
     assert ">&-" not in closed or closed.startswith("2") or done.stdout == ""
+
+
+def test_what_was_given_is_quoted_as_it_was_where_fields_are_called_by_their_options() -> None:
+    options = {"scenarios_from": "--scenarios-from", "fed_rate": "--fed-rate"}
+    said = 'scenarios_from: it differs in a ({"fed_rate": 6.0}, not null). Leave scenarios_from or fed_rate out.'
+    assert named(said, options) == (
+        '--scenarios-from: it differs in a ({"fed_rate": 6.0}, not null). Leave --scenarios-from or --fed-rate out.'
+    )
