@@ -245,24 +245,44 @@ def test_parts_of_a_portfolio_add_up_and_come_out_again(volatility: float) -> No
         backwards.add(part)
     assert np.array_equal(forwards.key, backwards.key)
     assert np.array_equal(forwards.loss, backwards.loss)
-    assert forwards.fits(2, len(changed.segments))
+    names, book = list(changed.segments), a_book()
+    owed = np.bincount([names.index(name) for name in book["Segment"]], book["EAD"], len(names)).astype(np.float64)
+    most = 100 * owed + 6 * 200
+    assert forwards.fits(2, list(changed.segments.values()), len(changed.sectors), most)
+    assert not forwards.fits(2, list(changed.segments.values()), len(changed.sectors), most / 10)
     for part in parts[1:]:
         forwards.take_out(part)
     assert np.array_equal(forwards.key, parts[0].key)
     assert np.array_equal(forwards.loss, parts[0].loss)
 
 
+NODE, MEAN, LOADING, FACTOR, SEGMENT, CASE = (1 << bits for bits in (0, 14, 21, 28, 35, 42))
+MIDDLE, OWN = (1 << 13) * NODE, 65 * MEAN
+KEY = MIDDLE + OWN
+
+
 @pytest.mark.parametrize(
     ("key", "loss"),
     [
-        ([5, 5], [1, 1]), ([6, 5], [1, 1]), ([-1], [1]), ([5], [0]), ([5], [1, 2]), ([1 << 62], [1]),
-        ([3 << 42], [1]), ([9 << 35], [1]),
+        ([KEY, KEY], [1, 1]), ([KEY + 1, KEY], [1, 1]), ([-1], [1]), ([KEY], [0]), ([KEY], [1, 2]), ([1 << 62], [1]),
+        ([KEY + 2 * CASE], [1]), ([KEY + 3 * SEGMENT], [1]), ([KEY + 3 * FACTOR], [1]), ([KEY + 34 * LOADING], [1]),
+        ([KEY + MEAN], [1]), ([KEY - MEAN], [1]), ([KEY + SEGMENT], [1]), ([KEY - 4000], [1]), ([KEY + 4000], [1]),
+        ([KEY], [107]), ([KEY], [1 << 62]), ([KEY], [-1]), ([KEY, KEY + 1], [1 << 62, -(1 << 62)]),
     ],
 )  # fmt: skip
 def test_what_no_loans_add_up_to_is_noticed(key: list[int], loss: list[int]) -> None:
-    assert Thresholds(np.array([5]), np.array([1])).fits(2, 3)
-    assert not Thresholds(np.array(key), np.array(loss)).fits(2, 3)
-    assert not Thresholds(np.array(key, np.float64), np.array(loss)).fits(2, 3)
+    """Of two cases, three sectors, and three segments that owe 100 cents each; LGDs follow the factor in the second."""
+    of = parameters.load({"segments": {"mortgage": {"lgd_volatility": 0.3, "lgd_correlation": 0.1}}}).segments
+    segments, most = [of[name] for name in SEGMENTS], np.full(3, 106.0)
+
+    def fits(key: list[int], loss: list[int], dtype: type = np.int64) -> bool:
+        return Thresholds(np.array(key, dtype), np.array(loss, np.int64)).fits(2, segments, 3, most)
+
+    assert fits([], [])
+    assert fits([0 + OWN, KEY, KEY + CASE + 2 * SEGMENT + 2 * FACTOR + 33 * LOADING], [100, 1, 100])
+    assert fits([KEY + SEGMENT - MEAN], [100])
+    assert not fits(key, loss)
+    assert not fits(key, loss, np.float64)
 
 
 def test_what_an_average_economy_costs_needs_no_shift_and_what_none_costs_is_refused() -> None:

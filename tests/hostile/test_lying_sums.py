@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from additive import reverse_stress
 from additive.combine import combine
 from additive.operands import parse
 from additive.price import Pricer
@@ -36,7 +37,7 @@ def made() -> Iterator[MemoryHost]:
             place = f"portfolios/{run}/loans.csv"
             host.store.put(place, synthetic.to_csv(synthetic.generate(first, count, 42, TODAY)))
             pinned = {"scenarios_from": "june"} if run == "branch" else {"scenarios": 64, "seed": len(run)}
-            simulate(host, run=run, portfolio=place, **pinned)
+            simulate(host, run=run, portfolio=place, capital_available=1e5, **pinned)
         yield host
 
 
@@ -50,6 +51,7 @@ def asked(host: MemoryHost, tmp_path: Path) -> dict[str, Callable[[], Any]]:
     """What reads the sums of june."""
     (tmp_path / "deals.csv").write_bytes(DEALS)
     return {
+        "reverse-stress": lambda: reverse_stress.find(Replay.open(host.store, "june")),
         "what-if": lambda: what_if(Replay.open(host.store, "june"), [tmp_path / "deals.csv"]),
         "combine": lambda: combine(parse(["june + branch"]), "all", host.store, lambda _: host.store),
         "compare_with": lambda: figures("june", host.store),
@@ -88,6 +90,20 @@ def text(found: RunSums) -> None:
     found.total.counts.simulated = "60"  # type: ignore[assignment]
 
 
+def other_factor(found: RunSums) -> None:
+    assert found.total.thresholds
+    found.total.thresholds.key[-1] |= 127 << 28
+
+
+def higher_thresholds(found: RunSums) -> None:
+    assert found.total.thresholds
+    found.total.thresholds.loss[0] = 1 << 62
+
+
+def half_of_the_thresholds(found: RunSums) -> None:
+    vars(found.total.thresholds).pop("key")
+
+
 def more_waves(found: RunSums) -> RunSums:
     return replace(found, scenarios=found.scenarios * 3)
 
@@ -111,6 +127,9 @@ def made_of_words(found: RunSums) -> RunSums:
         other_words,
         negative_loans,
         text,
+        other_factor,
+        higher_thresholds,
+        half_of_the_thresholds,
         more_waves,
         no_waves,
         made_of_words,

@@ -15,7 +15,7 @@ shorten the shift.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from montecarlo.model import normal
 from montecarlo.model.credit import LoanRisks, in_case
+from montecarlo.model.parameters import MAX_ASSET_CORRELATION, Segment
 from montecarlo.model.severity import CELLS, MEANS, portion
-from montecarlo.model.tables import ModelTables
+from montecarlo.model.tables import LATTICE, ModelTables
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,6 +54,9 @@ _FIELDS = {"case": 5, "segment": 7, "factor": 7, "loading": 7, "mean": 7, "node"
 _CENTRE = 1 << 13
 _CERTAIN = -_CENTRE
 """The node of loans that default in every economy."""
+
+_FARTHEST_NODE = math.ceil(FARTHEST / math.sqrt(1 - MAX_ASSET_CORRELATION) * 2**_NODE_BITS) + 2
+"""The largest Phi^-1(PD) times the largest scale, and what is beyond it of the four nodes around."""
 
 _CONSTANT = MEANS + 1
 """In place of a tabulated mean: the LGD does not follow the factor."""
@@ -104,14 +108,29 @@ class Thresholds:
         loss = np.add.reduceat(self.loss[order], starts) if starts.size else self.loss
         return type(self)(key[starts][loss != 0], loss[loss != 0])
 
-    def fits(self, cases: int, segments: int) -> bool:
-        """Whether these can be of loans in so many cases and segments."""
+    def fits(self, cases: int, segments: Sequence[Segment], sectors: int, most: Floats) -> bool:
+        """Whether these can be of loans in so many cases, in segments of such parameters and in so many sectors.
+
+        most: (K,), cents, that all loans of a segment can lose, whatever of it rounding adds included.
+        """
         whole = all(each.dtype == np.int64 and each.ndim == 1 for each in (self.key, self.loss))
         if not whole or self.key.size != self.loss.size or (np.diff(self.key, prepend=-1) <= 0).any():
             return False
+        if not self.key.size:
+            return True
         found = _unpacked(self.key)
-        return not self.key.size or (
-            int(found["case"].max()) < cases and int(found["segment"].max()) < segments and bool(self.loss.all())
+        limits = {"case": cases, "segment": len(segments), "factor": sectors, "loading": len(segments) + LATTICE}
+        if not self.loss.all() or any(int(found[name].max()) >= limit for name, limit in limits.items()):
+            return False
+        follows = np.array([each.lgd_volatility > 0 and each.lgd_correlation > 0 for each in segments])
+        follows = follows[found["segment"]]
+        means = np.where(follows, found["mean"] <= MEANS, found["mean"] == _CONSTANT)
+        nodes = (np.abs(found["node"]) <= _FARTHEST_NODE) | (found["node"] == _CERTAIN)
+        group, shape = found["case"] * len(segments) + found["segment"], (cases, len(segments))
+        stated = np.bincount(group, np.abs(self.loss.astype(np.float64)), cases * len(segments)).reshape(shape)
+        lost = np.bincount(group, self.loss.astype(np.float64), cases * len(segments)).reshape(shape)
+        return bool(
+            means.all() and nodes.all() and (lost >= 0).all() and (lost <= most).all() and (stated <= 2 * most).all()
         )
 
 

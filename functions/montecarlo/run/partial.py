@@ -237,7 +237,6 @@ class Partial(OfChunks):
             and all(each.dtype == np.int64 and each.shape == (cases, 2) for each in words)
             and all(each.fits(cases, parts[name], scenarios) for name, each in self._breakdowns().items())
             and all(int(each.loans.sum()) == self.counts.simulated for each in self._breakdowns().values())
-            and (self.thresholds is None or self.thresholds.fits(cases, sectors))
         )
 
     def _breakdowns(self) -> dict[str, Breakdown]:
@@ -314,5 +313,5 @@ class Partial(OfChunks):
                 for number, each in enumerate(meta.get("dimensions", ()))
             ],
             profile=InputProfile.from_parts(meta["profile"], arrays) if meta["profile"] else None,
-            thresholds=Thresholds(**named("thresholds")) if "thresholds.key" in arrays else None,
+            thresholds=Thresholds(**thresholds) if (thresholds := named("thresholds")) else None,
         )
