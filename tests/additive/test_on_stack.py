@@ -63,11 +63,11 @@ def test_combine_and_what_if(
     assert montecarlo("download", "add-all", "--out", "all")[0] == 0
     assert montecarlo("export", "all", "all.xlsx")[0] == 0
     assert "add-all" in montecarlo("open", "add-all")[1]
+    assert "is done already" in montecarlo("resume", "add-all")[1]
     for wrong, said in (
         (("combine", "add-may", "+", "add-new", "--name", "add-all"), "there is a run add-all already"),
         (("compare", "add-may", "add-all"), "add-all"),
         (("verify", "add-all"), "add-all"),
-        (("resume", "add-all"), "add-all"),
         (("run", "--portfolio", "new.csv", "--reuse", "nope"), "there is no run nope"),
         (("run", "--portfolio", "new.csv", "--name", "add-all"), "there is a run add-all already"),
     ):

@@ -49,10 +49,29 @@ def test_an_allowance_that_cannot_be_told_says_why_and_what_to_do(result: dict[s
 def test_what_the_cases_weigh_is_told_beside_them(result: dict[str, Any]) -> None:
     told_by_stage(result, 2e7)
     result["weighted_ecl"] = {"twelve_month": 1.25e7, "lifetime": 5e7, "allowance": 2.1e7}
-    said = "Weighed with the probabilities of the cases: 12 months $12.5M, lifetime $50.0M, allowance $21.0M."
-    assert said in visible(render(result, {}))
+    text = visible(render(result, {}))
+    assert "Weighed with the probabilities 12.5 1.25 % 50.0 5.00 % 21.0 2.10 %" in text
+    assert "Allowance by stage 20.0 20.0 +0.0 %" in text  # in the summary
     result["weighted_ecl"]["allowance"] = None
-    assert "12 months $12.5M, lifetime $50.0M." in visible(render(result, {}))
+    assert "12.5 1.25 % 50.0 5.00 % – By segment" in visible(render(result, {}))
+
+
+def test_what_is_provided_for_each_stage_adds_up(result: dict[str, Any]) -> None:
+    told_by_stage(result, 6e6)
+    holdings = {"1": {"loans": 3000, "exposure": 9e8}, "2": {"loans": 300, "exposure": 8e7}, "3": {"loans": 33}}
+    result["portfolio"]["dimensions"] = {"Stage": {"told": "all", "values": holdings}}
+    for figures in result["cases"].values():
+        figures["dimensions"] = {
+            "Stage": {
+                "1": {"el": 1.0, "twelve_month_ecl": 1e6, "lifetime_ecl": 9e6},
+                "2": {"el": 1.0, "twelve_month_ecl": 1e6, "lifetime_ecl": 2e6},
+                "3": {"el": 1.0, "twelve_month_ecl": 3e6, "lifetime_ecl": 3e6},
+            }
+        }
+    text = visible(render(result, {}))
+    assert "1 3,000 900.0 1.0 1.0 2 300 80.0 2.0 2.0 3 33 – 3.0 3.0 All 3,333 1,000.0 6.0 6.0" in text
+    told_by_stage(result, None, allowance=1)
+    assert "By stage Amounts" not in visible(render(result, {}))
 
 
 def test_when_loans_default_is_told_and_that_those_in_default_count_in_full(result: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from montecarlo.report.charts.cases import cases_chart
 from montecarlo.report.figures import (
+    ALLOWANCE,
     BASEL_CAPITAL,
     COMPARED,
     EXPECTED_LOSS,
@@ -65,7 +66,7 @@ def summary_table(result: ResultView) -> Html:
     """The figures of each case that limits are set on: of few cases side by side, of many below each other."""
     cases, unit = result.cases, page_unit(result)
     tail, shortfall, economic = (highest_level(key, cases) for key in ("var", "es", "economic_capital"))
-    shown = known([EXPECTED_LOSS, tail, shortfall, economic, BASEL_CAPITAL], cases)
+    shown = known([EXPECTED_LOSS, tail, shortfall, economic, BASEL_CAPITAL, ALLOWANCE], cases)
     if len(cases) > COMPARED:
         head = ["Case", *(measure.short for measure in shown), f"Change of {tail.short}"]
         changes = (tail.change(cases[0], case) if case.index else "" for case in cases)
