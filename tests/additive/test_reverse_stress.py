@@ -320,6 +320,12 @@ def test_loans_that_the_economy_does_not_move_are_no_fault(pd: float) -> None:
         assert reverse_stress.find(Replay.open(host.store, "june"), pd * 249)["cases"]["base"]["shift"] == 0
 
 
+def test_what_is_lost_for_certain_is_lost_in_an_average_economy_to_the_cent() -> None:
+    host = host_of(PD=[1.0] * 5, LGD=[0.5] * 5, EAD=[1_000.0] * 5)
+    for case in found(host, 2_500.0)["cases"].values():
+        assert (case["shift"], case["loss_in_average_economy"], case["most"]) == (0, 2_500, 2_500)
+
+
 def test_a_portfolio_that_has_gone_is_named() -> None:
     host = host_of(**a_book())
     simulate(host, **{**REQUEST, "run": "june"})

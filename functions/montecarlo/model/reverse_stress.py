@@ -210,8 +210,9 @@ class Curves:
             nodes, place = np.unique(fields["node"][members], return_inverse=True)
             amounts = np.zeros((nodes.size, _CONSTANT + 1))
             amounts[place.reshape(-1), fields["mean"][members]] = amount[members]
-            alpha = np.where(nodes == _CERTAIN, np.inf, nodes / 2.0**_NODE_BITS)
+            alpha = nodes / 2.0**_NODE_BITS
             given = _phi(tables, alpha[:, None] - tables.loading[loading] / normal.ONE * _GRID)
+            given[nodes == _CERTAIN] = 1.0  # the table ends below it
             lost = amounts[:, _CONSTANT, None]
             if segment in shares:
                 lost = lost + _product(amounts[:, :_CONSTANT], shares[segment])
