@@ -7,12 +7,15 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from montecarlo.errors import InvalidInput
+from montecarlo.model.reverse_stress import Thresholds
+from montecarlo.run.partial import Partial
 from montecarlo.steps import plan_group, simulate_chunk
 from montecarlo.storage import keys
 from montecarlo.storage.sealed import seal_document, unseal_document
@@ -268,6 +271,23 @@ def test_what_cannot_be_reused_is_said_before_anything_is_simulated(
     with pytest.raises(InvalidInput, match=says):
         dataproc(june, **{**REQUEST, "run": "july", "reuse": "june", **request_})
     assert june.s3.objects == before
+
+
+@pytest.mark.parametrize(
+    ("key", "loss"),
+    [([1 << 34], [1]), ([127 << 21], [1]), ([5], [1 << 62]), ([0, 1], [1]), ([0.5], [1]), ([[5]], [[1]])],
+    ids=["factor", "loading", "more than is owed", "one too few", "no whole number", "another shape"],
+)
+def test_sums_that_no_loans_have_are_not_taken_over(june: MemoryHost, key: list[Any], loss: list[Any]) -> None:
+    simulate(june, **REQUEST, run="with", capital_available=1e5)
+    place = keys.chunk_partial("with", 0, 0)
+    partial = Partial.from_bytes(june.s3.objects[place])
+    partial.thresholds = Thresholds(np.array(key), np.array(loss))
+    june.s3.objects[place] = partial.to_bytes()
+    simulate(june, **REQUEST, run="fresh", scenarios_from="with", capital_available=1e5)
+    result = simulate(june, **REQUEST, run="july", reuse="with", capital_available=1e5)
+    assert result["reused"]["chunks"] == CHUNKS - 1
+    assert left(june, "july") == left(june, "fresh")
 
 
 def test_a_capital_may_be_left_out_of_the_next_run(june: MemoryHost) -> None:

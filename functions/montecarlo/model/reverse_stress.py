@@ -192,8 +192,11 @@ class Curves:
     def of(cls, thresholds: Thresholds, tables: ModelTables) -> list[Self]:
         """Of each case, tables over the grid, one for each segment and factor that a loan has."""
         fields = _unpacked(thresholds.key)
-        linked = np.unique(fields["segment"][fields["mean"] != _CONSTANT])
-        shares = {segment: _severity(tables, segment) for segment in linked.tolist()}
+        linked = np.flatnonzero(fields["mean"] != _CONSTANT)
+        shares = {
+            segment: _severity(tables, segment, np.unique(fields["mean"][linked[fields["segment"][linked] == segment]]))
+            for segment in np.unique(fields["segment"][linked]).tolist()
+        }
         return [cls._in_case(thresholds.loss, fields, tables, shares, case) for case in range(tables.cases)]
 
     @classmethod
@@ -243,22 +246,25 @@ def _phi(tables: ModelTables, x: Floats) -> Floats:
     return np.interp(x, edges, tables.phi / 2.0**32)
 
 
-def _severity(tables: ModelTables, segment: int) -> Floats:
-    """E[LGD | z] over the grid for each tabulated mean, (MEANS + 1, G)."""
+def _severity(tables: ModelTables, segment: int, means: Ints) -> Floats:
+    """E[LGD | z] over the grid for each tabulated mean, (MEANS + 1, G); 0 for all but these means."""
     of = tables.severity
     bounds = normal.inverse(tables.phi, np.arange(1, CELLS) / CELLS) / normal.ONE
     loading, residual = of.loading[segment] / normal.ONE, of.residual[segment] / normal.ONE
     below = _phi(tables, (bounds[:, None] + loading * _GRID) / residual)
     ends = np.zeros((1, _GRID.size))
     chance = np.diff(np.concatenate([ends, below, ends + 1]), axis=0)
-    return _product(of.quantiles[segment] / normal.ONE, chance)
+    share = np.zeros((MEANS + 1, _GRID.size))
+    share[means] = _product(of.quantiles[segment, means] / normal.ONE, chance)
+    return share
 
 
 def _product(left: Floats, right: Floats) -> Floats:
     """left @ right, added up in one order: BLAS has another on other CPUs."""
     total = np.zeros((len(left), right.shape[1]))
     for column, row in zip(left.T, right, strict=True):
-        total += column[:, None] * row
+        if column.any():
+            total += column[:, None] * row
     return total
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from montecarlo.errors import IncompleteRun
 from montecarlo.model import sums
 from montecarlo.model.credit import LoanRisks, check_rounding
+from montecarlo.model.parameters import Parameters
 from montecarlo.model.reverse_stress import Thresholds
 from montecarlo.model.valuation import Valuation
 from montecarlo.portfolio.regions import REGIONS
@@ -38,6 +39,9 @@ def memory_of_sums(scenarios: int, waves: int, cases: int, parts: int) -> float:
 
 
 _WITHOUT_PARTIALS_MB = 130
+
+_ROUNDED = 6
+"""Cents that the parts which thresholds share a loan's loss out to may miss it by: half a cent each."""
 
 
 @dataclass
@@ -238,6 +242,24 @@ class Partial(OfChunks):
             and all(each.fits(cases, parts[name], scenarios) for name, each in self._breakdowns().items())
             and all(int(each.loans.sum()) == self.counts.simulated for each in self._breakdowns().values())
         )
+
+    def can_be_of(self, cases: int, parameters: Parameters, scenarios: int, dimensions: int) -> bool:
+        """Whether a file that says these can be of loans in so many cases and scenarios, whatever stands in it."""
+        try:
+            return (
+                self.fits(cases, len(parameters.segments), scenarios)
+                and len(self.dimensions) == dimensions
+                and self._thresholds_fit(cases, parameters)
+            )
+        except (AttributeError, TypeError, ValueError, IndexError):
+            return False
+
+    def _thresholds_fit(self, cases: int, parameters: Parameters) -> bool:
+        """Whether these thresholds, if there are any, can be of loans that owe what these do."""
+        if self.thresholds is None:
+            return True
+        most = sums.exact(self.segments.exposure).astype(np.float64) * (1 + 1e-9) + _ROUNDED * self.segments.loans
+        return self.thresholds.fits(cases, list(parameters.segments.values()), len(parameters.sectors), most)
 
     def _breakdowns(self) -> dict[str, Breakdown]:
         """All sums over parts, by their names in the file."""

@@ -128,7 +128,8 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
         partial = groups.chunk_partial(source, planned, group, number, store, Partial)
         same = _of_a_chunk(source) == _of_a_chunk(plan) and partial.slices == chunk.digest != ""
         asked = plan.capital_available is not None and not plan.wave
-        if not same or not partial.counts.balanced() or (asked and partial.thresholds is None):
+        known = partial.can_be_of(len(plan.cases), plan.parameters, plan.scenarios, len(plan.columns.dimensions))
+        if not same or not known or (asked and partial.thresholds is None):
             return None
         if not plan.wave:
             _take_files(source, place, plan, chunk, partial, store)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from montecarlo import documents
 from montecarlo.documents import Damaged
 from montecarlo.errors import IncompleteRun
-from montecarlo.model.sums import exact
 from montecarlo.run import plan as plans
 from montecarlo.run.partial import Partial
 from montecarlo.run.plan import Plan
@@ -27,9 +26,6 @@ Ints = npt.NDArray[np.int64]
 
 _META = "meta"
 _PLANES = "planes."
-
-_ROUNDED = 6
-"""Cents that the parts which thresholds share a loan's loss out to may miss it by: half a cent each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +52,11 @@ class RunSums:
         """
         if (self.plan, *self.scenarios[:1]) != (plan.digest, plan.scenarios_digest):
             raise Damaged("it is of another run than plan.json")
-        shape = len(plan.cases), len(plan.parameters.segments), plan.scenarios * len(self.scenarios)
-        try:
-            fits = self.total.fits(*shape) and len(self.total.dimensions) == len(plan.columns.dimensions)
-            fits = fits and all(isinstance(times, int) for times in self.runs.values())
-            fits = fits and self._thresholds_fit(plan)
-        except (AttributeError, TypeError, ValueError, IndexError):
-            fits = False
-        if not fits:
+        made_of = self.runs.values() if isinstance(self.runs, Mapping) else [None]
+        scenarios = plan.scenarios * len(self.scenarios)
+        fits = self.total.can_be_of(len(plan.cases), plan.parameters, scenarios, len(plan.columns.dimensions))
+        if not fits or not all(isinstance(times, int) for times in made_of):
             raise Damaged("it holds what no run adds up to")
-
-    def _thresholds_fit(self, plan: Plan) -> bool:
-        """Whether these thresholds, if there are any, can be of loans that owe what these do."""
-        found, of = self.total.thresholds, self.total.segments
-        if found is None:
-            return True
-        most = exact(of.exposure).astype(np.float64) * (1 + 1e-9) + _ROUNDED * of.loans
-        parameters = plan.parameters
-        return found.fits(len(plan.cases), list(parameters.segments.values()), len(parameters.sectors), most)
 
     def to_bytes(self) -> bytes:
         """A sealed and compressed NumPy .npz file.
