@@ -195,7 +195,7 @@ def model() -> Schema:
             "migration": {
                 **_object(
                     {
-                        "grades": _list(_pattern(PART), minItems=1, maxItems=parameters.MAX_GRADES),
+                        "grades": _list(_pattern(PART), minItems=1, maxItems=parameters.MAX_GRADES, uniqueItems=True),
                         "matrix": leaf(_list(_list(number("migration")["anyOf"][0])), None),
                     }
                 ),

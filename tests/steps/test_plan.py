@@ -8,7 +8,7 @@ from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
 from montecarlo.run.plan import read
 from montecarlo.steps import plan, record_failure
 from montecarlo.storage import keys
-from tests.memory_run import MemoryHost, simulate
+from tests.memory_run import MemoryHost, generate, simulate
 from tests.steps.conftest import REQUEST
 
 
@@ -110,3 +110,12 @@ def test_other_words_in_braces_are_no_name(portfolio: MemoryHost, run: str) -> N
 def test_a_start_that_is_no_time_is_refused(portfolio: MemoryHost) -> None:
     with pytest.raises(InvalidInput, match="started must be a time"):
         plan.step({"request": REQUEST, "execution": "x", "started": "yesterday", "wave": 0}, portfolio)
+
+
+def test_waves_that_no_execution_can_hold_are_told_by_what_asks_for_them() -> None:
+    host = MemoryHost()
+    manifest = generate(host, name="small", loans=100)
+    with pytest.raises(InvalidInput, match=r"max_scenarios 200,000 would take 2,000 waves of 100 .* \(--scenarios\)"):
+        simulate(host, run="r", portfolio=manifest, scenarios=100, target_error=0.01)
+    result = simulate(host, run="r", portfolio=manifest, scenarios=100, target_error=0.9, max_scenarios=400)
+    assert result["waves"]["count"] >= 1

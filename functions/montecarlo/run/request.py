@@ -279,7 +279,11 @@ def _case(name: str, given: Any, base: Case, segments: Collection[str]) -> Case:
     def by_segment(kind: str) -> dict[str, float]:
         shifts = given.get(kind, {})
         if not isinstance(shifts, Mapping) or not set(shifts) <= set(segments):
-            raise InvalidInput(f"{where}.{kind} must be an object of numbers by segment ({', '.join(segments)}).")
+            unknown = [name for name in shifts if name not in segments] if isinstance(shifts, Mapping) else []
+            which = f", and {shown(unknown[0])} is none" if unknown else ""
+            raise InvalidInput(
+                f"{where}.{kind} must be an object of numbers by segment ({', '.join(segments)}){which}."
+            )
         return {segment: _number(kind, shift, f"{where}.{kind}.{segment}") for segment, shift in shifts.items()}
 
     fed_rate = _number("fed_rate", given.get("fed_rate", base.fed_rate), f"{where}.fed_rate")

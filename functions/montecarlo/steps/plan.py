@@ -23,6 +23,7 @@ from montecarlo.cost import estimate as cost
 from montecarlo.cost.estimate import CostEstimate, Setup, Work
 from montecarlo.documents import Damaged
 from montecarlo.errors import InvalidInput, InvalidPortfolio, RunTaken
+from montecarlo.limits import MAX_GROUPS
 from montecarlo.model.cases import Case
 from montecarlo.model.parameters import Parameters, load
 from montecarlo.model.scenarios import Design, draw, mixing
@@ -252,7 +253,14 @@ def _deal(
     def choose(chunks: npt.NDArray[np.float64]) -> int:
         there = earlier.get("dealt_into") if earlier else None
         dealt.into = there or cost.best_groups(chunks, _work(request, listing.census, waves, cases, parts), setup)
-        check_groups(dealt.into * (waves + request.contributions))
+        passes = waves + request.contributions
+        if dealt.into * (1 + request.contributions) <= MAX_GROUPS < dealt.into * passes:
+            raise InvalidInput(
+                f"max_scenarios {request.max_scenarios:,} would take {waves:,} waves of {request.scenarios:,} "
+                f"scenarios over {dealt.into:,} groups of chunks, more than one execution can hold ({MAX_GROUPS:,} "
+                "groups in all): ask for more scenarios in a wave (--scenarios), or for fewer in all (--max-scenarios)."
+            )
+        check_groups(dealt.into * passes)
         return dealt.into
 
     for document, chunks in listing.groups(request.chunk_loans, choose, starts):
