@@ -134,10 +134,7 @@ def scheduled_credit_losses(
     at its middle, on what is owed then.
     """
     left = np.maximum(schedule.term - age, 0)
-    by_payment = root(1 + schedule.monthly * schedule.period, schedule.period)
-    effective = root(1 + np.nan_to_num(effective_rate) / 100, np.full_like(left, 12))
-    month = np.where(np.isnan(effective_rate), by_payment, effective)
-    kept = root(1 - prepayment, np.full_like(left, 12))
+    month, kept = _by_month(schedule, effective_rate, prepayment)
     owed_now = schedule.owed(age)
     owed_now = np.where(owed_now > 0, owed_now, 1.0)
     alive, total = np.ones_like(pd), np.zeros_like(pd)
@@ -184,10 +181,8 @@ def monthly_credit_losses(
     that is alive then. Over twelve months it has the first twelve terms; a loan without payments to come has no more.
     """
     left = np.maximum(schedule.term - age, 0)
-    by_payment = root(1 + schedule.monthly * schedule.period, schedule.period)
-    effective = root(1 + np.nan_to_num(effective_rate) / 100, np.full_like(left, 12))
-    month = np.where(np.isnan(effective_rate), by_payment, effective)
-    kept = np.where(left > 0, root(1 - prepayment, np.full_like(left, 12)), 1.0)
+    month, kept = _by_month(schedule, effective_rate, prepayment)
+    kept = np.where(left > 0, kept, 1.0)
 
     # Loans of most months come first, so that those that are still going are the first so many.
     months = np.where(left > 0, left, 12)
@@ -218,6 +213,14 @@ def monthly_credit_losses(
         return np.asarray(expected * np.where(pd < 1, share, 1.0))
 
     return ExpectedCreditLosses(of_expected(first), of_expected(total))
+
+
+def _by_month(schedule: Schedule, effective_rate: Floats, prepayment: Floats) -> tuple[Floats, Floats]:
+    """What a month's interest makes of 1, and the share of what is owed that is not repaid early in it, (N,) each."""
+    by_payment = root(1 + schedule.monthly * schedule.period, schedule.period)
+    year = np.full_like(schedule.term, 12)
+    effective = root(1 + np.nan_to_num(effective_rate) / 100, year)
+    return np.where(np.isnan(effective_rate), by_payment, effective), root(1 - prepayment, year)
 
 
 def _month_alive(year: Floats) -> Floats:
