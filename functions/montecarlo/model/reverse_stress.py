@@ -209,7 +209,8 @@ class Curves:
         alike, group = np.unique(_columns(fields, here, "segment", "factor", "loading"), axis=0, return_inverse=True)
         loss = np.zeros((len(parts), _GRID.size))
         for number, (segment, _, loading) in enumerate(alike.tolist()):
-            members = here[group.reshape(-1) == number]
+            chosen = np.flatnonzero(group.reshape(-1) == number)
+            members = here[chosen]
             nodes, place = np.unique(fields["node"][members], return_inverse=True)
             amounts = np.zeros((nodes.size, _CONSTANT + 1))
             amounts[place.reshape(-1), fields["mean"][members]] = amount[members]
@@ -219,7 +220,7 @@ class Curves:
             lost = amounts[:, _CONSTANT, None]
             if segment in shares:
                 lost = lost + _product(amounts[:, :_CONSTANT], shares[segment])
-            loss[part.reshape(-1)[group.reshape(-1) == number][0]] += (given * lost).sum(axis=0)
+            loss[part.reshape(-1)[chosen[0]]] += (given * lost).sum(axis=0)
         slope = np.zeros_like(loss)
         slope[:, 2:-2] = (loss[:, :-4] - 8 * loss[:, 1:-3] + 8 * loss[:, 3:-1] - loss[:, 4:]) / (12 * _STEP)
         return cls(parts[:, 0], parts[:, 1], loss, slope)

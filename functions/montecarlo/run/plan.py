@@ -151,6 +151,11 @@ class Plan:
         return seal_document(self.to_json())
 
     @property
+    def asks_for_economies(self) -> bool:
+        """Whether its chunks add up which economy costs the capital; further waves would say the same again."""
+        return self.capital_available is not None and not self.wave
+
+    @property
     def columns(self) -> ColumnMapping:
         """The mapping of columns, parsed."""
         return self.columns_with()

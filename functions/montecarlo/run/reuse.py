@@ -127,9 +127,8 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
         planned = groups.read_plan(source, group, store)
         partial = groups.chunk_partial(source, planned, group, number, store, Partial)
         same = _of_a_chunk(source) == _of_a_chunk(plan) and partial.slices == chunk.digest != ""
-        asked = plan.capital_available is not None and not plan.wave
         known = partial.can_be_of(len(plan.cases), plan.parameters, plan.scenarios, len(plan.columns.dimensions))
-        if not same or not known or (asked and partial.thresholds is None):
+        if not same or not known or (plan.asks_for_economies and partial.thresholds is None):
             return None
         if not plan.wave:
             _take_files(source, place, plan, chunk, partial, store)
@@ -138,7 +137,7 @@ def take_over(plan: Plan, chunk: Chunk, store: Store) -> Partial | None:
     partial.plan, partial.chunks, partial.reused = plan.digest, [(chunk.group, chunk.number)], 1
     partial.seconds, partial.kernel_seconds = time.perf_counter() - begun, 0.0
     partial.peak_memory_mb = peak_memory_mb()
-    partial.thresholds = partial.thresholds if asked else None
+    partial.thresholds = partial.thresholds if plan.asks_for_economies else None
     store.put(keys.chunk_partial(chunk.run, chunk.group, chunk.number), partial.to_bytes())
     return partial
 

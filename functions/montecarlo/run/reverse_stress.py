@@ -65,7 +65,8 @@ def _told(plan: Plan, search: Search, goal: float, exposure: npt.NDArray[np.obje
     told: dict[str, Any] = {"loss_in_average_economy": amount(average.sum()), "most": amount(search.most())}
     if economy is None:
         return {**told, "shift": None, "probability": None, "sectors": {}, "segments": {}}
-    z, there = search.factors(economy.shift[:, None])[:, 0], search.losses(economy.shift)
+    z = search.factors(economy.shift[:, None])[:, 0]
+    usual, there = by_segment(average), by_segment(search.losses(economy.shift))
     return {
         **told,
         "shift": economy.length,
@@ -74,8 +75,8 @@ def _told(plan: Plan, search: Search, goal: float, exposure: npt.NDArray[np.obje
         "segments": {
             name: {
                 "exposure": money(int(exposure[k])),
-                "loss_in_average_economy": amount(by_segment(average)[k]),
-                "loss": amount(by_segment(there)[k]),
+                "loss_in_average_economy": amount(usual[k]),
+                "loss": amount(there[k]),
             }
             for k, name in enumerate(segments)
             if exposure[k]

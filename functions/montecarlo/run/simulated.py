@@ -137,7 +137,5 @@ def simulate_loans(
         risks, drawn.tables, drawn.scenarios, plan.seed, by, cache, dimensions.rows(labels, len(loans))
     )
     seconds = time.perf_counter() - started
-    asked = plan.capital_available is not None and not plan.wave  # further waves would say the same
-    return Simulated(
-        loans, risks, valuation, simulation, labels, seconds, Thresholds.of(risks, drawn.tables) if asked else None
-    )
+    thresholds = Thresholds.of(risks, drawn.tables) if plan.asks_for_economies else None
+    return Simulated(loans, risks, valuation, simulation, labels, seconds, thresholds)
