@@ -5,13 +5,11 @@ The words serve the report, and the page and the terminal of `montecarlo reverse
 
 from collections.abc import Iterator, Sequence
 
+from montecarlo.model.normal import LIMIT as FARTHEST
 from montecarlo.report.figures import case_label, compared
 from montecarlo.report.markup import Html, cell, details, section, table, tag
 from montecarlo.report.view import EconomyView, ResultView, ReverseStressView
 from montecarlo.report.words import MISSING, Currency, count, humanise, percent
-
-FARTHEST = 8
-"""Standard deviations to which economies are looked at, as `montecarlo.model.reverse_stress` has it."""
 
 RAREST = 1e-6
 """A probability within a year below which no model has a claim to digits."""
